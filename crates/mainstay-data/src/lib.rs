@@ -1,0 +1,1 @@
+//! Immutable dataset snapshots with logical digests, statistics, tags and schema diff.

@@ -1,0 +1,1 @@
+//! Environment manifests: capture without running Python, digest, compare.

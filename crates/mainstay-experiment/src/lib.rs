@@ -1,0 +1,1 @@
+//! Stable assignment, Thompson sampling and always-valid guardrails; pure.

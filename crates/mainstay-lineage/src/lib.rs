@@ -1,0 +1,1 @@
+//! Typed provenance graph: ancestors, descendants, what changed, exports.

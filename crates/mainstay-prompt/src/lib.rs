@@ -1,0 +1,1 @@
+//! Prompts with inference configuration: idempotent publishing, labels, strict rendering.

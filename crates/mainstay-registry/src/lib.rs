@@ -1,0 +1,1 @@
+//! Model registry: versions, signatures, inferred semantic versions, stages, aliases.

@@ -1,0 +1,18 @@
+//! Git's object database, refs and reflog, transactional, on any store.
+mod history;
+mod options;
+mod repo;
+mod series;
+mod transaction;
+mod value;
+mod view;
+
+pub use history::{LogEntry, RefChange};
+pub use options::RepoOptions;
+pub use repo::{
+    Blob, Fault, Ingest, IngestReport, Repo, RepoStats, Step, StoredBlob, VerifyLevel, VerifyReport,
+};
+pub use series::Series;
+pub use transaction::{CommitOutcome, Committed, Conflict, Expectation, Transaction};
+pub use value::{RefState, Value};
+pub use view::View;

@@ -1,0 +1,71 @@
+//! How to open a repository.
+
+use std::sync::Arc;
+
+use mainstay_core::{Clock, IdSource, RandomIds, SystemClock};
+use mainstay_store::{Timer, TokioTimer};
+
+/// What a repository takes from outside, and its limits.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct RepoOptions {
+    /// Tells the time of commits.
+    pub clock: Arc<dyn Clock>,
+    /// Makes write ids.
+    pub ids: Arc<dyn IdSource>,
+    /// Waits between attempts.
+    pub timer: Arc<dyn Timer>,
+    /// How many log entries pass between checkpoints; at least 1.
+    pub checkpoint_every: u64,
+    /// How often a commit that lost its race against disjoint refs tries again.
+    pub max_commit_attempts: u32,
+}
+
+impl Default for RepoOptions {
+    fn default() -> Self {
+        Self {
+            clock: Arc::new(SystemClock::default()),
+            ids: Arc::new(RandomIds::default()),
+            timer: Arc::new(TokioTimer::default()),
+            checkpoint_every: 256,
+            max_commit_attempts: 64,
+        }
+    }
+}
+
+impl RepoOptions {
+    /// Sets the clock.
+    #[must_use]
+    pub fn with_clock(mut self, clock: Arc<dyn Clock>) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// Sets the source of write ids.
+    #[must_use]
+    pub fn with_ids(mut self, ids: Arc<dyn IdSource>) -> Self {
+        self.ids = ids;
+        self
+    }
+
+    /// Sets the timer.
+    #[must_use]
+    pub fn with_timer(mut self, timer: Arc<dyn Timer>) -> Self {
+        self.timer = timer;
+        self
+    }
+
+    /// Sets how many log entries pass between checkpoints; 0 is taken as 1.
+    #[must_use]
+    pub fn with_checkpoint_every(mut self, entries: u64) -> Self {
+        self.checkpoint_every = entries.max(1);
+        self
+    }
+
+    /// Sets how often a commit that lost its race tries again; 0 is taken as 1.
+    #[must_use]
+    pub fn with_max_commit_attempts(mut self, attempts: u32) -> Self {
+        self.max_commit_attempts = attempts.max(1);
+        self
+    }
+}

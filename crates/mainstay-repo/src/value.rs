@@ -1,0 +1,125 @@
+//! What a ref holds.
+
+use mainstay_core::{Digest, Edge, Error, NodeRef, Result, Timestamp, canon};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+/// The value of a ref: a typed record, the blobs it holds, and the lineage it brings.
+///
+/// Blobs and edges stand beside the record, so that collection and lineage never parse a domain's
+/// JSON and are always of the same commit.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "an on-storage record; a new field is a new format version"
+)]
+pub struct Value {
+    /// The record's type, as `data.snapshot` or `pointer`; the owning crate chooses it.
+    pub kind: String,
+    /// The record.
+    pub record: serde_json::Value,
+    /// The blobs the record needs, sorted, without repetition.
+    pub blobs: Vec<Digest>,
+    /// What the thing depends on, sorted, without repetition.
+    pub edges: Vec<Edge>,
+}
+
+impl Value {
+    /// The kind of a moving name; see [`Value::pointer`].
+    pub const POINTER: &'static str = "pointer";
+
+    /// Creates a value without blobs and edges.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when `record` has no canonical JSON.
+    pub fn new<T: Serialize>(kind: impl Into<String>, record: &T) -> Result<Self> {
+        // The canonical check first: to_value would turn NaN into null.
+        canon::to_vec(record)?;
+        let record = serde_json::to_value(record)
+            .map_err(|error| Error::invalid("record is not JSON").with_source(error))?;
+        Ok(Self {
+            kind: kind.into(),
+            record,
+            blobs: Vec::new(),
+            edges: Vec::new(),
+        })
+    }
+
+    /// Creates the value of a tag, label, alias or stage: the version it points to.
+    #[must_use]
+    pub fn pointer(to: &NodeRef) -> Self {
+        Self {
+            kind: Self::POINTER.into(),
+            record: serde_json::json!({ "to": to }),
+            blobs: Vec::new(),
+            edges: Vec::new(),
+        }
+    }
+
+    /// Sets the blobs, in any order.
+    #[must_use]
+    pub fn with_blobs(mut self, blobs: impl IntoIterator<Item = Digest>) -> Self {
+        self.blobs = blobs.into_iter().collect();
+        self.blobs.sort_unstable();
+        self.blobs.dedup();
+        self
+    }
+
+    /// Sets the edges, in any order.
+    #[must_use]
+    pub fn with_edges(mut self, edges: impl IntoIterator<Item = Edge>) -> Self {
+        self.edges = edges.into_iter().collect();
+        self.edges.sort_unstable();
+        self.edges.dedup();
+        self
+    }
+
+    /// Decodes the record as `T` if the value is of `kind`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`](mainstay_core::ErrorKind::Corrupt) when the kind differs or the record
+    /// does not fit.
+    pub fn decode<T: DeserializeOwned>(&self, kind: &str) -> Result<T> {
+        if self.kind != kind {
+            return Err(Error::corrupt(
+                &self.kind,
+                format!("expected a record of kind {kind}"),
+            ));
+        }
+        T::deserialize(&self.record).map_err(|error| {
+            Error::corrupt(kind, "record does not fit its kind").with_source(error)
+        })
+    }
+
+    /// Returns the version a pointer points to; `None` for any other value.
+    #[must_use]
+    pub fn pointee(&self) -> Option<NodeRef> {
+        if self.kind != Self::POINTER {
+            return None;
+        }
+        self.record.get("to")?.as_str()?.parse().ok()
+    }
+
+    /// Computes the digest of the record: what people pin with `sha256:…`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when the record has no canonical JSON.
+    pub fn record_digest(&self) -> Result<Digest> {
+        canon::digest(&self.record)
+    }
+}
+
+/// A ref as of some commit.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct RefState {
+    /// The value; `None` after a deletion, which leaves this tombstone.
+    pub value: Option<Value>,
+    /// How often the ref has changed: 1 after its creation, never reset.
+    pub generation: u64,
+    /// The log entry that changed it last.
+    pub seq: u64,
+    /// The time of that entry.
+    pub time: Timestamp,
+}

@@ -1,0 +1,1 @@
+//! Deployment units, channels, canary steps, guardrail verdicts and coordinated rollback.

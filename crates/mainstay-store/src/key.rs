@@ -1,0 +1,114 @@
+//! Keys of stored objects.
+
+use std::fmt;
+use std::str::FromStr;
+
+use mainstay_core::{Error, Result};
+
+/// The key of an object: `/`-joined segments of `a-z 0-9 . _ - %`, at most 512 bytes.
+///
+/// The alphabet has no upper case, so keys are safe on case-insensitive file systems, and no segment
+/// begins with `.`, so none is hidden or climbs. Keys are ordered as bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Key(Box<str>);
+
+impl Key {
+    /// Checks `text`.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when it breaks the rules above.
+    pub fn new(text: impl Into<Box<str>>) -> Result<Self> {
+        let text = text.into();
+        if text.len() <= 512 && text.split('/').all(is_segment) {
+            Ok(Self(text))
+        } else {
+            Err(Error::invalid("not an object key").context("key", text.escape_debug()))
+        }
+    }
+
+    /// Returns the key as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn is_segment(segment: &str) -> bool {
+    (1..=200).contains(&segment.len())
+        && !segment.starts_with('.')
+        && segment
+            .bytes()
+            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-' | b'%'))
+}
+
+impl fmt::Display for Key {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for Key {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::new(text)
+    }
+}
+
+/// What a listing covers: everything, or the keys below one `/`-ended prefix.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
+pub struct Prefix(Box<str>);
+
+impl Prefix {
+    /// Covers every key.
+    #[must_use]
+    pub fn all() -> Self {
+        Self::default()
+    }
+
+    /// Covers the keys below `directory`, which is written without the final `/`.
+    ///
+    /// # Errors
+    /// As [`Key::new`].
+    pub fn directory(directory: &str) -> Result<Self> {
+        let key = Key::new(directory)?;
+        Ok(Self(format!("{key}/").into()))
+    }
+
+    /// Returns the prefix as text: empty, or ending in `/`.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Reports whether `key` is covered.
+    #[must_use]
+    pub fn covers(&self, key: &Key) -> bool {
+        key.as_str().starts_with(self.as_str())
+    }
+}
+
+impl fmt::Display for Prefix {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_safe_keys_are_accepted() {
+        for good in ["a", "log/00000000000000000001", "pack/ab.cd_ef-%20"] {
+            assert!(Key::new(good).is_ok(), "{good}");
+        }
+        let long = "a/".repeat(300);
+        for bad in [
+            "", "/", "/a", "a/", "a//b", ".", "..", "a/../b", ".tmp/x", "A", "é", "a b", "a\\b",
+            "a\0", &long,
+        ] {
+            assert!(Key::new(bad).is_err(), "{bad}");
+        }
+    }
+}
