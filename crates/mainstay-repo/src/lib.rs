@@ -1,10 +1,12 @@
 //! Git's object database, refs and reflog, transactional, on any store.
+mod blobs;
 mod history;
 mod options;
 mod repo;
 mod series;
 mod transaction;
 mod value;
+mod verify;
 mod view;
 
 pub use history::{LogEntry, RefChange};
@@ -15,4 +17,5 @@ pub use repo::{
 pub use series::Series;
 pub use transaction::{CommitOutcome, Committed, Conflict, Expectation, Transaction};
 pub use value::{RefState, Value};
+pub use verify::{Fault, RepoStats, VerifyLevel, VerifyReport};
 pub use view::View;

@@ -1,13 +1,13 @@
 //! The handle: each verb lives in its own module.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use bytes::Bytes;
 use futures::stream::BoxStream;
 use mainstay_core::{Digest, RefPath, Result, Timestamp};
 use mainstay_store::Storage;
 
+use crate::blobs::{Blob, Ingest};
+use crate::verify::{RepoStats, VerifyLevel, VerifyReport};
 use crate::{CommitOutcome, Committed, LogEntry, RefChange, RepoOptions, Transaction, View};
 
 /// A repository on a storage. Cheap to clone; clones share their caches.
@@ -101,130 +101,3 @@ impl Repo {
     }
 }
 
-/// A session that stores blobs.
-#[derive(Debug)]
-pub struct Ingest {}
-
-impl Ingest {
-    /// Stores bytes.
-    pub async fn bytes(&mut self, bytes: Bytes) -> Result<StoredBlob> {
-        todo!()
-    }
-    /// Stores a file's bytes, streaming.
-    pub async fn file(&mut self, path: &Path) -> Result<StoredBlob> {
-        todo!()
-    }
-    /// Stores a stream.
-    pub async fn stream(&mut self, stream: BoxStream<'_, Result<Bytes>>) -> Result<StoredBlob> {
-        todo!()
-    }
-    /// Makes everything durable and findable.
-    pub async fn finish(self) -> Result<IngestReport> {
-        todo!()
-    }
-}
-
-/// A blob that has been put into a session.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub struct StoredBlob {
-    /// The plain SHA-256 of its bytes.
-    pub digest: Digest,
-    /// Its size in bytes.
-    pub size: u64,
-    /// How many of its bytes were not in the repository before.
-    pub new_bytes: u64,
-}
-
-/// What a session stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-#[non_exhaustive]
-pub struct IngestReport {
-    /// Blobs put in.
-    pub blobs: u64,
-    /// Their bytes.
-    pub logical_bytes: u64,
-    /// How many of those were new.
-    pub new_bytes: u64,
-    /// How many bytes were written to the storage.
-    pub stored_bytes: u64,
-}
-
-/// A stored blob; every read is verified.
-#[derive(Debug, Clone)]
-pub struct Blob {}
-
-impl Blob {
-    /// Its SHA-256.
-    pub fn digest(&self) -> Digest {
-        todo!()
-    }
-    /// Its size in bytes.
-    pub fn size(&self) -> u64 {
-        todo!()
-    }
-    /// Reads all of it into memory.
-    pub async fn bytes(&self) -> Result<Bytes> {
-        todo!()
-    }
-    /// Reads a range, cut to the blob.
-    pub async fn range(&self, range: std::ops::Range<u64>) -> Result<Bytes> {
-        todo!()
-    }
-    /// Streams it.
-    pub fn stream(&self) -> BoxStream<'static, Result<Bytes>> {
-        todo!()
-    }
-    /// Writes it to a file, replacing `path` atomically.
-    pub async fn export(&self, path: &Path) -> Result<()> {
-        todo!()
-    }
-}
-
-/// How hard to look.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum VerifyLevel {
-    /// Log, checkpoints, and that every blob named is findable and its parts exist with right sizes.
-    Quick,
-    /// And every byte of every pack and blob.
-    Full,
-}
-
-/// What verification found.
-#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
-#[non_exhaustive]
-pub struct VerifyReport {
-    /// Objects and blobs looked at.
-    pub checked: u64,
-    /// Everything that is wrong.
-    pub faults: Vec<Fault>,
-}
-
-/// One thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-#[non_exhaustive]
-pub struct Fault {
-    /// The object: a storage key, or `blob sha256:…`.
-    pub object: String,
-    /// What kind of fault: `missing`, `corrupt`, `dangling`, `unknown` ….
-    pub kind: &'static str,
-    /// What exactly.
-    pub detail: String,
-}
-
-/// What is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
-#[non_exhaustive]
-pub struct RepoStats {
-    /// Bytes in the storage.
-    pub stored_bytes: u64,
-    /// Bytes of all distinct blobs.
-    pub logical_bytes: u64,
-    /// Objects in the storage.
-    pub objects: u64,
-    /// Entries in the log.
-    pub log_entries: u64,
-    /// The newest entry.
-    pub head: u64,
-}
