@@ -11,9 +11,8 @@ mod view;
 
 pub use history::{LogEntry, RefChange};
 pub use options::RepoOptions;
-pub use repo::{
-    Blob, Fault, Ingest, IngestReport, Repo, RepoStats, Step, StoredBlob, VerifyLevel, VerifyReport,
-};
+pub use blobs::{Blob, Ingest, IngestReport, StoredBlob};
+pub use repo::{Repo, Step};
 pub use series::Series;
 pub use transaction::{CommitOutcome, Committed, Conflict, Expectation, Transaction};
 pub use value::{RefState, Value};
