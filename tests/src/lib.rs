@@ -1,1 +1,1 @@
-//! Workspace tests.
+//! Cross-crate behaviour of the workspace; see `it/`.

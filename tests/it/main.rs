@@ -1,0 +1,3 @@
+//! What only the crates together can show.
+
+mod layering;
