@@ -13,8 +13,12 @@
 //! # Ok::<(), mainstay_core::Error>(()) }).unwrap();
 //! ```
 
+#[cfg(feature = "fault")]
+pub mod fault;
 mod key;
 mod memory;
+#[cfg(feature = "fault")]
+mod mix;
 mod storage;
 mod timer;
 
