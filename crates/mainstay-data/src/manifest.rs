@@ -1,0 +1,182 @@
+//! What is stored of a snapshot: the manifest, and the record of the ref that names it.
+
+use std::collections::BTreeMap;
+
+use mainstay_core::{BulkDigest, Digest, Error, ErrorKind, Result, canon};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::FilePath;
+use crate::stats::ColumnStats;
+
+/// The version of both formats that this build writes, and the newest it reads.
+const FORMAT: u64 = 1;
+
+/// Everything known about a snapshot's content; its canonical JSON is a blob whose SHA-256 is the
+/// snapshot's digest.
+///
+/// Holds no name, version, time or author, so equal content gives an equal digest.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Manifest {
+    /// The format's version: 1.
+    pub format: u64,
+    /// The table that the table files make up in path order; `None` when there is none.
+    pub table: Option<Table>,
+    /// The files, in path order.
+    pub files: Vec<FileEntry>,
+    /// What the user said about the content.
+    pub metadata: BTreeMap<String, String>,
+}
+
+/// The table of a snapshot.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Table {
+    /// The digest profile: `table-digest v1`.
+    pub profile: String,
+    /// Rows in all table files; at least 1.
+    pub rows: u64,
+    /// Identifies the values and the order of the rows.
+    pub table_digest: BulkDigest,
+    /// Identifies the values as a multiset of rows, in any order.
+    pub rows_digest: BulkDigest,
+    /// The columns, in the order of the first table file.
+    pub columns: Vec<Column>,
+}
+
+/// A column of a snapshot's table.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Column {
+    /// Its name, unique in the table.
+    pub name: String,
+    /// Its logical type, as `int64` or `timestamp(us,"UTC")`.
+    #[serde(rename = "type")]
+    pub logical_type: String,
+    /// Whether a schema of the files allows nulls.
+    pub nullable: bool,
+    /// Identifies its values and their order, whatever its name.
+    pub digest: BulkDigest,
+    /// What its values look like.
+    pub stats: ColumnStats,
+}
+
+/// A file of a snapshot, stored verbatim.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct FileEntry {
+    /// Its path inside the snapshot.
+    pub path: FilePath,
+    /// The plain SHA-256 of its bytes.
+    pub digest: Digest,
+    /// Its size.
+    pub bytes: u64,
+    /// Its media type, by its extension.
+    pub media_type: String,
+    /// How many rows of the table it holds; `None` when it is not a table file.
+    pub rows: Option<u64>,
+}
+
+/// The record of a version's ref: where the manifest is, and what a listing shows without reading it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct VersionRecord {
+    pub(crate) format: u64,
+    /// The digest of the manifest.
+    pub(crate) snapshot: Digest,
+    pub(crate) files: u64,
+    pub(crate) bytes: u64,
+    pub(crate) rows: Option<u64>,
+    pub(crate) columns: u64,
+    pub(crate) table_digest: Option<BulkDigest>,
+    pub(crate) rows_digest: Option<BulkDigest>,
+}
+
+impl Manifest {
+    /// Assembles a manifest of this format.
+    pub(crate) fn new(
+        table: Option<Table>,
+        files: Vec<FileEntry>,
+        metadata: BTreeMap<String, String>,
+    ) -> Self {
+        Self {
+            format: FORMAT,
+            table,
+            files,
+            metadata,
+        }
+    }
+
+    /// Decodes a stored manifest.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Incompatible`] when a newer Mainstay wrote it; [`ErrorKind::Corrupt`] when it is
+    /// not one.
+    pub fn from_slice(bytes: &[u8]) -> Result<Self> {
+        let value: serde_json::Value = canon::from_slice(bytes)?;
+        decode(&value, "data snapshot manifest")
+    }
+
+    /// Returns a column by name.
+    #[must_use]
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns().iter().find(|column| column.name == name)
+    }
+
+    /// Returns the columns of the table; none when there is no table.
+    #[must_use]
+    pub fn columns(&self) -> &[Column] {
+        self.table.as_ref().map_or(&[], |table| &table.columns)
+    }
+
+    pub(crate) fn record(&self, snapshot: Digest) -> VersionRecord {
+        let table = self.table.as_ref();
+        VersionRecord {
+            format: FORMAT,
+            snapshot,
+            files: self.files.len() as u64,
+            bytes: self.files.iter().map(|file| file.bytes).sum(),
+            rows: table.map(|table| table.rows),
+            columns: self.columns().len() as u64,
+            table_digest: table.map(|table| table.table_digest),
+            rows_digest: table.map(|table| table.rows_digest),
+        }
+    }
+}
+
+impl VersionRecord {
+    pub(crate) const KIND: &str = "data.snapshot";
+
+    /// Decodes the record of a version's ref.
+    pub(crate) fn of(state: &mainstay_repo::RefState) -> Result<Self> {
+        let value = state
+            .value
+            .as_ref()
+            .ok_or_else(|| Error::corrupt(Self::KIND, "a version without a value"))?;
+        // Checks the kind before the format: another kind's format numbers mean nothing here.
+        let record: serde_json::Value = value.decode(Self::KIND)?;
+        decode(&record, Self::KIND)
+    }
+}
+
+/// Decodes a record after looking at its format number alone.
+fn decode<T: DeserializeOwned>(value: &serde_json::Value, what: &'static str) -> Result<T> {
+    match value.get("format").and_then(serde_json::Value::as_u64) {
+        Some(FORMAT) => {}
+        Some(newer) if newer > FORMAT => {
+            return Err(Error::new(
+                ErrorKind::Incompatible,
+                format!("written by a newer Mainstay: format {newer}, this build reads {FORMAT}"),
+            )
+            .context("record", what));
+        }
+        _ => return Err(Error::corrupt(what, "no format number")),
+    }
+    T::deserialize(value)
+        .map_err(|error| Error::corrupt(what, "does not fit its format").with_source(error))
+}

@@ -1,0 +1,119 @@
+//! What the verbs of [`Datasets`](crate::Datasets) answer.
+
+use mainstay_core::{Actor, BulkDigest, Digest, Name, NodeRef, Timestamp};
+use serde::Serialize;
+
+use crate::FilePath;
+
+/// What a snapshot stored.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct SnapshotReport {
+    /// The version, as everything else refers to it.
+    pub node: NodeRef,
+    /// The dataset.
+    pub dataset: Name,
+    /// The version's number.
+    pub version: u64,
+    /// The digest of the manifest: the snapshot's identity.
+    pub snapshot: Digest,
+    /// Rows of the table; `None` when no file is a table.
+    pub rows: Option<u64>,
+    /// Columns of the table, in file order.
+    pub columns: Vec<ColumnReport>,
+    /// Identifies the table's values and the order of its rows.
+    pub table_digest: Option<BulkDigest>,
+    /// Identifies the table's rows in any order.
+    pub rows_digest: Option<BulkDigest>,
+    /// The files, in path order.
+    pub files: Vec<FileReport>,
+    /// Bytes that were not in the repository before.
+    pub new_bytes: u64,
+    /// Whether content and lineage equal the latest version's, so that no new version was made.
+    pub reused: bool,
+}
+
+/// A column in a [`SnapshotReport`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ColumnReport {
+    /// Its name.
+    pub name: String,
+    /// Its logical type.
+    #[serde(rename = "type")]
+    pub logical_type: String,
+    /// Identifies its values and their order.
+    pub digest: BulkDigest,
+}
+
+/// A file in a [`SnapshotReport`] or [`ExportReport`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct FileReport {
+    /// Its path inside the snapshot.
+    pub path: FilePath,
+    /// The SHA-256 of its bytes.
+    pub digest: Digest,
+    /// Its size.
+    pub bytes: u64,
+}
+
+/// What an export wrote.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ExportReport {
+    /// The version.
+    pub node: NodeRef,
+    /// The files, in path order.
+    pub files: Vec<FileReport>,
+    /// Their size together.
+    pub bytes: u64,
+}
+
+/// One version of a dataset in a log.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct VersionInfo {
+    /// The version, as everything else refers to it.
+    pub node: NodeRef,
+    /// The version's number.
+    pub version: u64,
+    /// The snapshot's digest.
+    pub snapshot: Digest,
+    /// Rows of the table; `None` when no file is a table.
+    pub rows: Option<u64>,
+    /// Columns of the table.
+    pub columns: u64,
+    /// How many files.
+    pub files: u64,
+    /// Their size together.
+    pub bytes: u64,
+    /// The tags that point to it, in name order.
+    pub tags: Vec<Name>,
+    /// When it was committed.
+    pub time: Timestamp,
+    /// By whom.
+    pub actor: Actor,
+    /// Why.
+    pub reason: String,
+}
+
+/// One dataset in a listing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct DatasetInfo {
+    /// Its name.
+    pub dataset: Name,
+    /// How many versions it has.
+    pub versions: u64,
+    /// The version committed last.
+    pub latest: NodeRef,
+    /// Rows of that version's table; `None` when no file is a table.
+    pub rows: Option<u64>,
+    /// Size of that version's files.
+    pub bytes: u64,
+    /// When it was committed.
+    pub time: Timestamp,
+    /// Every tag, in name order.
+    pub tags: Vec<Name>,
+}

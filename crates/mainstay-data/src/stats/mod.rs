@@ -1,0 +1,80 @@
+//! Statistics of a column: what its values look like, small enough to keep with every version.
+
+use serde::{Deserialize, Serialize};
+
+/// What the values of a column look like.
+///
+/// Everything is a function of the values in row order: batches, encodings and row groups do not
+/// matter. Fields that do not apply to the column's type are absent.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ColumnStats {
+    /// How many rows, nulls included.
+    pub count: u64,
+    /// How many nulls.
+    pub nulls: u64,
+    /// How many NaN; floating-point columns only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub nans: Option<u64>,
+    /// How many infinities of either sign; floating-point columns only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub infinities: Option<u64>,
+    /// The least value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min: Option<Bound>,
+    /// The greatest value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max: Option<Bound>,
+    /// How many different values; exact where [`categories`](Self::categories) are given, else an
+    /// estimate with a standard error of 1.6 %.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub distinct: Option<u64>,
+    /// The distribution of a numeric or temporal column, over its finite values.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub numeric: Option<NumericStats>,
+    /// Every value and its count, most frequent first, when a text, boolean or integer column has
+    /// at most 64 different ones.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub categories: Option<Vec<Category>>,
+}
+
+/// A least or greatest value.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Bound {
+    /// The value: a JSON number, boolean or string, as `docs/formats/data-snapshot.md` says by type.
+    pub value: serde_json::Value,
+    /// Whether a long text was cut to 64 bytes.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub truncated: bool,
+}
+
+/// The distribution of a column of numbers; times are numbers in the unit of the column.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct NumericStats {
+    /// How many finite values it describes; at least 1.
+    pub finite: u64,
+    /// The mean; absent when it overflows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean: Option<f64>,
+    /// The population standard deviation; absent when it overflows.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub std_dev: Option<f64>,
+    /// The percentiles 0 to 100: 101 numbers that never decrease.
+    pub percentiles: Vec<f64>,
+}
+
+/// A value of a column with few different ones.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Category {
+    /// The value, spelled as a [`Bound`] is.
+    pub value: serde_json::Value,
+    /// How many rows hold it.
+    pub count: u64,
+}
