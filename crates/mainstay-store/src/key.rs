@@ -33,7 +33,7 @@ impl Key {
     }
 }
 
-fn is_segment(segment: &str) -> bool {
+pub(crate) fn is_segment(segment: &str) -> bool {
     (1..=200).contains(&segment.len())
         && !segment.starts_with('.')
         && segment

@@ -16,6 +16,8 @@
 #[cfg(feature = "fault")]
 pub mod fault;
 mod key;
+#[cfg(unix)]
+mod local;
 mod memory;
 #[cfg(feature = "fault")]
 mod mix;
@@ -23,6 +25,8 @@ mod storage;
 mod timer;
 
 pub use key::{Key, Prefix};
+#[cfg(unix)]
+pub use local::{Durability, LocalOptions, LocalStorage};
 pub use memory::MemoryStorage;
 pub use storage::{
     ByteRange, Capabilities, Object, ObjectMeta, PutMode, PutOutcome, Storage, StorageExt,

@@ -10,7 +10,11 @@ async fn a_crash_applies_or_not_and_everything_after_it_fails_until_revival() {
     for (applied, there) in [(Applied::Yes, true), (Applied::No, false)] {
         let storage = FaultStorage::new(MemoryStorage::new());
         storage.crash_at(2, applied);
-        storage.create(&key("a"), "1".into()).await.unwrap();
+        storage
+            .create(&key("a"), "1".into())
+            .await
+            .map(drop)
+            .unwrap();
         let error = storage.create(&key("b"), "2".into()).await.unwrap_err();
         assert!(error.is_ambiguous() && error.is_retryable());
         assert!(storage.is_crashed());
@@ -30,7 +34,11 @@ async fn a_crash_applies_or_not_and_everything_after_it_fails_until_revival() {
 async fn a_crash_ends_listings_under_way() {
     let storage = FaultStorage::new(MemoryStorage::new());
     for name in ["a", "b"] {
-        storage.create(&key(name), "".into()).await.unwrap();
+        storage
+            .create(&key(name), "".into())
+            .await
+            .map(drop)
+            .unwrap();
     }
     storage.crash_at(4, Applied::No);
     let mut listing = storage.list(&Prefix::all(), None);
@@ -69,7 +77,11 @@ async fn a_refusal_has_its_kind_and_does_not_happen() {
 #[tokio::test]
 async fn a_full_storage_refuses_puts_and_still_reads_and_deletes() {
     let storage = FaultStorage::new(MemoryStorage::new());
-    storage.create(&key("a"), "1".into()).await.unwrap();
+    storage
+        .create(&key("a"), "1".into())
+        .await
+        .map(drop)
+        .unwrap();
     storage.fail_when(Trigger::any(), Fault::NoSpace);
     let error = storage.create(&key("b"), "".into()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Unavailable);
@@ -80,8 +92,16 @@ async fn a_full_storage_refuses_puts_and_still_reads_and_deletes() {
 #[tokio::test]
 async fn a_flipped_bit_is_one_bit_of_what_is_read_and_not_of_what_is_stored() {
     let storage = FaultStorage::new(MemoryStorage::new());
-    storage.create(&key("a"), vec![0; 3].into()).await.unwrap();
-    storage.create(&key("empty"), "".into()).await.unwrap();
+    storage
+        .create(&key("a"), vec![0; 3].into())
+        .await
+        .map(drop)
+        .unwrap();
+    storage
+        .create(&key("empty"), "".into())
+        .await
+        .map(drop)
+        .unwrap();
     let gets = Trigger::any().with_verb(Verb::Get);
     storage.fail_when(gets.clone().with_times(1), Fault::FlipBit(8 + 24));
     assert_eq!(
@@ -105,7 +125,11 @@ async fn a_trigger_picks_by_verb_and_key_after_a_skip_for_a_number_of_times() {
         .with_skip(1)
         .with_times(2);
     storage.fail_when(trigger, Fault::Refuse(ErrorKind::Unavailable));
-    storage.create(&key("pack/1"), "".into()).await.unwrap();
+    storage
+        .create(&key("pack/1"), "".into())
+        .await
+        .map(drop)
+        .unwrap();
     let mut refused = Vec::new();
     for n in 1..=5 {
         let outcome = storage.create(&key(&format!("log/{n}")), "".into()).await;
@@ -140,7 +164,11 @@ async fn cleared_plans_do_nothing() {
     storage.fail_when(Trigger::any(), Fault::LoseRequest);
     storage.fail_randomly(1, 1, vec![Fault::LoseRequest]);
     storage.clear();
-    storage.create(&key("a"), "".into()).await.unwrap();
+    storage
+        .create(&key("a"), "".into())
+        .await
+        .map(drop)
+        .unwrap();
 }
 
 #[tokio::test]
@@ -157,7 +185,11 @@ async fn a_delay_waits_on_the_timer_and_then_happens() {
     let storage = FaultStorage::with_timer(MemoryStorage::new(), Arc::<Recorded>::clone(&timer));
     let delay = std::time::Duration::from_secs(3);
     storage.fail_at(1, Fault::Delay(delay));
-    storage.create(&key("a"), "".into()).await.unwrap();
+    storage
+        .create(&key("a"), "".into())
+        .await
+        .map(drop)
+        .unwrap();
     assert_eq!(*timer.0.lock().unwrap(), [delay]);
     assert!(storage.get_all(&key("a")).await.unwrap().is_some());
 }
