@@ -1,18 +1,39 @@
 //! The handle: each verb lives in its own module.
 
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
 
 use futures::stream::BoxStream;
 use mainstay_core::{Digest, RefPath, Result, Timestamp};
 use mainstay_store::Storage;
+use tokio::sync::Mutex;
+use tracing::instrument;
 
-use crate::blobs::{Blob, Ingest};
+use crate::blobs::{Blob, BlobStore, Ingest};
+use crate::log::read::READ_AHEAD;
+use crate::log::{as_of, commit, read, walk};
 use crate::verify::{RepoStats, VerifyLevel, VerifyReport};
-use crate::{CommitOutcome, Committed, LogEntry, RefChange, RepoOptions, Transaction, View};
+use crate::{
+    CommitOutcome, Committed, LogEntry, RefChange, RepoOptions, Transaction, View, checkpoint,
+    descriptor,
+};
 
 /// A repository on a storage. Cheap to clone; clones share their caches.
-#[derive(Debug, Clone)]
-pub struct Repo {}
+///
+/// Any number of handles, in any processes, may read and commit at once.
+#[derive(Clone)]
+pub struct Repo {
+    pub(crate) inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) options: RepoOptions,
+    pub(crate) blobs: BlobStore,
+    /// Keeps the commits of this process from racing each other. Nothing relies on it.
+    pub(crate) turn: Mutex<()>,
+    head: RwLock<View>,
+}
 
 /// What the closure of [`Repo::transact`] decided on the view it was given.
 #[derive(Debug)]
@@ -28,76 +49,186 @@ pub enum Step<T> {
 }
 
 impl Repo {
-    /// Creates a repository, or opens the one that is there.
+    /// Creates a repository, or opens the one that is there. Any number of callers may race.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open), but never
+    /// [`NotFound`](mainstay_core::ErrorKind::NotFound).
+    #[instrument(skip_all, err(level = "debug"))]
     pub async fn create(storage: Arc<dyn Storage>, options: RepoOptions) -> Result<Self> {
-        todo!()
+        descriptor::create(&*storage, &options).await?;
+        Self::open(storage, options).await
     }
-    /// Opens a repository. NotFound when there is none, Incompatible when a newer one wrote it.
+
+    /// Opens a repository. Reads the newest checkpoint and the log entries after it.
+    ///
+    /// # Errors
+    /// [`NotFound`](mainstay_core::ErrorKind::NotFound) when there is none,
+    /// [`Incompatible`](mainstay_core::ErrorKind::Incompatible) when a newer Mainstay wrote it,
+    /// [`Corrupt`](mainstay_core::ErrorKind::Corrupt) naming the object that is damaged. A damaged
+    /// checkpoint is no error: an older one and the log replace it, with a warning.
+    #[instrument(skip_all, err(level = "debug"))]
     pub async fn open(storage: Arc<dyn Storage>, options: RepoOptions) -> Result<Self> {
-        todo!()
+        descriptor::check(&*storage).await?;
+        let base = checkpoint::newest(&*storage).await?;
+        let head = read::catch_up(&*storage, base, u64::MAX, READ_AHEAD).await?;
+        let inner = Inner {
+            blobs: BlobStore::new(Arc::clone(&storage)),
+            storage,
+            options,
+            turn: Mutex::new(()),
+            head: RwLock::new(head),
+        };
+        Ok(Self {
+            inner: Arc::new(inner),
+        })
     }
 
     /// Returns the newest view, probing the storage for entries of other processes.
+    ///
+    /// Everything committed before the call is in it, whichever process committed it. Costs one
+    /// request when nothing is new.
+    #[instrument(skip_all, err(level = "debug"))]
     pub async fn view(&self) -> Result<View> {
-        todo!()
-    }
-    /// Returns the newest view this process knows, without I/O.
-    pub fn cached_view(&self) -> View {
-        todo!()
-    }
-    /// Returns the view as of a log entry (0 = before the first).
-    pub async fn view_at(&self, seq: u64) -> Result<View> {
-        todo!()
-    }
-    /// Returns the view as of a time: the last entry whose time is not after it.
-    pub async fn view_as_of(&self, time: Timestamp) -> Result<View> {
-        todo!()
+        self.inner.refresh().await
     }
 
-    /// Commits.
-    pub async fn commit(&self, transaction: Transaction) -> Result<CommitOutcome> {
-        todo!()
+    /// Returns the newest view this process knows, without I/O.
+    #[must_use]
+    pub fn cached_view(&self) -> View {
+        self.inner.head()
     }
-    /// Builds a transaction on the newest view and commits it on exactly that view; rebuilds when
+
+    /// Returns the view as of a log entry; 0 is before the first.
+    ///
+    /// # Errors
+    /// [`NotFound`](mainstay_core::ErrorKind::NotFound) when the log does not reach `seq`.
+    #[instrument(skip(self), err(level = "debug"))]
+    pub async fn view_at(&self, seq: u64) -> Result<View> {
+        as_of::view_at(&self.inner, seq).await
+    }
+
+    /// Returns the view as of a time: after the last entry whose time is not later.
+    ///
+    /// Complexity: O(log n) requests to find the entry, then those of [`view_at`](Self::view_at).
+    #[instrument(skip(self), err(level = "debug"))]
+    pub async fn view_as_of(&self, time: Timestamp) -> Result<View> {
+        as_of::view_as_of(&self.inner, time).await
+    }
+
+    /// Commits a transaction: all of its changes, in one log entry, or none.
+    ///
+    /// Commits to other refs do not disturb it. A ref that does not meet its expectation on the
+    /// newest view makes a [`CommitOutcome::Conflict`]. With an idempotency key, the same changes
+    /// are committed once however often and wherever the call is repeated; the key never expires.
+    ///
+    /// # Errors
+    /// * [`Invalid`](mainstay_core::ErrorKind::Invalid): the transaction changes nothing, names a ref
+    ///   twice, names a blob that is not stored, or exceeds a limit (100,000 changes, 16 MiB, reason
+    ///   4,096 bytes, key 256 bytes).
+    /// * [`AlreadyExists`](mainstay_core::ErrorKind::AlreadyExists): the idempotency key stands for
+    ///   another request.
+    /// * [`Conflict`](mainstay_core::ErrorKind::Conflict): other commits came first in every attempt.
+    /// * [`Unavailable`](mainstay_core::ErrorKind::Unavailable) and
+    ///   [ambiguous](mainstay_core::Error::is_ambiguous): it cannot be found out whether the commit
+    ///   took effect. After every other error it did not.
+    #[instrument(skip_all, err(level = "debug"))]
+    pub async fn commit(&self, transaction: Transaction) -> Result<CommitOutcome> {
+        commit::commit(&self.inner, &transaction).await
+    }
+
+    /// Builds a transaction on the newest view and commits it on exactly that view; builds anew when
     /// another commit came first. So everything the closure read still holds when it commits.
-    /// The `Committed` is `None` when the closure said `Done`.
-    /// # Errors: Conflict after the attempts run out or an expectation fails on the view itself
+    ///
+    /// The [`Committed`] is `None` when the closure said [`Step::Done`].
+    ///
+    /// # Errors
+    /// Those of the closure and of [`commit`](Self::commit). An expectation that fails on the view
+    /// the closure saw is a [`Conflict`](mainstay_core::ErrorKind::Conflict).
+    #[instrument(skip_all, err(level = "debug"))]
     pub async fn transact<T: Send>(
         &self,
         build: impl FnMut(&View) -> Result<Step<T>> + Send,
     ) -> Result<(Option<Committed>, T)> {
-        todo!()
+        commit::transact(&self.inner, build).await
     }
 
-    /// Walks a ref's changes, newest first.
+    /// Walks a ref's changes, newest first; empty for a ref that never existed.
+    ///
+    /// Costs one read for each change, whatever the length of the log. Ends after an error.
+    #[must_use]
     pub fn history(&self, path: &RefPath) -> BoxStream<'static, Result<RefChange>> {
-        todo!()
-    }
-    /// Reads the log after `seq`, oldest first, up to the head: the change feed. Resume with the last seq seen.
-    pub fn entries(&self, after: u64) -> BoxStream<'static, Result<LogEntry>> {
-        todo!()
-    }
-    /// Reads the log backwards from the head.
-    pub fn entries_back(&self) -> BoxStream<'static, Result<LogEntry>> {
-        todo!()
+        walk::history(Arc::clone(&self.inner), path.clone())
     }
 
-    /// Begins to store blobs; they are durable and may be committed after `Ingest::finish`.
-    pub fn ingest(&self) -> Ingest {
-        todo!()
+    /// Reads the log after `seq`, oldest first, up to the head: the change feed. Resume with the
+    /// last seq seen. Ends after an error.
+    #[must_use]
+    pub fn entries(&self, after: u64) -> BoxStream<'static, Result<LogEntry>> {
+        walk::forwards(Arc::clone(&self.inner), after)
     }
+
+    /// Reads the log backwards from the head. Ends after an error.
+    #[must_use]
+    pub fn entries_back(&self) -> BoxStream<'static, Result<LogEntry>> {
+        walk::backwards(Arc::clone(&self.inner))
+    }
+
+    /// Begins to store blobs; they are durable and may be committed after [`Ingest::finish`].
+    #[must_use]
+    pub fn ingest(&self) -> Ingest {
+        self.inner.blobs.ingest()
+    }
+
     /// Finds a blob by its SHA-256.
+    #[instrument(skip(self), err(level = "debug"))]
     pub async fn blob(&self, digest: &Digest) -> Result<Option<Blob>> {
-        todo!()
+        self.inner.blobs.find(digest).await
     }
 
     /// Checks the repository and reports every fault found.
+    #[instrument(skip(self), err(level = "debug"))]
     pub async fn verify(&self, level: VerifyLevel) -> Result<VerifyReport> {
-        todo!()
+        crate::verify::verify(self, level).await
     }
+
     /// Counts what is stored.
+    #[instrument(skip_all, err(level = "debug"))]
     pub async fn stats(&self) -> Result<RepoStats> {
-        todo!()
+        crate::verify::stats(self).await
     }
 }
 
+impl fmt::Debug for Repo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Repo")
+            .field("storage", &self.inner.storage)
+            .field("head", &self.inner.head())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Inner {
+    /// The newest view this process knows.
+    pub(crate) fn head(&self) -> View {
+        self.head
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
+    }
+
+    /// Brings the head up to date and returns it.
+    pub(crate) async fn refresh(&self) -> Result<View> {
+        let view = read::catch_up(&*self.storage, self.head(), u64::MAX, 1).await?;
+        self.learn(view.clone());
+        Ok(view)
+    }
+
+    /// Takes note of a view, unless a newer one is known.
+    pub(crate) fn learn(&self, view: View) {
+        let mut head = self.head.write().unwrap_or_else(PoisonError::into_inner);
+        if view.seq > head.seq {
+            *head = view;
+        }
+    }
+}

@@ -1,11 +1,17 @@
 //! Transactions: any number of refs moved at once, each with an expectation.
 
-use mainstay_core::{Actor, Digest, RefPath, Timestamp};
+use std::collections::BTreeMap;
+use std::fmt;
 
+use mainstay_core::{Actor, Digest, Error, ErrorKind, RefPath, Result, Timestamp, canon};
+use serde::Serialize;
+
+use crate::log::entry::{MAX_CHANGES, check_idempotency_key, check_reason};
 use crate::{RefState, Value};
 
 /// What a transaction expects of a ref before it commits.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum Expectation {
     /// Nothing: the change wins in any case.
@@ -68,7 +74,7 @@ impl Transaction {
 
     /// Makes a ref hold `value`.
     pub fn set(&mut self, path: RefPath, value: Value, expectation: Expectation) -> &mut Self {
-        self.change(path, expectation, Action::Set(value))
+        self.change(path, expectation, Action::Set(value.sorted()))
     }
 
     /// Deletes a ref; its tombstone and history stay.
@@ -87,6 +93,47 @@ impl Transaction {
         self
     }
 
+    /// Checks the transaction by itself; returns the digest of what it asks for if it has an
+    /// idempotency key.
+    pub(crate) fn validated_request(&self) -> Result<Option<Digest>> {
+        check_reason(&self.reason)?;
+        if self.changes.len() > MAX_CHANGES {
+            return Err(
+                Error::invalid(format!("more than {MAX_CHANGES} changes at once"))
+                    .context("changes", self.changes.len()),
+            );
+        }
+        if self
+            .changes
+            .iter()
+            .all(|change| change.action == Action::Check)
+        {
+            return Err(Error::invalid("transaction changes nothing"));
+        }
+        let by_path = self.by_path()?;
+        match &self.idempotency_key {
+            Some(key) => {
+                check_idempotency_key(key)?;
+                let lines: Vec<RequestLine<'_>> =
+                    by_path.into_values().map(RequestLine::of).collect();
+                canon::digest(&lines).map(Some)
+            }
+            None => Ok(None),
+        }
+    }
+
+    fn by_path(&self) -> Result<BTreeMap<&RefPath, &Change>> {
+        let mut by_path = BTreeMap::new();
+        for change in &self.changes {
+            if by_path.insert(&change.path, change).is_some() {
+                return Err(
+                    Error::invalid("transaction names a ref twice").context("ref", &change.path)
+                );
+            }
+        }
+        Ok(by_path)
+    }
+
     fn change(&mut self, path: RefPath, expectation: Expectation, action: Action) -> &mut Self {
         self.changes.push(Change {
             path,
@@ -94,6 +141,34 @@ impl Transaction {
             action,
         });
         self
+    }
+}
+
+/// One line of the request that an idempotency key stands for: what is asked of one ref. Who asks,
+/// and why, is not part of it, so that any replica may repeat it.
+#[derive(Serialize)]
+struct RequestLine<'a> {
+    #[serde(rename = "ref")]
+    path: &'a RefPath,
+    expect: Expectation,
+    action: &'static str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    value: Option<&'a Value>,
+}
+
+impl<'a> RequestLine<'a> {
+    fn of(change: &'a Change) -> Self {
+        let (action, value) = match &change.action {
+            Action::Set(value) => ("set", Some(value)),
+            Action::Delete => ("delete", None),
+            Action::Check => ("check", None),
+        };
+        Self {
+            path: &change.path,
+            expect: change.expectation,
+            action,
+            value,
+        }
     }
 }
 
@@ -133,4 +208,37 @@ pub struct Conflict {
     pub expected: Expectation,
     /// What it holds now; `None` when it never existed.
     pub current: Option<RefState>,
+}
+
+impl Conflict {
+    /// Makes it an error, for callers who cannot go on.
+    #[must_use]
+    pub fn into_error(self) -> Error {
+        let found = match &self.current {
+            None => "nothing".to_owned(),
+            Some(RefState {
+                value: None,
+                generation,
+                ..
+            }) => {
+                format!("deleted, generation {generation}")
+            }
+            Some(state) => format!("generation {}", state.generation),
+        };
+        Error::new(ErrorKind::Conflict, "ref does not meet its expectation")
+            .context("ref", &self.path)
+            .context("expected", self.expected)
+            .context("found", found)
+    }
+}
+
+impl fmt::Display for Expectation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("anything"),
+            Self::Absent => f.write_str("no value"),
+            Self::Generation(generation) => write!(f, "generation {generation}"),
+            Self::Record(digest) => write!(f, "record {digest}"),
+        }
+    }
 }

@@ -34,10 +34,10 @@ impl Value {
     /// # Errors
     /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when `record` has no canonical JSON.
     pub fn new<T: Serialize>(kind: impl Into<String>, record: &T) -> Result<Self> {
-        // The canonical check first: to_value would turn NaN into null.
-        canon::to_vec(record)?;
-        let record = serde_json::to_value(record)
-            .map_err(|error| Error::invalid("record is not JSON").with_source(error))?;
+        // Through the canonical spelling, so that the record is what will be read back: 1.0 is 1.
+        let record = canon::from_slice(&canon::to_vec(record)?).map_err(|error| {
+            Error::invalid("record would not be readable once stored").with_source(error)
+        })?;
         Ok(Self {
             kind: kind.into(),
             record,
@@ -61,18 +61,14 @@ impl Value {
     #[must_use]
     pub fn with_blobs(mut self, blobs: impl IntoIterator<Item = Digest>) -> Self {
         self.blobs = blobs.into_iter().collect();
-        self.blobs.sort_unstable();
-        self.blobs.dedup();
-        self
+        self.sorted()
     }
 
     /// Sets the edges, in any order.
     #[must_use]
     pub fn with_edges(mut self, edges: impl IntoIterator<Item = Edge>) -> Self {
         self.edges = edges.into_iter().collect();
-        self.edges.sort_unstable();
-        self.edges.dedup();
-        self
+        self.sorted()
     }
 
     /// Decodes the record as `T` if the value is of `kind`.
@@ -99,6 +95,32 @@ impl Value {
             return None;
         }
         self.record.get("to")?.as_str()?.parse().ok()
+    }
+
+    /// Puts blobs and edges into their order.
+    pub(crate) fn sorted(mut self) -> Self {
+        self.blobs.sort_unstable();
+        self.blobs.dedup();
+        self.edges.sort_unstable();
+        self.edges.dedup();
+        self
+    }
+
+    /// Checks the rules of stored values that the types do not enforce.
+    pub(crate) fn check(&self) -> Result<()> {
+        let kind_fits =
+            (1..=128).contains(&self.kind.len()) && !self.kind.chars().any(char::is_control);
+        if !kind_fits {
+            return Err(Error::invalid(
+                "the kind of a value is 1 to 128 bytes without control characters",
+            ));
+        }
+        if !(self.blobs.is_sorted_by(|a, b| a < b) && self.edges.is_sorted_by(|a, b| a < b)) {
+            return Err(Error::invalid(
+                "blobs and edges are sorted, without repetition",
+            ));
+        }
+        Ok(())
     }
 
     /// Computes the digest of the record: what people pin with `sha256:…`.

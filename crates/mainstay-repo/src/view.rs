@@ -1,18 +1,35 @@
 //! The refs as of one commit.
 
+use std::fmt;
+use std::ops::Bound;
 use std::sync::Arc;
 
-use mainstay_core::{RefPath, Timestamp};
+use mainstay_core::{Digest, RefPath, Timestamp};
 use rpds::RedBlackTreeMapSync;
 
 use crate::RefState;
 
 /// Every ref as of one log entry: immutable, cheap to clone, read without I/O.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct View {
     pub(crate) seq: u64,
     pub(crate) time: Timestamp,
+    /// The digest of the entry this view is of; `None` before the first.
+    pub(crate) entry: Option<Digest>,
     pub(crate) refs: RedBlackTreeMapSync<RefPath, Arc<RefState>>,
+    /// The idempotency keys used so far.
+    pub(crate) keys: RedBlackTreeMapSync<String, KeyUse>,
+}
+
+/// What an idempotency key stands for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct KeyUse {
+    /// The digest of the request.
+    pub(crate) request: Digest,
+    /// The entry that committed it.
+    pub(crate) seq: u64,
+    /// The time of that entry.
+    pub(crate) time: Timestamp,
 }
 
 impl View {
@@ -20,8 +37,11 @@ impl View {
     pub(crate) fn empty() -> Self {
         Self {
             seq: 0,
-            time: Timestamp::UNIX_EPOCH,
+            // Before every time a clock can tell, so that the first entry may have any.
+            time: Timestamp::from_unix_micros(i64::MIN),
+            entry: None,
             refs: RedBlackTreeMapSync::new_sync(),
+            keys: RedBlackTreeMapSync::new_sync(),
         }
     }
 
@@ -31,7 +51,7 @@ impl View {
         self.seq
     }
 
-    /// Returns the time of that entry.
+    /// Returns the time of that entry; the earliest of all times before the first.
     #[must_use]
     pub fn time(&self) -> Timestamp {
         self.time
@@ -57,25 +77,39 @@ impl View {
 
     /// Iterates in order over the refs below `prefix`, tombstones included; `""` means all.
     ///
-    /// Complexity: O(log n + result) for a prefix of two or more segments.
+    /// `prefix` is the first segments of a path, with or without a final `/`; nothing lies below
+    /// text that is no such prefix. Complexity: O(log n + result).
     pub fn states_below(&self, prefix: &str) -> impl Iterator<Item = (&RefPath, &RefState)> {
-        let prefix = prefix.trim_end_matches('/').to_owned();
-        // Everything below the prefix sorts right after the prefix itself.
-        let from = RefPath::new(&prefix).ok();
-        let range: Box<dyn Iterator<Item = (&RefPath, &Arc<RefState>)> + Send> = match from {
-            Some(from) => Box::new(self.refs.range(from..)),
-            None => Box::new(self.refs.iter()),
+        let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
+        let (within, from) = if prefix.is_empty() {
+            (Some(String::new()), Bound::Unbounded)
+        } else {
+            // "0" is the least of all names, so this is the least path below the prefix.
+            match RefPath::new(&format!("{prefix}/0")) {
+                Ok(least) => {
+                    let normalized = least.as_str().strip_suffix("/0").map(str::to_owned);
+                    (normalized, Bound::Included(least))
+                }
+                Err(_) => (None, Bound::Unbounded),
+            }
         };
-        let mut entered = false;
-        range
-            .skip_while({
-                let prefix = prefix.clone();
-                move |(path, _)| !path.is_below(&prefix)
-            })
-            .take_while(move |(path, _)| {
-                entered |= path.is_below(&prefix);
-                entered && path.is_below(&prefix)
-            })
-            .map(|(path, state)| (path, state.as_ref()))
+        within.into_iter().flat_map(move |within| {
+            self.refs
+                .range((from.clone(), Bound::Unbounded))
+                .take_while(move |(path, _)| path.is_below(&within))
+                .map(|(path, state)| (path, state.as_ref()))
+        })
+    }
+}
+
+impl fmt::Debug for View {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("View")
+            .field("seq", &self.seq)
+            .field("time", &self.time)
+            .field("entry", &self.entry)
+            .field("refs", &self.refs.size())
+            .field("keys", &self.keys.size())
+            .finish()
     }
 }

@@ -1,0 +1,168 @@
+//! The commit loop; its normative description is in `docs/formats/log.md`.
+
+use std::collections::BTreeSet;
+
+use mainstay_core::{Digest, Error, ErrorKind, Result, WriteId};
+
+use super::append::{Holder, append};
+use super::entry::{Entry, Logged, LoggedChange};
+use super::plan::{Plan, plan};
+use super::read::Stored;
+use crate::backoff::back_off;
+use crate::repo::{Inner, Step};
+use crate::seal::Format;
+use crate::{CommitOutcome, Committed, Conflict, Transaction, View, checkpoint};
+
+/// Commits on the newest view, again and again while others commit to other refs.
+pub(crate) async fn commit(inner: &Inner, transaction: &Transaction) -> Result<CommitOutcome> {
+    let mut writer = Writer::new(inner)?;
+    for attempt in 0..inner.options.max_commit_attempts {
+        let turn = inner.turn.lock().await;
+        let view = inner.head();
+        match writer.attempt(transaction, &view).await? {
+            Attempt::Committed(committed) => {
+                drop(turn);
+                checkpoint::after_commit(inner, committed).await;
+                return Ok(CommitOutcome::Committed(committed));
+            }
+            Attempt::Conflict(conflict) => {
+                // The view was what this process knew; only the newest one makes a conflict.
+                if inner.refresh().await?.seq == view.seq {
+                    return Ok(CommitOutcome::Conflict(conflict));
+                }
+                continue;
+            }
+            Attempt::Lost => inner.refresh().await?,
+        };
+        drop(turn);
+        back_off(&*inner.options.timer, writer.write_id, attempt).await;
+    }
+    Err(lost_every_race(inner))
+}
+
+/// Builds on the newest view and commits on exactly that view.
+pub(crate) async fn transact<T: Send>(
+    inner: &Inner,
+    mut build: impl FnMut(&View) -> Result<Step<T>> + Send,
+) -> Result<(Option<Committed>, T)> {
+    let mut writer = Writer::new(inner)?;
+    for attempt in 0..inner.options.max_commit_attempts {
+        let turn = inner.turn.lock().await;
+        let view = inner.refresh().await?;
+        let (transaction, output) = match build(&view)? {
+            Step::Commit(transaction, output) => (transaction, output),
+            Step::Done(output) => return Ok((None, output)),
+        };
+        match writer.attempt(&transaction, &view).await? {
+            Attempt::Committed(committed) => {
+                drop(turn);
+                checkpoint::after_commit(inner, committed).await;
+                return Ok((Some(committed), output));
+            }
+            Attempt::Conflict(conflict) => return Err(conflict.into_error()),
+            Attempt::Lost => {}
+        }
+        drop(turn);
+        back_off(&*inner.options.timer, writer.write_id, attempt).await;
+    }
+    Err(lost_every_race(inner))
+}
+
+enum Attempt {
+    Committed(Committed),
+    Conflict(Conflict),
+    /// Another entry follows the view.
+    Lost,
+}
+
+/// One call's attempts to commit.
+struct Writer<'a> {
+    inner: &'a Inner,
+    write_id: WriteId,
+    /// Blobs found already, so that repeated attempts do not look again.
+    found: BTreeSet<Digest>,
+}
+
+impl<'a> Writer<'a> {
+    fn new(inner: &'a Inner) -> Result<Self> {
+        Ok(Self {
+            inner,
+            write_id: inner.options.ids.write_id()?,
+            found: BTreeSet::new(),
+        })
+    }
+
+    /// Tries to make `transaction` the entry that follows `view`.
+    async fn attempt(&mut self, transaction: &Transaction, view: &View) -> Result<Attempt> {
+        let request = transaction.validated_request()?;
+        let changes = match plan(view, transaction, request)? {
+            Plan::Replay(committed) => return Ok(Attempt::Committed(committed)),
+            Plan::Conflict(conflict) => return Ok(Attempt::Conflict(conflict)),
+            Plan::Changes(changes) => changes,
+        };
+        self.require_blobs(view, &changes).await?;
+        let seq = view.seq + 1;
+        let entry = Entry {
+            format: Format,
+            seq,
+            prev: view.entry,
+            time: self.inner.options.clock.now().max(view.time),
+            write_id: self.write_id,
+            transactions: vec![Logged {
+                actor: transaction.actor.clone(),
+                reason: transaction.reason.clone(),
+                idempotency_key: transaction.idempotency_key.clone(),
+                request,
+                changes,
+            }],
+        };
+        let bytes = entry.encode()?;
+        // What is folded is what will be read: a value may be spelled otherwise in canonical JSON.
+        let stored = Stored::decode(seq, &bytes).map_err(|cause| {
+            Error::invalid("a record would not be readable once stored").with_source(cause)
+        })?;
+        let next = view.apply(stored)?;
+        match append(self.inner, seq, self.write_id, &bytes).await? {
+            Holder::Another => Ok(Attempt::Lost),
+            Holder::Us => {
+                let committed = Committed {
+                    seq,
+                    time: next.time,
+                    replayed: false,
+                };
+                self.inner.learn(next);
+                Ok(Attempt::Committed(committed))
+            }
+        }
+    }
+
+    /// Checks that the blobs named by `changes` are stored. Those the ref holds already are.
+    async fn require_blobs(&mut self, view: &View, changes: &[LoggedChange]) -> Result<()> {
+        for change in changes {
+            let before = view
+                .get(&change.path)
+                .and_then(|state| state.value.as_ref());
+            let held = before.map_or(&[][..], |value| &value.blobs);
+            let named = change.value.iter().flat_map(|value| &value.blobs);
+            for digest in named.filter(|digest| held.binary_search(digest).is_err()) {
+                if self.found.contains(digest) {
+                    continue;
+                }
+                if self.inner.blobs.find(digest).await?.is_none() {
+                    return Err(
+                        Error::invalid("blob is not stored; finish its ingest first")
+                            .context("blob", digest)
+                            .context("ref", &change.path),
+                    );
+                }
+                self.found.insert(*digest);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn lost_every_race(inner: &Inner) -> Error {
+    Error::new(ErrorKind::Conflict, "other commits came first every time")
+        .context("attempts", inner.options.max_commit_attempts)
+}

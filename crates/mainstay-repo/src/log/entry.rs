@@ -1,0 +1,191 @@
+//! The format of a log entry; its normative page is `docs/formats/log.md`.
+
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
+use mainstay_core::{Actor, Digest, Error, RefPath, Result, Timestamp, WriteId};
+use mainstay_store::Key;
+use serde::{Deserialize, Serialize};
+
+use crate::seal::{self, Format};
+use crate::{Value, keys};
+
+/// The largest stored entry in bytes.
+pub(crate) const MAX_ENTRY_BYTES: u64 = 16 << 20;
+/// The most changes in one entry.
+pub(crate) const MAX_CHANGES: usize = 100_000;
+/// The longest reason in bytes.
+pub(crate) const MAX_REASON_BYTES: usize = 4_096;
+/// The longest idempotency key in bytes.
+pub(crate) const MAX_IDEMPOTENCY_KEY_BYTES: usize = 256;
+
+/// One object below `log/`: transactions that were committed together.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Entry {
+    pub(crate) format: Format,
+    pub(crate) seq: u64,
+    pub(crate) prev: Option<Digest>,
+    pub(crate) time: Timestamp,
+    pub(crate) write_id: WriteId,
+    pub(crate) transactions: Vec<Logged>,
+}
+
+/// One transaction as the log keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Logged {
+    pub(crate) actor: Actor,
+    pub(crate) reason: String,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) idempotency_key: Option<String>,
+    /// The digest of what was asked for; there exactly when there is a key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) request: Option<Digest>,
+    pub(crate) changes: Vec<LoggedChange>,
+}
+
+/// One change as the log keeps it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct LoggedChange {
+    #[serde(rename = "ref")]
+    pub(crate) path: RefPath,
+    pub(crate) generation: u64,
+    pub(crate) previous: Option<u64>,
+    pub(crate) value: Option<Value>,
+}
+
+impl Entry {
+    /// Encodes the entry as it is stored.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when it breaks a rule of the format,
+    /// so that nothing is ever written that cannot be read.
+    pub(crate) fn encode(&self) -> Result<Bytes> {
+        self.check()?;
+        let bytes = seal::encode(self)?;
+        if bytes.len() as u64 > MAX_ENTRY_BYTES {
+            return Err(Error::invalid(format!(
+                "transaction takes {} bytes; the log takes at most {MAX_ENTRY_BYTES}: \
+                 put large content into blobs",
+                bytes.len()
+            )));
+        }
+        Ok(bytes)
+    }
+
+    /// Decodes what `log/<seq>` holds.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`](mainstay_core::ErrorKind::Corrupt) when the bytes are not an entry with
+    /// that number, [`ErrorKind::Incompatible`](mainstay_core::ErrorKind::Incompatible) when they are
+    /// of a newer format.
+    pub(crate) fn decode(seq: u64, bytes: &[u8]) -> Result<Self> {
+        let object = key(seq);
+        let entry: Self = seal::decode(&object, bytes)?;
+        if entry.seq != seq {
+            let why = format!("holds the entry with number {}", entry.seq);
+            return Err(Error::corrupt(object, why));
+        }
+        match entry.check() {
+            Ok(()) => Ok(entry),
+            Err(cause) => {
+                Err(Error::corrupt(object, "entry breaks a rule of the log").with_source(cause))
+            }
+        }
+    }
+
+    /// Checks the rules that need nothing but the entry itself.
+    fn check(&self) -> Result<()> {
+        if self.prev.is_none() != (self.seq == 1) {
+            return Err(Error::invalid(
+                "every entry but the first names the one before it",
+            ));
+        }
+        if self.transactions.is_empty() {
+            return Err(Error::invalid("entry without transactions"));
+        }
+        let changes: usize = self.transactions.iter().map(|t| t.changes.len()).sum();
+        if changes > MAX_CHANGES {
+            return Err(Error::invalid(format!(
+                "{changes} changes; the log takes at most {MAX_CHANGES} at once"
+            )));
+        }
+        self.transactions
+            .iter()
+            .try_for_each(|transaction| transaction.check(self.seq))
+    }
+}
+
+impl Logged {
+    fn check(&self, seq: u64) -> Result<()> {
+        check_reason(&self.reason)?;
+        if let Some(key) = &self.idempotency_key {
+            check_idempotency_key(key)?;
+        }
+        if self.idempotency_key.is_some() != self.request.is_some() {
+            return Err(Error::invalid(
+                "idempotency key and request digest go together",
+            ));
+        }
+        if self.changes.is_empty() {
+            return Err(Error::invalid("transaction without changes"));
+        }
+        let mut paths = BTreeSet::new();
+        for change in &self.changes {
+            if !paths.insert(&change.path) {
+                return Err(Error::invalid("ref changed twice in one transaction")
+                    .context("ref", &change.path));
+            }
+            change.check(seq)?;
+        }
+        Ok(())
+    }
+}
+
+impl LoggedChange {
+    fn check(&self, seq: u64) -> Result<()> {
+        let numbered = match self.previous {
+            None => self.generation == 1,
+            Some(previous) => self.generation > 1 && (1..=seq).contains(&previous),
+        };
+        if !numbered {
+            return Err(
+                Error::invalid("generation and previous change do not fit together")
+                    .context("ref", &self.path),
+            );
+        }
+        match &self.value {
+            Some(value) => value.check().map_err(|e| e.context("ref", &self.path)),
+            None => Ok(()),
+        }
+    }
+}
+
+/// Checks the length of a reason.
+pub(crate) fn check_reason(reason: &str) -> Result<()> {
+    if reason.len() <= MAX_REASON_BYTES {
+        Ok(())
+    } else {
+        Err(Error::invalid("reason too long")
+            .context("bytes", reason.len())
+            .context("most", MAX_REASON_BYTES))
+    }
+}
+
+/// Checks the form of an idempotency key.
+pub(crate) fn check_idempotency_key(key: &str) -> Result<()> {
+    if (1..=MAX_IDEMPOTENCY_KEY_BYTES).contains(&key.len()) && !key.chars().any(char::is_control) {
+        Ok(())
+    } else {
+        Err(Error::invalid(
+            "an idempotency key is 1 to 256 bytes without control characters",
+        ))
+    }
+}
+
+/// The key of an entry.
+pub(crate) fn key(seq: u64) -> Key {
+    keys::numbered("log", seq)
+}

@@ -1,0 +1,84 @@
+//! Folding: what an entry makes of the view before it.
+
+use std::sync::Arc;
+
+use mainstay_core::{Digest, Error, Result};
+
+use super::entry::{self, Logged, LoggedChange};
+use super::read::Stored;
+use crate::view::KeyUse;
+use crate::{RefState, View};
+
+impl View {
+    /// Returns the view after the entry that follows this one.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`](mainstay_core::ErrorKind::Corrupt) when the entry does not follow: chain,
+    /// number, time, generations or an idempotency key used again.
+    pub(crate) fn apply(&self, stored: Stored) -> Result<Self> {
+        let Stored { entry, digest } = stored;
+        let broken = |why: &str| Error::corrupt(entry::key(entry.seq), why);
+        if entry.seq != self.seq + 1 {
+            return Err(broken("not the entry that follows").context("after", self.seq));
+        }
+        if entry.prev != self.entry {
+            return Err(broken("the hash chain of the log is broken here")
+                .context("expected", shown(self.entry))
+                .context("found", shown(entry.prev)));
+        }
+        if entry.time < self.time {
+            return Err(broken("time runs backwards"));
+        }
+        let mut next = self.clone();
+        next.seq = entry.seq;
+        next.time = entry.time;
+        next.entry = Some(digest);
+        for transaction in entry.transactions {
+            next.apply_transaction(transaction).map_err(|why| {
+                broken("entry does not follow from those before").with_source(why)
+            })?;
+        }
+        Ok(next)
+    }
+
+    fn apply_transaction(&mut self, transaction: Logged) -> Result<()> {
+        if let (Some(key), Some(request)) = (transaction.idempotency_key, transaction.request) {
+            if self.keys.contains_key(&key) {
+                return Err(Error::invalid("idempotency key used again").context("key", key));
+            }
+            let used = KeyUse {
+                request,
+                seq: self.seq,
+                time: self.time,
+            };
+            self.keys.insert_mut(key, used);
+        }
+        transaction
+            .changes
+            .into_iter()
+            .try_for_each(|change| self.apply_change(change))
+    }
+
+    fn apply_change(&mut self, change: LoggedChange) -> Result<()> {
+        let before = self.state(&change.path);
+        let expected = (
+            before.map_or(1, |state| state.generation + 1),
+            before.map(|state| state.seq),
+        );
+        if (change.generation, change.previous) != expected {
+            return Err(Error::invalid("generation does not follow").context("ref", &change.path));
+        }
+        let state = RefState {
+            value: change.value,
+            generation: change.generation,
+            seq: self.seq,
+            time: self.time,
+        };
+        self.refs.insert_mut(change.path, Arc::new(state));
+        Ok(())
+    }
+}
+
+fn shown(digest: Option<Digest>) -> String {
+    digest.map_or_else(|| "none".into(), |digest| digest.to_string())
+}

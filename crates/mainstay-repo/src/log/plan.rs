@@ -1,0 +1,92 @@
+//! What a transaction comes to on one view.
+
+use mainstay_core::{Digest, Error, ErrorKind, Result};
+
+use super::entry::LoggedChange;
+use crate::transaction::{Action, Change};
+use crate::view::KeyUse;
+use crate::{Committed, Conflict, Expectation, RefState, Transaction, View};
+
+pub(super) enum Plan {
+    /// An earlier call with the same idempotency key committed it.
+    Replay(Committed),
+    /// A ref does not meet its expectation.
+    Conflict(Conflict),
+    /// These changes would be committed.
+    Changes(Vec<LoggedChange>),
+}
+
+/// Plans `transaction` on `view`; `request` is its digest when it has an idempotency key.
+///
+/// # Errors
+/// [`ErrorKind::AlreadyExists`] when the key stands for another request.
+pub(super) fn plan(
+    view: &View,
+    transaction: &Transaction,
+    request: Option<Digest>,
+) -> Result<Plan> {
+    if let (Some(key), Some(request)) = (&transaction.idempotency_key, request)
+        && let Some(used) = view.keys.get(key)
+    {
+        return replay(key, used, request).map(Plan::Replay);
+    }
+    for change in &transaction.changes {
+        let current = view.state(&change.path);
+        if !holds(change.expectation, current)? {
+            return Ok(Plan::Conflict(Conflict {
+                path: change.path.clone(),
+                expected: change.expectation,
+                current: current.cloned(),
+            }));
+        }
+    }
+    let changes = transaction.changes.iter();
+    Ok(Plan::Changes(
+        changes.filter_map(|change| logged(view, change)).collect(),
+    ))
+}
+
+fn replay(key: &str, used: &KeyUse, request: Digest) -> Result<Committed> {
+    if used.request == request {
+        Ok(Committed {
+            seq: used.seq,
+            time: used.time,
+            replayed: true,
+        })
+    } else {
+        Err(Error::new(
+            ErrorKind::AlreadyExists,
+            "idempotency key already stands for another request",
+        )
+        .context("key", key)
+        .context("seq", used.seq))
+    }
+}
+
+fn holds(expectation: Expectation, current: Option<&RefState>) -> Result<bool> {
+    let value = current.and_then(|state| state.value.as_ref());
+    Ok(match (expectation, value) {
+        (Expectation::Any, _) => true,
+        (Expectation::Absent, value) => value.is_none(),
+        (Expectation::Generation(_) | Expectation::Record(_), None) => false,
+        (Expectation::Generation(expected), Some(_)) => {
+            current.is_some_and(|state| state.generation == expected)
+        }
+        (Expectation::Record(expected), Some(value)) => value.record_digest()? == expected,
+    })
+}
+
+fn logged(view: &View, change: &Change) -> Option<LoggedChange> {
+    let value = match &change.action {
+        Action::Set(value) => Some(value.clone()),
+        Action::Delete => None,
+        Action::Check => return None,
+    };
+    let before = view.state(&change.path);
+    Some(LoggedChange {
+        path: change.path.clone(),
+        generation: before.map_or(1, |state| state.generation + 1),
+        previous: before.map(|state| state.seq),
+        value,
+    })
+}

@@ -1,0 +1,121 @@
+//! Sealed records: canonical JSON that carries its own checksum.
+//!
+//! ```text
+//! {"check":"sha256:<hex>", … the other members of the record … }
+//! ```
+//! `check` is the digest of the canonical JSON of the record without `check`. It sorts before every
+//! other member, so that sealing and checking need no second encoding. It tells a damaged record
+//! from a good one where nothing else names the record's digest yet: at the head of the log.
+
+use bytes::Bytes;
+use mainstay_core::{Digest, Error, ErrorKind, Result, canon};
+use mainstay_store::{ByteRange, Key, Storage};
+use serde::de::{DeserializeOwned, Error as _};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
+/// The newest format of log entries, checkpoints and the descriptor that this version reads.
+pub(crate) const FORMAT: u64 = 1;
+
+/// The member `"format":1`; does not deserialize from any other number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Format;
+
+impl Serialize for Format {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u64(FORMAT)
+    }
+}
+
+impl<'de> Deserialize<'de> for Format {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match u64::deserialize(deserializer)? {
+            FORMAT => Ok(Self),
+            other => Err(D::Error::custom(format!(
+                "format {other} instead of {FORMAT}"
+            ))),
+        }
+    }
+}
+
+/// Encodes a record that serializes as an object whose members all sort after `check`.
+pub(crate) fn encode<T: Serialize>(record: &T) -> Result<Bytes> {
+    let body = canon::to_vec(record)?;
+    debug_assert!(body.len() > 2 && body.as_slice() > br#"{"check""#.as_slice());
+    let mut sealed = opening(&Digest::of(&body)).into_bytes();
+    sealed.extend_from_slice(&body[1..]);
+    Ok(sealed.into())
+}
+
+/// Decodes a sealed record read from `object`.
+///
+/// # Errors
+/// [`ErrorKind::Incompatible`] when it has a newer format, [`ErrorKind::Corrupt`] when the bytes are
+/// not exactly what [`encode`] makes of a `T`.
+pub(crate) fn decode<T: Serialize + DeserializeOwned>(object: &Key, bytes: &[u8]) -> Result<T> {
+    unseal(bytes)
+        .and_then(|body| canon::from_slice(&body))
+        .map_err(|error| refuse(object, bytes, error))
+}
+
+/// Decodes a record without a seal: one that is named by its digest.
+pub(crate) fn decode_plain<T: DeserializeOwned>(object: &Key, bytes: &[u8]) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|error| refuse(object, bytes, error))
+}
+
+/// Reads an object of at most `limit` bytes.
+///
+/// # Errors
+/// [`ErrorKind::Corrupt`] when it is larger.
+pub(crate) async fn read(storage: &dyn Storage, key: &Key, limit: u64) -> Result<Option<Bytes>> {
+    let Some(object) = storage.get(key, ByteRange::Offsets(0..limit)).await? else {
+        return Ok(None);
+    };
+    if object.size > limit {
+        let why = format!("{} bytes where at most {limit} are allowed", object.size);
+        return Err(Error::corrupt(key, why));
+    }
+    Ok(Some(object.bytes))
+}
+
+fn opening(check: &Digest) -> String {
+    format!("{{\"check\":\"{check}\",")
+}
+
+fn unseal(bytes: &[u8]) -> Result<Vec<u8>> {
+    let opening_len = opening(&Digest::of(b"")).len();
+    let (head, rest) = bytes
+        .split_at_checked(opening_len)
+        .ok_or_else(|| Error::new(ErrorKind::Corrupt, "too short"))?;
+    let mut body = Vec::with_capacity(rest.len() + 1);
+    body.push(b'{');
+    body.extend_from_slice(rest);
+    if head == opening(&Digest::of(&body)).as_bytes() {
+        Ok(body)
+    } else {
+        Err(Error::new(ErrorKind::Corrupt, "checksum does not match"))
+    }
+}
+
+/// Tells a newer format from damage.
+fn refuse(
+    object: &Key,
+    bytes: &[u8],
+    cause: impl std::error::Error + Send + Sync + 'static,
+) -> Error {
+    #[derive(Deserialize)]
+    struct Probe {
+        format: u64,
+    }
+    match serde_json::from_slice::<Probe>(bytes) {
+        Ok(Probe { format }) if format > FORMAT => newer(object, format),
+        _ => Error::corrupt(object, "damaged record").with_source(cause),
+    }
+}
+
+fn newer(object: &Key, format: u64) -> Error {
+    Error::new(
+        ErrorKind::Incompatible,
+        format!("written in format {format}, newer than {FORMAT}: upgrade Mainstay to read it"),
+    )
+    .context("object", object)
+}

@@ -1,0 +1,4 @@
+//! Behaviour of the repository through its public interface.
+
+mod basics;
+mod support;
