@@ -1,0 +1,94 @@
+//! Writing a blob to a file.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use bytes::Bytes;
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
+use mainstay_core::{Error, ErrorKind, Result};
+use tempfile::NamedTempFile;
+use tokio::sync::mpsc::{self, Receiver};
+
+/// How many pieces wait to be written.
+const WAITING_PIECES: usize = 64;
+
+/// Writes `pieces` beside `path`, makes them durable, and renames them into place.
+pub(super) async fn export(
+    mut pieces: BoxStream<'static, Result<Bytes>>,
+    path: &Path,
+) -> Result<()> {
+    let (sender, receiver) = mpsc::channel(WAITING_PIECES);
+    let target = path.to_owned();
+    let writing = tokio::task::spawn_blocking(move || write(receiver, &target));
+    let mut outcome = Ok(());
+    while let Some(piece) = pieces.next().await {
+        let message = match piece {
+            Ok(piece) => Some(piece),
+            Err(error) => {
+                outcome = Err(error);
+                break;
+            }
+        };
+        if sender.send(message).await.is_err() {
+            break;
+        }
+    }
+    if outcome.is_ok() {
+        // An end that is said tells a whole blob from one that was given up.
+        let _closed = sender.send(None).await;
+    }
+    drop(sender);
+    let written = writing.await.map_err(|error| {
+        Error::new(ErrorKind::Internal, "writing a file was interrupted").with_source(error)
+    });
+    outcome.and(written.flatten())
+}
+
+fn write(mut pieces: Receiver<Option<Bytes>>, path: &Path) -> Result<()> {
+    let failed = |error: std::io::Error| {
+        Error::from(error)
+            .operation("write file")
+            .context("path", path.display())
+    };
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+        _ => PathBuf::from("."),
+    };
+    let mut file = temporary(&directory).map_err(failed)?;
+    loop {
+        match pieces.blocking_recv() {
+            Some(Some(piece)) => file.write_all(&piece).map_err(failed)?,
+            Some(None) => break,
+            // The file is removed when it is dropped.
+            None => return Err(Error::new(ErrorKind::Cancelled, "the export was given up")),
+        }
+    }
+    file.as_file().sync_all().map_err(failed)?;
+    file.persist(path).map_err(|error| failed(error.error))?;
+    sync_directory(&directory).map_err(failed)
+}
+
+/// Creates a file with the permissions any new file of this process gets.
+fn temporary(directory: &Path) -> std::io::Result<NamedTempFile> {
+    let mut builder = tempfile::Builder::new();
+    builder.prefix(".mainstay-").suffix(".tmp");
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt as _;
+        builder.permissions(std::fs::Permissions::from_mode(0o666));
+    }
+    builder.tempfile_in(directory)
+}
+
+#[cfg(unix)]
+fn sync_directory(directory: &Path) -> std::io::Result<()> {
+    File::open(directory)?.sync_all()
+}
+
+/// Elsewhere a rename is durable with the file.
+#[cfg(not(unix))]
+fn sync_directory(_directory: &Path) -> std::io::Result<()> {
+    Ok(())
+}

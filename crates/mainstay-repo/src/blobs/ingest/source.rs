@@ -1,0 +1,103 @@
+//! Where a blob's bytes come from, read on a thread that may block.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::PathBuf;
+
+use bytes::Bytes;
+use mainstay_core::{Error, ErrorKind, Result};
+use tokio::sync::mpsc::Receiver;
+
+/// How much is read, hashed and cut at a time.
+const PIECE: usize = 256 * 1024;
+
+/// Pieces of a blob, in order.
+pub(super) trait Source: Send + 'static {
+    /// Returns the next piece, which is not empty; `None` at the end, and then always.
+    fn next(&mut self) -> Result<Option<Bytes>>;
+}
+
+impl Source for Bytes {
+    fn next(&mut self) -> Result<Option<Bytes>> {
+        let piece = self.split_to(self.len().min(PIECE));
+        Ok((!piece.is_empty()).then_some(piece))
+    }
+}
+
+/// A file.
+#[derive(Debug)]
+pub(super) struct FileSource {
+    file: File,
+    path: PathBuf,
+    ended: bool,
+}
+
+impl FileSource {
+    pub(super) fn open(path: PathBuf) -> Result<Self> {
+        let file = File::open(&path).map_err(|error| read_error(error, &path))?;
+        Ok(Self {
+            file,
+            path,
+            ended: false,
+        })
+    }
+}
+
+fn read_error(error: std::io::Error, path: &std::path::Path) -> Error {
+    Error::from(error)
+        .operation("read file")
+        .context("path", path.display())
+}
+
+impl Source for FileSource {
+    fn next(&mut self) -> Result<Option<Bytes>> {
+        let mut piece = Vec::with_capacity(if self.ended { 0 } else { PIECE });
+        // Filling the piece lets the end of a small file be seen with its only piece.
+        while !self.ended && piece.len() < PIECE {
+            let rest = (PIECE - piece.len()) as u64;
+            match Read::by_ref(&mut self.file)
+                .take(rest)
+                .read_to_end(&mut piece)
+            {
+                Ok(0) => self.ended = true,
+                Ok(_) => {}
+                Err(error) => return Err(read_error(error, &self.path)),
+            }
+        }
+        Ok((!piece.is_empty()).then(|| piece.into()))
+    }
+}
+
+/// A stream that another task feeds: `None` is its end.
+#[derive(Debug)]
+pub(super) struct StreamSource {
+    pieces: Receiver<Option<Result<Bytes>>>,
+    ended: bool,
+}
+
+impl StreamSource {
+    pub(super) fn new(pieces: Receiver<Option<Result<Bytes>>>) -> Self {
+        Self {
+            pieces,
+            ended: false,
+        }
+    }
+}
+
+impl Source for StreamSource {
+    fn next(&mut self) -> Result<Option<Bytes>> {
+        while !self.ended {
+            match self.pieces.blocking_recv() {
+                Some(Some(piece)) => {
+                    let piece = piece?;
+                    if !piece.is_empty() {
+                        return Ok(Some(piece));
+                    }
+                }
+                Some(None) => self.ended = true,
+                None => return Err(Error::new(ErrorKind::Cancelled, "the stream was dropped")),
+            }
+        }
+        Ok(None)
+    }
+}

@@ -1,0 +1,70 @@
+//! Blobs: those that live values name, and with `Full` every other as well.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::TryStreamExt as _;
+use mainstay_core::{Digest, ErrorKind, Result};
+use mainstay_store::Storage;
+
+use super::{Findings, VerifyLevel, detail};
+use crate::View;
+use crate::blobs::BlobStore;
+use crate::blobs::index::Index;
+
+/// Checks blobs against an index whose packs have been checked.
+pub(super) async fn check(
+    storage: &Arc<dyn Storage>,
+    view: &View,
+    index: Index,
+    level: VerifyLevel,
+    findings: &mut Findings,
+) -> Result<()> {
+    let mut blobs: BTreeMap<Digest, Option<String>> = BTreeMap::new();
+    if level == VerifyLevel::Full {
+        let manifests = index.manifests().into_values().flatten();
+        blobs.extend(manifests.map(|entry| (Digest::from_bytes(entry.header.id.hash), None)));
+    }
+    for (path, state) in view.below("") {
+        for digest in state.value.iter().flat_map(|value| &value.blobs) {
+            blobs.insert(*digest, Some(path.to_string()));
+        }
+    }
+    let store = BlobStore::with_index(Arc::clone(storage), index);
+    for (digest, named_by) in blobs {
+        findings.checked();
+        let object = format!("blob {digest}");
+        match check_blob(&store, &digest, level).await {
+            Ok(true) => {}
+            Ok(false) => {
+                let by = named_by.unwrap_or_default();
+                findings.fault(
+                    object,
+                    "missing",
+                    format!("named by {by}, no index knows it"),
+                );
+            }
+            // What a blob is made of is gone or damaged: the blob itself may be named soundly.
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                findings.fault(object, "corrupt", detail(&error));
+            }
+            Err(error) => findings.error(object, error)?,
+        }
+    }
+    Ok(())
+}
+
+/// Returns whether the blob is there, or what is wrong with it.
+async fn check_blob(store: &BlobStore, digest: &Digest, level: VerifyLevel) -> Result<bool> {
+    let Some(blob) = store.find(digest).await? else {
+        return Ok(false);
+    };
+    match level {
+        VerifyLevel::Quick => blob.check_parts().await?,
+        VerifyLevel::Full => {
+            let mut pieces = blob.stream();
+            while pieces.try_next().await?.is_some() {}
+        }
+    }
+    Ok(true)
+}

@@ -1,0 +1,137 @@
+//! Verification: reports every fault found.
+
+mod blobs;
+mod log;
+mod packs;
+mod stats;
+
+use std::fmt::Display;
+use std::sync::Arc;
+
+use mainstay_core::{Error, ErrorKind, Result};
+use mainstay_store::Key;
+
+pub(crate) use self::stats::stats;
+use crate::Repo;
+
+/// How hard to look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum VerifyLevel {
+    /// Log, checkpoints, and that every blob named is findable and its parts exist with right sizes.
+    Quick,
+    /// And every byte of every pack and blob.
+    Full,
+}
+
+/// What verification found.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
+#[non_exhaustive]
+pub struct VerifyReport {
+    /// Objects and blobs looked at.
+    pub checked: u64,
+    /// Everything that is wrong.
+    pub faults: Vec<Fault>,
+}
+
+/// One thing that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[non_exhaustive]
+pub struct Fault {
+    /// The object: a storage key, or `blob sha256:…`.
+    pub object: String,
+    /// What kind of fault:
+    /// `missing` (it should be there), `corrupt` (its bytes are not what was written), `dangling` (it
+    /// names something that is not there), `incompatible` (a newer version wrote it) or `unknown`
+    /// (nothing of a repository has such a key).
+    pub kind: &'static str,
+    /// What exactly.
+    pub detail: String,
+}
+
+/// What is stored.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[non_exhaustive]
+pub struct RepoStats {
+    /// Bytes in the storage.
+    pub stored_bytes: u64,
+    /// Bytes of all distinct blobs.
+    pub logical_bytes: u64,
+    /// Objects in the storage.
+    pub objects: u64,
+    /// Entries in the log.
+    pub log_entries: u64,
+    /// The newest entry.
+    pub head: u64,
+}
+
+/// Checks a repository from its storage, trusting nothing that is cached.
+///
+/// Memory: the refs, about 150 bytes for each record of the index, and one pack.
+pub(crate) async fn verify(repo: &Repo, level: VerifyLevel) -> Result<VerifyReport> {
+    let storage = Arc::clone(&repo.inner.storage);
+    let mut findings = Findings::default();
+    let view = log::check(repo, level, &mut findings).await?;
+    let index = packs::check(&storage, level, &mut findings).await?;
+    blobs::check(&storage, &view, index, level, &mut findings).await?;
+    Ok(findings.0)
+}
+
+/// The report being written.
+#[derive(Debug, Default)]
+struct Findings(VerifyReport);
+
+impl Findings {
+    /// Counts an object that was looked at.
+    fn checked(&mut self) {
+        self.0.checked += 1;
+    }
+
+    fn fault(&mut self, object: impl Display, kind: &'static str, detail: impl Display) {
+        self.0.faults.push(Fault {
+            object: object.to_string(),
+            kind,
+            detail: detail.to_string(),
+        });
+    }
+
+    /// Reports what an error says about stored bytes.
+    ///
+    /// # Errors
+    /// Errors that say nothing about them, as an unreachable storage, are returned.
+    fn error(&mut self, object: impl Display, error: Error) -> Result<()> {
+        let kind = match error.kind() {
+            ErrorKind::Corrupt => "corrupt",
+            ErrorKind::Incompatible => "incompatible",
+            _ => return Err(error),
+        };
+        self.fault(object, kind, detail(&error));
+        Ok(())
+    }
+
+    /// Reports a failed check; returns what a good one gave.
+    ///
+    /// # Errors
+    /// As [`error`](Self::error).
+    fn note<T>(&mut self, object: impl Display, checked: Result<T>) -> Result<Option<T>> {
+        match checked {
+            Ok(value) => Ok(Some(value)),
+            Err(error) => self.error(object, error).map(|()| None),
+        }
+    }
+}
+
+fn unknown(key: &Key, findings: &mut Findings) {
+    findings.fault(key, "unknown", "no object of a repository has such a key");
+}
+
+/// An error and its causes in one line.
+fn detail(error: &Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        text = format!("{text}: {error}");
+        cause = error.source();
+    }
+    text
+}

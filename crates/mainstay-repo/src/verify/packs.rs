@@ -1,0 +1,196 @@
+//! Index objects and packs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::TryStreamExt as _;
+use mainstay_core::{Digest, Error, ErrorKind, Result};
+use mainstay_store::{ByteRange, Key, Storage, StorageExt as _};
+
+use super::{Findings, VerifyLevel};
+use crate::blobs::damage::Damage;
+use crate::blobs::index::{self, Index, IndexObject};
+use crate::blobs::manifest::Manifest;
+use crate::blobs::object::hash_in_key;
+use crate::blobs::pack::{self, FOOTER_LEN, Footer, HEADER_LEN, MAX_PACK, PackId};
+use crate::blobs::record::{Entry, Header, Kind};
+use crate::keys;
+
+/// What the index objects say of one pack.
+#[derive(Debug, Default)]
+struct Indexed {
+    sizes: Vec<u64>,
+    entries: Vec<Entry>,
+}
+
+/// Checks every index object and pack; returns an index of what the good index objects say.
+pub(super) async fn check(
+    storage: &Arc<dyn Storage>,
+    level: VerifyLevel,
+    findings: &mut Findings,
+) -> Result<Index> {
+    let (index, mut packs) = check_index(storage, findings).await?;
+    for (key, hash, size) in addressed(storage, pack::DIRECTORY, findings).await? {
+        findings.checked();
+        let indexed = packs.remove(&PackId(hash)).unwrap_or_default();
+        if indexed.sizes.iter().any(|indexed| *indexed != size) {
+            let detail = format!("{size} bytes long, the index says {:?}", indexed.sizes);
+            findings.fault(&key, "corrupt", detail);
+        }
+        let checked = match level {
+            _ if size > MAX_PACK as u64 => Err(Error::corrupt(&key, "longer than a pack may be")),
+            VerifyLevel::Quick => check_end(&**storage, &key, size, indexed.entries).await,
+            VerifyLevel::Full => check_all(&**storage, &key, hash, indexed.entries).await,
+        };
+        findings.note(&key, checked)?;
+    }
+    for (id, indexed) in packs {
+        let detail = format!("the index knows {} records in it", indexed.entries.len());
+        findings.fault(id.key()?, "missing", detail);
+    }
+    Ok(index)
+}
+
+async fn check_index(
+    storage: &Arc<dyn Storage>,
+    findings: &mut Findings,
+) -> Result<(Index, BTreeMap<PackId, Indexed>)> {
+    let merged = Index::new(Arc::clone(storage));
+    let mut packs: BTreeMap<PackId, Indexed> = BTreeMap::new();
+    for (key, hash, _) in addressed(storage, index::DIRECTORY, findings).await? {
+        findings.checked();
+        let Some(bytes) = storage.get_all(&key).await? else {
+            findings.fault(&key, "missing", "listed but not there");
+            continue;
+        };
+        let decoded = IndexObject::decode(&bytes, &hash).map_err(|damage| damage.of(&key));
+        let Some(object) = findings.note(&key, decoded)? else {
+            continue;
+        };
+        for pack in &object.packs {
+            packs.entry(pack.id).or_default().sizes.push(pack.size);
+        }
+        for (entry, pack) in &object.records {
+            if let Some(pack) = object.packs.get(*pack as usize) {
+                packs.entry(pack.id).or_default().entries.push(*entry);
+            }
+        }
+        merged.insert(hash, object);
+    }
+    Ok((merged, packs))
+}
+
+/// Checks a pack's footer and directory, and the index against the directory.
+async fn check_end(storage: &dyn Storage, key: &Key, size: u64, indexed: Vec<Entry>) -> Result<()> {
+    let end = read(storage, key, ByteRange::Last(FOOTER_LEN as u64)).await?;
+    let footer = Footer::decode(&end, size).map_err(|damage| damage.of(key))?;
+    let range = u64::from(footer.directory_offset)..size - FOOTER_LEN as u64;
+    let directory = read(storage, key, ByteRange::Offsets(range)).await?;
+    footer
+        .directory(&directory)
+        .and_then(|directory| compare(&directory, &indexed))
+        .map_err(|damage| damage.of(key))
+}
+
+/// Checks every byte of a pack, and the index against it.
+async fn check_all(
+    storage: &dyn Storage,
+    key: &Key,
+    hash: [u8; 32],
+    indexed: Vec<Entry>,
+) -> Result<()> {
+    let bytes = read(storage, key, ByteRange::Full).await?;
+    let checking = move || {
+        if blake3::hash(&bytes) != hash {
+            return Err(Damage::Broken("bytes do not match the object's name"));
+        }
+        compare(&open_pack(&bytes)?, &indexed)
+    };
+    tokio::task::spawn_blocking(checking)
+        .await
+        .map_err(|error| {
+            Error::new(ErrorKind::Internal, "checking was interrupted").with_source(error)
+        })?
+        .map_err(|damage| damage.of(key))
+}
+
+async fn read(storage: &dyn Storage, key: &Key, range: ByteRange) -> Result<Bytes> {
+    let object = storage.get(key, range).await?;
+    let object = object.ok_or_else(|| Error::corrupt(key, "listed but not there"))?;
+    Ok(object.bytes)
+}
+
+/// Opens every record of a pack and returns its directory, which is that of these records.
+fn open_pack(bytes: &Bytes) -> Result<Vec<Entry>, Damage> {
+    pack::check_header(bytes)?;
+    let Some(end) = bytes.len().checked_sub(FOOTER_LEN) else {
+        return Err(Damage::Broken("pack ends too early"));
+    };
+    let footer = Footer::decode(&bytes[end..], bytes.len() as u64)?;
+    let records_end = footer.directory_offset as usize;
+    let directory = footer.directory(&bytes[records_end..end])?;
+    let records = bytes.slice(..records_end);
+    let mut found = Vec::with_capacity(directory.len());
+    let mut offset = HEADER_LEN;
+    while offset < records_end {
+        let header = records[offset..]
+            .first_chunk::<{ Header::LEN }>()
+            .ok_or(Damage::Broken("record ends too early"))?;
+        let entry = Entry {
+            header: Header::decode(header)?,
+            // A pack is shorter than 2^32 bytes: its footer says so.
+            offset: u32::try_from(offset).unwrap_or(u32::MAX),
+        };
+        let next = usize::try_from(entry.end()).unwrap_or(usize::MAX);
+        if next > records_end {
+            return Err(Damage::Broken("record ends too early"));
+        }
+        let content = entry.open(&records.slice(offset..next))?;
+        if entry.header.id.kind == Kind::Manifest {
+            Manifest::decode(&content, &Digest::from_bytes(entry.header.id.hash))?;
+        }
+        found.push(entry);
+        offset = next;
+    }
+    found.sort_unstable_by_key(|entry| entry.header.id);
+    if found == directory {
+        Ok(directory)
+    } else {
+        Err(Damage::Broken("pack directory is not that of its records"))
+    }
+}
+
+/// Checks that a pack's directory, ordered by kind and hash, tells all that the index does.
+fn compare(directory: &[Entry], indexed: &[Entry]) -> Result<(), Damage> {
+    let agrees = |entry: &Entry| {
+        directory
+            .binary_search_by_key(&entry.header.id, |listed| listed.header.id)
+            .is_ok_and(|position| directory.get(position) == Some(entry))
+    };
+    if indexed.iter().all(agrees) {
+        Ok(())
+    } else {
+        Err(Damage::Broken(
+            "the index disagrees with the pack's directory",
+        ))
+    }
+}
+
+/// The objects below a directory that are named by a hash; others are reported.
+async fn addressed(
+    storage: &Arc<dyn Storage>,
+    directory: &str,
+    findings: &mut Findings,
+) -> Result<Vec<(Key, [u8; 32], u64)>> {
+    let prefix = keys::below(directory);
+    let mut listed = storage.list(&prefix, None);
+    let mut objects = Vec::new();
+    while let Some(object) = listed.try_next().await? {
+        match hash_in_key(&object.key) {
+            Some(hash) => objects.push((object.key, hash, object.size)),
+            None => super::unknown(&object.key, findings),
+        }
+    }
+    Ok(objects)
+}

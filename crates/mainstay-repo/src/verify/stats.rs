@@ -1,0 +1,26 @@
+//! Counts what is stored.
+
+use futures::TryStreamExt as _;
+use mainstay_core::Result;
+use mainstay_store::Prefix;
+
+use super::RepoStats;
+use crate::{Repo, keys};
+
+/// Lists the storage and reads the manifests of all blobs.
+pub(crate) async fn stats(repo: &Repo) -> Result<RepoStats> {
+    let storage = &repo.inner.storage;
+    let log = keys::below("log");
+    let mut stats = RepoStats::default();
+    let mut listed = storage.list(&Prefix::all(), None);
+    while let Some(object) = listed.try_next().await? {
+        stats.objects += 1;
+        stats.stored_bytes += object.size;
+        if log.covers(&object.key) {
+            stats.log_entries += 1;
+        }
+    }
+    stats.head = repo.view().await?.seq();
+    stats.logical_bytes = repo.inner.blobs.logical_bytes().await?;
+    Ok(stats)
+}
