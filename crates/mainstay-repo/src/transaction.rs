@@ -7,7 +7,7 @@ use mainstay_core::{Actor, Digest, Error, ErrorKind, RefPath, Result, Timestamp,
 use serde::Serialize;
 
 use crate::log::entry::{MAX_CHANGES, check_idempotency_key, check_reason};
-use crate::{RefState, Value};
+use crate::{RefState, Value, View};
 
 /// What a transaction expects of a ref before it commits.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -196,6 +196,17 @@ pub struct Committed {
     pub time: Timestamp,
     /// Whether an earlier call with the same idempotency key had committed it.
     pub replayed: bool,
+}
+
+impl Committed {
+    /// The commit that made `view`.
+    pub(crate) fn at(view: &View) -> Self {
+        Self {
+            seq: view.seq,
+            time: view.time,
+            replayed: false,
+        }
+    }
 }
 
 /// The ref that did not meet its expectation.

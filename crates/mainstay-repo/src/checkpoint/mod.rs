@@ -1,17 +1,32 @@
 //! Checkpoints: the folded state at one entry, so that opening does not read the whole log.
+//!
+//! A checkpoint can always be made again from the log, and the same entry always gives the same
+//! bytes, so racing writers do no harm and a damaged one is passed over.
 
-use mainstay_core::Result;
-use mainstay_store::Storage;
+mod find;
+pub(crate) mod item;
+pub(crate) mod load;
+pub(crate) mod root;
+pub(crate) mod shard;
+mod write;
 
-use crate::repo::Inner;
-use crate::{Committed, View};
+pub(crate) use find::{newest, newest_at_most};
+pub(crate) use write::after_commit;
 
-pub(crate) async fn after_commit(_inner: &Inner, _committed: Committed) {}
+use mainstay_core::Digest;
+use mainstay_store::Key;
 
-pub(crate) async fn newest(_storage: &dyn Storage) -> Result<View> {
-    Ok(View::empty())
+use crate::keys;
+
+pub(crate) const ROOTS: &str = "checkpoint";
+pub(crate) const SHARDS: &str = "shard";
+
+/// The key of the root of the checkpoint at entry `seq`.
+pub(crate) fn root_key(seq: u64) -> Key {
+    keys::numbered(ROOTS, seq)
 }
 
-pub(crate) async fn newest_at_most(_storage: &dyn Storage, _seq: u64) -> Result<View> {
-    Ok(View::empty())
+/// The key of a shard.
+pub(crate) fn shard_key(digest: &Digest) -> Key {
+    keys::addressed(SHARDS, digest)
 }

@@ -20,10 +20,11 @@ pub(crate) async fn commit(inner: &Inner, transaction: &Transaction) -> Result<C
         let turn = inner.turn.lock().await;
         let view = inner.head();
         match writer.attempt(transaction, &view).await? {
-            Attempt::Committed(committed) => {
+            Attempt::Replayed(committed) => return Ok(CommitOutcome::Committed(committed)),
+            Attempt::Committed(view) => {
                 drop(turn);
-                checkpoint::after_commit(inner, committed).await;
-                return Ok(CommitOutcome::Committed(committed));
+                checkpoint::after_commit(inner, &view).await;
+                return Ok(CommitOutcome::Committed(Committed::at(&view)));
             }
             Attempt::Conflict(conflict) => {
                 // The view was what this process knew; only the newest one makes a conflict.
@@ -54,10 +55,11 @@ pub(crate) async fn transact<T: Send>(
             Step::Done(output) => return Ok((None, output)),
         };
         match writer.attempt(&transaction, &view).await? {
-            Attempt::Committed(committed) => {
+            Attempt::Replayed(committed) => return Ok((Some(committed), output)),
+            Attempt::Committed(view) => {
                 drop(turn);
-                checkpoint::after_commit(inner, committed).await;
-                return Ok((Some(committed), output));
+                checkpoint::after_commit(inner, &view).await;
+                return Ok((Some(Committed::at(&view)), output));
             }
             Attempt::Conflict(conflict) => return Err(conflict.into_error()),
             Attempt::Lost => {}
@@ -69,7 +71,9 @@ pub(crate) async fn transact<T: Send>(
 }
 
 enum Attempt {
-    Committed(Committed),
+    /// The view after the commit.
+    Committed(View),
+    Replayed(Committed),
     Conflict(Conflict),
     /// Another entry follows the view.
     Lost,
@@ -96,7 +100,7 @@ impl<'a> Writer<'a> {
     async fn attempt(&mut self, transaction: &Transaction, view: &View) -> Result<Attempt> {
         let request = transaction.validated_request()?;
         let changes = match plan(view, transaction, request)? {
-            Plan::Replay(committed) => return Ok(Attempt::Committed(committed)),
+            Plan::Replay(committed) => return Ok(Attempt::Replayed(committed)),
             Plan::Conflict(conflict) => return Ok(Attempt::Conflict(conflict)),
             Plan::Changes(changes) => changes,
         };
@@ -125,13 +129,8 @@ impl<'a> Writer<'a> {
         match append(self.inner, seq, self.write_id, &bytes).await? {
             Holder::Another => Ok(Attempt::Lost),
             Holder::Us => {
-                let committed = Committed {
-                    seq,
-                    time: next.time,
-                    replayed: false,
-                };
-                self.inner.learn(next);
-                Ok(Attempt::Committed(committed))
+                self.inner.learn(next.clone());
+                Ok(Attempt::Committed(next))
             }
         }
     }
@@ -148,7 +147,7 @@ impl<'a> Writer<'a> {
                 if self.found.contains(digest) {
                     continue;
                 }
-                if self.inner.blobs.find(digest).await?.is_none() {
+                if !self.inner.blobs.contains(digest).await? {
                     return Err(
                         Error::invalid("blob is not stored; finish its ingest first")
                             .context("blob", digest)

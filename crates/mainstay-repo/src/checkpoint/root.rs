@@ -1,0 +1,69 @@
+//! The format of a checkpoint's root; its normative page is `docs/formats/checkpoint.md`.
+
+use bytes::Bytes;
+use mainstay_core::{Digest, Error, Result, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::root_key;
+use crate::seal::{self, Format};
+
+/// The largest stored root in bytes.
+pub(crate) const MAX_ROOT_BYTES: u64 = 16 << 20;
+
+/// The root: which entry it is of, and the slices of the state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Root {
+    pub(crate) format: Format,
+    pub(crate) seq: u64,
+    /// The digest of that log entry.
+    pub(crate) entry: Digest,
+    pub(crate) time: Timestamp,
+    pub(crate) refs: Vec<Slice>,
+    pub(crate) keys: Vec<Slice>,
+}
+
+/// One shard as a root names it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Slice {
+    /// The digest of the shard's bytes.
+    pub(crate) digest: Digest,
+    /// The first ref or key in it.
+    pub(crate) first: String,
+    /// How many are in it.
+    pub(crate) count: u64,
+}
+
+impl Root {
+    /// Encodes the root as it is stored.
+    pub(crate) fn encode(&self) -> Result<Bytes> {
+        let bytes = seal::encode(self)?;
+        if bytes.len() as u64 > MAX_ROOT_BYTES {
+            return Err(Error::invalid("state too large for one checkpoint root")
+                .context("bytes", bytes.len()));
+        }
+        Ok(bytes)
+    }
+
+    /// Decodes what `checkpoint/<seq>` holds.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`](mainstay_core::ErrorKind::Corrupt) when the bytes are not a root with
+    /// that number, [`ErrorKind::Incompatible`](mainstay_core::ErrorKind::Incompatible) when they are
+    /// of a newer format.
+    pub(crate) fn decode(seq: u64, bytes: &[u8]) -> Result<Self> {
+        let root: Self = seal::decode(&root_key(seq), bytes)?;
+        if root.seq == seq {
+            Ok(root)
+        } else {
+            let why = format!("holds the checkpoint of entry {}", root.seq);
+            Err(Error::corrupt(root_key(seq), why))
+        }
+    }
+
+    /// Iterates over every shard.
+    pub(crate) fn slices(&self) -> impl Iterator<Item = &Slice> {
+        self.refs.iter().chain(&self.keys)
+    }
+}
