@@ -119,3 +119,6 @@ fn newer(object: &Key, format: u64) -> Error {
     )
     .context("object", object)
 }
+
+#[cfg(test)]
+mod tests;

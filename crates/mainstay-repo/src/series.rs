@@ -13,6 +13,32 @@ use crate::{RefState, View};
 ///
 /// The crates that own a kind share these rules: a version is written once, a number is never used
 /// again, `latest` is the version committed last.
+///
+/// ```
+/// # use std::sync::Arc;
+/// use mainstay_core::{Actor, NodeKind, Selector};
+/// use mainstay_repo::{Expectation, Repo, RepoOptions, Series, Step, Transaction, Value};
+/// # use mainstay_store::MemoryStorage;
+/// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+/// # let repo = Repo::create(Arc::new(MemoryStorage::new()), RepoOptions::default()).await?;
+///
+/// let series = Series::new(NodeKind::Data, "penguins".parse()?);
+/// let ada = Actor::new("ada")?;
+/// repo.transact(|view| {
+///     let version = series.numbered(series.next_number(view));
+///     let mut publish = Transaction::new(ada.clone(), "2007 and 2008");
+///     publish
+///         .set(version.ref_path(), Value::new("note", &"…")?, Expectation::Absent)
+///         .set(series.pointer("tag", &"clean".parse()?)?, Value::pointer(&version), Expectation::Any);
+///     Ok(Step::Commit(publish, ()))
+/// })
+/// .await?;
+///
+/// let view = repo.view().await?;
+/// let (version, _) = series.resolve(&view, &Selector::Named("clean".parse()?), &["tag"])?;
+/// assert_eq!(version.to_string(), "data:penguins@1");
+/// # Ok::<(), mainstay_core::Error>(()) }).unwrap();
+/// ```
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Series {
     kind: NodeKind,
@@ -27,13 +53,18 @@ impl Series {
     }
 
     /// Lists the names of a kind that have at least one version, in order.
+    ///
+    /// Complexity: linear in the refs of the kind.
     #[must_use]
     pub fn names(view: &View, kind: NodeKind) -> Vec<Name> {
-        let mut names: Vec<Name> = view
-            .below(kind.as_str())
-            .filter_map(|(path, _)| NodeRef::from_ref_path(path).map(|node| node.name().clone()))
-            .collect();
-        names.dedup();
+        let mut names: Vec<Name> = Vec::new();
+        for (path, _) in view.below(kind.as_str()) {
+            if let Some(node) = NodeRef::from_ref_path(path)
+                && names.last() != Some(node.name())
+            {
+                names.push(node.name().clone());
+            }
+        }
         names
     }
 
@@ -66,7 +97,12 @@ impl Series {
     /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when `family` is not a name or is
     /// `version`, or when `pointer` is `latest`, which is never stored.
     pub fn pointer(&self, family: &str, pointer: &Name) -> Result<RefPath> {
-        if family == "version" || pointer.as_str() == "latest" {
+        if family == "version" {
+            return Err(
+                Error::invalid("reserved: versions are not pointers").context("family", family)
+            );
+        }
+        if pointer.as_str() == "latest" {
             return Err(
                 Error::invalid("reserved: latest always means the newest version")
                     .context("name", pointer),
@@ -80,33 +116,36 @@ impl Series {
         ])
     }
 
-    /// Lists the versions in the order they were committed.
+    /// Lists the versions in the order they were committed; those of one commit by number, then by
+    /// name.
+    ///
+    /// Complexity: O(n log n) in the versions of the series.
     #[must_use]
     pub fn versions<'v>(&self, view: &'v View) -> Vec<(NodeRef, &'v RefState)> {
-        let mut versions: Vec<_> = view
-            .below(&format!("{}/{}/version", self.kind, self.name))
-            .filter_map(|(path, state)| Some((NodeRef::from_ref_path(path)?, state)))
-            .collect();
-        versions.sort_by_key(|(_, state)| state.seq);
+        let mut versions: Vec<_> = self.unordered(view).collect();
+        versions.sort_by(|a, b| age(a).cmp(&age(b)));
         versions
     }
 
     /// Lists the pointers of a family and what they point to, in name order.
     #[must_use]
     pub fn pointers<'v>(&self, view: &'v View, family: &str) -> Vec<(Name, NodeRef, &'v RefState)> {
-        view.below(&format!("{}/{}/{family}", self.kind, self.name))
+        view.below(&self.prefix(family))
             .filter_map(|(path, state)| {
-                let pointer = path.segments().next_back()?.parse().ok()?;
+                let pointer = last_of_four(path)?.parse().ok()?;
                 Some((pointer, state.value.as_ref()?.pointee()?, state))
             })
             .collect()
     }
 
-    /// Returns the first number never used by a version of this series, deleted ones included.
+    /// Returns the first number after all that versions of this series ever had, deleted ones
+    /// included; 1 for the first.
+    ///
+    /// Complexity: linear in the versions of the series.
     #[must_use]
     pub fn next_number(&self, view: &View) -> u64 {
-        view.states_below(&format!("{}/{}/version", self.kind, self.name))
-            .filter_map(|(path, _)| path.segments().next_back()?.parse::<u64>().ok())
+        view.states_below(&self.prefix("version"))
+            .filter_map(|(path, _)| last_of_four(path)?.parse::<u64>().ok())
             .max()
             .map_or(1, |highest| highest.saturating_add(1))
     }
@@ -114,23 +153,27 @@ impl Series {
     /// Finds the version that `selector` means; a name is looked up as a version, then as a pointer
     /// of each of `families` in order.
     ///
+    /// Complexity: O(log n) for a name, linear in the versions of the series otherwise.
+    ///
     /// # Errors
-    /// [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound) naming the thing and the selector.
+    /// [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound) naming the thing and the selector;
+    /// [`ErrorKind::Corrupt`](mainstay_core::ErrorKind::Corrupt) when a pointer's ref holds something
+    /// else.
     pub fn resolve<'v>(
         &self,
         view: &'v View,
         selector: &Selector,
         families: &[&str],
     ) -> Result<(NodeRef, &'v RefState)> {
-        let versions = self.versions(view);
         let found = match selector {
-            Selector::Latest => versions.last().cloned(),
-            Selector::Digest(digest) => versions.into_iter().rev().find(|(_, state)| {
-                state
-                    .value
-                    .as_ref()
-                    .is_some_and(|value| value.record_digest().is_ok_and(|d| d == *digest))
-            }),
+            Selector::Latest => self.unordered(view).max_by(|a, b| age(a).cmp(&age(b))),
+            Selector::Digest(digest) => self
+                .unordered(view)
+                .filter(|(_, state)| {
+                    let value = state.value.as_ref();
+                    value.is_some_and(|value| value.record_digest().is_ok_and(|d| d == *digest))
+                })
+                .max_by(|a, b| age(a).cmp(&age(b))),
             Selector::Named(name) => self.named(view, name, families)?,
             _ => None,
         };
@@ -153,21 +196,40 @@ impl Series {
             return Ok(Some((direct, state)));
         }
         for family in families {
-            let Some(pointer) = view.get(&self.pointer(family, name)?) else {
+            let path = self.pointer(family, name)?;
+            let Some(value) = view.get(&path).and_then(|state| state.value.as_ref()) else {
                 continue;
             };
-            let target = pointer
-                .value
-                .as_ref()
-                .and_then(crate::Value::pointee)
-                .ok_or_else(|| {
-                    Error::corrupt(
-                        format!("{}/{}/{family}/{name}", self.kind, self.name),
-                        "not a pointer",
-                    )
-                })?;
+            let target = value
+                .pointee()
+                .ok_or_else(|| Error::corrupt(path, "not a pointer"))?;
             return Ok(view.get(&target.ref_path()).map(|state| (target, state)));
         }
         Ok(None)
     }
+
+    fn unordered<'v>(&self, view: &'v View) -> impl Iterator<Item = (NodeRef, &'v RefState)> {
+        view.below(&self.prefix("version"))
+            .filter_map(|(path, state)| Some((NodeRef::from_ref_path(path)?, state)))
+    }
+
+    fn prefix(&self, family: &str) -> String {
+        format!("{}/{}/{family}", self.kind, self.name)
+    }
 }
+
+/// What versions are ordered by.
+fn age<'a>((node, state): &'a (NodeRef, &RefState)) -> (u64, Option<u64>, &'a str) {
+    let version = node.version().as_str();
+    (state.seq, version.parse().ok(), version)
+}
+
+/// The last segment of a path with four, as those of versions and pointers have.
+fn last_of_four(path: &RefPath) -> Option<&str> {
+    let mut segments = path.segments();
+    let last = segments.nth(3);
+    last.filter(|_| segments.next().is_none())
+}
+
+#[cfg(test)]
+mod tests;

@@ -253,3 +253,6 @@ impl fmt::Display for Expectation {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

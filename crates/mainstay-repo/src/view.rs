@@ -70,7 +70,12 @@ impl View {
     }
 
     /// Iterates in order over the refs below `prefix` that hold a value; `""` means all.
-    pub fn below(&self, prefix: &str) -> impl Iterator<Item = (&RefPath, &RefState)> {
+    ///
+    /// As [`states_below`](Self::states_below) without the tombstones.
+    pub fn below<'v>(
+        &'v self,
+        prefix: &str,
+    ) -> impl Iterator<Item = (&'v RefPath, &'v RefState)> + use<'v> {
         self.states_below(prefix)
             .filter(|(_, state)| state.value.is_some())
     }
@@ -79,27 +84,29 @@ impl View {
     ///
     /// `prefix` is the first segments of a path, with or without a final `/`; nothing lies below
     /// text that is no such prefix. Complexity: O(log n + result).
-    pub fn states_below(&self, prefix: &str) -> impl Iterator<Item = (&RefPath, &RefState)> {
-        let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
-        let (within, from) = if prefix.is_empty() {
-            (Some(String::new()), Bound::Unbounded)
-        } else {
-            // "0" is the least of all names, so this is the least path below the prefix.
-            match RefPath::new(&format!("{prefix}/0")) {
-                Ok(least) => {
-                    let normalized = least.as_str().strip_suffix("/0").map(str::to_owned);
-                    (normalized, Bound::Included(least))
-                }
-                Err(_) => (None, Bound::Unbounded),
-            }
-        };
-        within.into_iter().flat_map(move |within| {
+    pub fn states_below<'v>(
+        &'v self,
+        prefix: &str,
+    ) -> impl Iterator<Item = (&'v RefPath, &'v RefState)> + use<'v> {
+        scope(prefix).into_iter().flat_map(move |(prefix, from)| {
             self.refs
-                .range((from.clone(), Bound::Unbounded))
-                .take_while(move |(path, _)| path.is_below(&within))
+                .range((from, Bound::Unbounded))
+                .take_while(move |(path, _)| path.is_below(&prefix))
                 .map(|(path, state)| (path, state.as_ref()))
         })
     }
+}
+
+/// The normalized prefix and where the paths below it begin; `None` when there can be none.
+fn scope(prefix: &str) -> Option<(String, Bound<RefPath>)> {
+    let prefix = prefix.strip_suffix('/').unwrap_or(prefix);
+    if prefix.is_empty() {
+        return Some((String::new(), Bound::Unbounded));
+    }
+    // "0" is the least of all names, so this is the least path below the prefix.
+    let least = RefPath::new(&format!("{prefix}/0")).ok()?;
+    let normalized = least.as_str().strip_suffix("/0")?.to_owned();
+    Some((normalized, Bound::Included(least)))
 }
 
 impl fmt::Debug for View {
@@ -113,3 +120,6 @@ impl fmt::Debug for View {
             .finish()
     }
 }
+
+#[cfg(test)]
+mod tests;

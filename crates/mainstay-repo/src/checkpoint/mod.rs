@@ -30,3 +30,6 @@ pub(crate) fn root_key(seq: u64) -> Key {
 pub(crate) fn shard_key(digest: &Digest) -> Key {
     keys::addressed(SHARDS, digest)
 }
+
+#[cfg(test)]
+mod tests;

@@ -189,3 +189,6 @@ pub(crate) fn check_idempotency_key(key: &str) -> Result<()> {
 pub(crate) fn key(seq: u64) -> Key {
     keys::numbered("log", seq)
 }
+
+#[cfg(test)]
+mod tests;

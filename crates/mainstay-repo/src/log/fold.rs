@@ -82,3 +82,6 @@ impl View {
 fn shown(digest: Option<Digest>) -> String {
     digest.map_or_else(|| "none".into(), |digest| digest.to_string())
 }
+
+#[cfg(test)]
+mod tests;
