@@ -1,0 +1,147 @@
+//! Aliases: names of one's own choice that point to a version.
+
+use futures::TryStreamExt as _;
+use mainstay_core::{Actor, Error, Locator, Name, NodeRef, Result, Timestamp};
+use mainstay_repo::{Repo, Step, Transaction, Value, View};
+use serde::Serialize;
+
+use crate::refs::{self, Family};
+use crate::resolve::resolve;
+use crate::stage::{Expect, StagePolicy};
+
+/// An alias to set.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct AliasSpec {
+    /// The version it is to point to.
+    pub model: Locator,
+    /// The alias: not `latest`, not like a version, not the name of a stage.
+    pub alias: Name,
+    /// Which version the caller believes it points to.
+    pub expect: Expect,
+    /// Who sets it.
+    pub actor: Actor,
+    /// Why.
+    pub reason: String,
+}
+
+impl AliasSpec {
+    /// Creates a spec that expects nothing.
+    #[must_use]
+    pub fn new(model: Locator, alias: Name, actor: Actor, reason: impl Into<String>) -> Self {
+        Self {
+            model,
+            alias,
+            expect: Expect::Any,
+            actor,
+            reason: reason.into(),
+        }
+    }
+
+    /// Sets which version the caller believes the alias points to.
+    #[must_use]
+    pub fn with_expect(mut self, expect: Expect) -> Self {
+        self.expect = expect;
+        self
+    }
+}
+
+/// How an alias changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct AliasReport {
+    /// The alias.
+    pub alias: Name,
+    /// Where it pointed.
+    pub from: Option<NodeRef>,
+    /// Where it points.
+    pub to: Option<NodeRef>,
+    /// The log entry; `None` when nothing had to change.
+    pub seq: Option<u64>,
+}
+
+/// One change of an alias.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct AliasChange {
+    /// The log entry.
+    pub seq: u64,
+    /// Its time.
+    pub time: Timestamp,
+    /// Who changed it.
+    pub actor: Actor,
+    /// Why.
+    pub reason: String,
+    /// Where it points since then; `None` when it was removed.
+    pub to: Option<NodeRef>,
+}
+
+pub(crate) async fn set(repo: &Repo, spec: AliasSpec) -> Result<AliasReport> {
+    refs::check_pointer_name("alias", &spec.alias)?;
+    let path = refs::of(&spec.model.name, Family::Alias, &spec.alias)?;
+    let build = |view: &View| {
+        let policy = StagePolicy::of(view, &spec.model.name)?;
+        if policy.find(&spec.alias).is_some() {
+            return Err(Error::invalid("the name is that of a stage").context("alias", &spec.alias));
+        }
+        let target = resolve(view, &spec.model)?;
+        let held = refs::target(view, &path)?;
+        if held.as_ref() == Some(&target) {
+            return Ok(Step::Done((held, target)));
+        }
+        spec.expect.check("alias", &spec.alias, held.as_ref())?;
+        let mut transaction = Transaction::new(spec.actor.clone(), spec.reason.clone());
+        // The target too: it must still be there when the alias is set.
+        let (target_path, value) = (target.ref_path(), Value::pointer(&target));
+        let expectation = refs::unchanged(view, &target_path);
+        transaction.check(target_path, expectation);
+        transaction.set(path.clone(), value, refs::unchanged(view, &path));
+        Ok(Step::Commit(transaction, (held, target)))
+    };
+    let (committed, (from, to)) = repo.transact(build).await?;
+    Ok(AliasReport {
+        alias: spec.alias,
+        from,
+        to: Some(to),
+        seq: committed.map(|committed| committed.seq),
+    })
+}
+
+pub(crate) async fn remove(
+    repo: &Repo,
+    model: &Name,
+    alias: &Name,
+    actor: Actor,
+    reason: String,
+) -> Result<AliasReport> {
+    let path = refs::of(model, Family::Alias, alias)?;
+    let build = |view: &View| {
+        let Some(held) = refs::target(view, &path)? else {
+            return Ok(Step::Done(None));
+        };
+        let mut transaction = Transaction::new(actor.clone(), reason.clone());
+        transaction.delete(path.clone(), refs::unchanged(view, &path));
+        Ok(Step::Commit(transaction, Some(held)))
+    };
+    let (committed, from) = repo.transact(build).await?;
+    Ok(AliasReport {
+        alias: alias.clone(),
+        from,
+        to: None,
+        seq: committed.map(|committed| committed.seq),
+    })
+}
+
+pub(crate) async fn history(repo: &Repo, model: &Name, alias: &Name) -> Result<Vec<AliasChange>> {
+    repo.view().await?;
+    repo.history(&refs::of(model, Family::Alias, alias)?)
+        .map_ok(|change| AliasChange {
+            seq: change.seq,
+            time: change.time,
+            actor: change.actor,
+            reason: change.reason,
+            to: change.value.and_then(|value| value.pointee()),
+        })
+        .try_collect()
+        .await
+}

@@ -1,0 +1,347 @@
+//! What a model consists of: files, named by their content.
+
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+
+use bytes::Bytes;
+use mainstay_core::{Digest, Error, Result, canon};
+use mainstay_repo::Repo;
+use serde::{Deserialize, Serialize};
+
+/// The place of a file inside an artifact: names joined by `/`, as `weights/part-1.safetensors`.
+///
+/// 1 to 1,024 bytes, at most 32 levels. No empty, `.` or `..` segment, no backslash, colon or control
+/// character: joined to a directory it always stays inside, on every operating system.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct ArtifactPath(String);
+
+impl ArtifactPath {
+    /// Parses a path; the same as [`FromStr`].
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when a rule above is broken.
+    pub fn new(path: &str) -> Result<Self> {
+        let forbidden = |c: char| c.is_control() || matches!(c, '\\' | ':');
+        let segment_ok = |segment: &str| !matches!(segment, "" | "." | "..");
+        let acceptable = (1..=1_024).contains(&path.len())
+            && path.split('/').count() <= 32
+            && path.split('/').all(segment_ok)
+            && !path.contains(forbidden);
+        if acceptable {
+            Ok(Self(path.to_owned()))
+        } else {
+            Err(Error::invalid(
+                "an artifact path is relative, with '/' between names and without '.' or '..'",
+            )
+            .context("path", path.escape_debug()))
+        }
+    }
+
+    /// Returns the path as text.
+    #[must_use]
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// Returns the path below `directory`.
+    #[must_use]
+    pub fn below(&self, directory: &Path) -> PathBuf {
+        self.0
+            .split('/')
+            .fold(directory.to_owned(), |path, segment| path.join(segment))
+    }
+
+    fn extension(&self) -> &str {
+        self.0
+            .rsplit_once('.')
+            .map_or("", |(_, extension)| extension)
+    }
+}
+
+impl fmt::Display for ArtifactPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl FromStr for ArtifactPath {
+    type Err = Error;
+
+    fn from_str(path: &str) -> Result<Self> {
+        Self::new(path)
+    }
+}
+
+impl TryFrom<String> for ArtifactPath {
+    type Error = Error;
+
+    fn try_from(path: String) -> Result<Self> {
+        Self::new(&path)
+    }
+}
+
+impl From<ArtifactPath> for String {
+    fn from(path: ArtifactPath) -> Self {
+        path.0
+    }
+}
+
+/// A file to register.
+#[derive(Debug, Clone, PartialEq)]
+pub struct FileSpec {
+    path: ArtifactPath,
+    source: Source,
+    media_type: String,
+}
+
+#[derive(Debug, Clone, PartialEq)]
+enum Source {
+    Disk(PathBuf),
+    Memory(Bytes),
+}
+
+impl FileSpec {
+    /// Takes the bytes from a file on disk, which is read when the model is registered.
+    #[must_use]
+    pub fn from_disk(path: ArtifactPath, disk: impl Into<PathBuf>) -> Self {
+        Self::new(path, Source::Disk(disk.into()))
+    }
+
+    /// Takes the bytes as they are.
+    #[must_use]
+    pub fn from_bytes(path: ArtifactPath, bytes: impl Into<Bytes>) -> Self {
+        Self::new(path, Source::Memory(bytes.into()))
+    }
+
+    fn new(path: ArtifactPath, source: Source) -> Self {
+        let media_type = media_type_of(path.extension()).to_owned();
+        Self {
+            path,
+            source,
+            media_type,
+        }
+    }
+
+    /// Sets the media type; without it, it follows from the extension.
+    #[must_use]
+    pub fn with_media_type(mut self, media_type: impl Into<String>) -> Self {
+        self.media_type = media_type.into();
+        self
+    }
+}
+
+/// Lists a file, or every file below a directory, as what to register.
+///
+/// A single file keeps its own name; files of a directory are named relative to it. Sorted by path.
+/// Symbolic links are refused: what they point to may lie anywhere.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound) when there is nothing at `path`,
+/// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when a name is not UTF-8 or not an
+/// [`ArtifactPath`], a link or a device is met, or there is no file at all.
+pub async fn files_at(path: &Path) -> Result<Vec<FileSpec>> {
+    let fail = |error: Error, at: &Path| {
+        error
+            .operation("read model files")
+            .context("path", at.display())
+    };
+    let top = tokio::fs::metadata(path)
+        .await
+        .map_err(|error| fail(error.into(), path))?;
+    if top.is_file() {
+        let name = path.file_name().map_or(path, Path::new);
+        let name = utf8(name).map_err(|error| fail(error, path))?;
+        return Ok(vec![FileSpec::from_disk(name.parse()?, path)]);
+    }
+    let mut files = Vec::new();
+    let mut pending = vec![(path.to_owned(), String::new())];
+    while let Some((directory, prefix)) = pending.pop() {
+        let mut entries = tokio::fs::read_dir(&directory)
+            .await
+            .map_err(|error| fail(error.into(), &directory))?;
+        while let Some(entry) = entries
+            .next_entry()
+            .await
+            .map_err(|error| fail(error.into(), &directory))?
+        {
+            let disk = entry.path();
+            let file_name = entry.file_name();
+            let name = utf8(Path::new(&file_name)).map_err(|error| fail(error, &disk))?;
+            let inside = format!("{prefix}{name}");
+            // The type of the entry itself: a link is not followed.
+            let kind = entry
+                .file_type()
+                .await
+                .map_err(|error| fail(error.into(), &disk))?;
+            if kind.is_dir() {
+                pending.push((disk, format!("{inside}/")));
+            } else if kind.is_file() {
+                files.push(FileSpec::from_disk(inside.parse()?, disk));
+            } else {
+                let error = Error::invalid("neither a file nor a directory");
+                return Err(fail(error, &disk));
+            }
+        }
+    }
+    if files.is_empty() {
+        return Err(fail(Error::invalid("no file in the directory"), path));
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    Ok(files)
+}
+
+fn utf8(path: &Path) -> Result<&str> {
+    path.to_str()
+        .ok_or_else(|| Error::invalid("a file name is not UTF-8"))
+}
+
+/// The files of a model version and their common identity.
+///
+/// The digest of one file is the file's own, so that `sha256sum` agrees; that of several is the
+/// digest of the canonical JSON of `files`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Artifact {
+    /// The identity.
+    pub digest: Digest,
+    /// The files, sorted by path; never empty.
+    pub files: Vec<ArtifactFile>,
+}
+
+/// One stored file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ArtifactFile {
+    /// Its place in the artifact.
+    pub path: ArtifactPath,
+    /// The SHA-256 of its bytes.
+    pub digest: Digest,
+    /// Its size in bytes.
+    pub bytes: u64,
+    /// Its media type.
+    pub media_type: String,
+}
+
+impl ArtifactFile {
+    /// Reports whether the file only explains the model: changing it changes no prediction.
+    pub(crate) fn is_documentation(&self) -> bool {
+        let name = self.path.as_str().rsplit('/').next().unwrap_or_default();
+        let stem = name.split('.').next().unwrap_or_default();
+        self.media_type == "text/markdown"
+            || ["README", "LICENSE", "NOTICE", "CHANGELOG"]
+                .iter()
+                .any(|known| stem.eq_ignore_ascii_case(known))
+    }
+}
+
+impl Artifact {
+    /// Identifies a set of files.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when there is no file, two have one
+    /// path (upper and lower case are one on many disks), or a file's path lies below another file.
+    pub fn of(mut files: Vec<ArtifactFile>) -> Result<Self> {
+        files.sort_by(|a, b| a.path.cmp(&b.path));
+        check_paths(&files)?;
+        let digest = match &files[..] {
+            [] => return Err(Error::invalid("a model needs at least one file")),
+            [only] => only.digest,
+            several => canon::digest(several)?,
+        };
+        Ok(Self { digest, files })
+    }
+
+    /// Counts the bytes of all files.
+    #[must_use]
+    pub fn bytes(&self) -> u64 {
+        self.files.iter().map(|file| file.bytes).sum()
+    }
+}
+
+fn check_paths(files: &[ArtifactFile]) -> Result<()> {
+    let folded: BTreeSet<String> = files
+        .iter()
+        .map(|file| file.path.as_str().to_lowercase())
+        .collect();
+    let clash = files.iter().find(|file| {
+        let path = file.path.as_str().to_lowercase();
+        path.match_indices('/')
+            .any(|(at, _)| folded.contains(&path[..at]))
+    });
+    if let Some(file) = clash {
+        return Err(Error::invalid("a file lies below another file").context("path", &file.path));
+    }
+    if folded.len() < files.len() {
+        return Err(Error::invalid(
+            "two files have one path, or paths that differ in case only",
+        ));
+    }
+    Ok(())
+}
+
+/// Stores the files; durable when it returns.
+pub(crate) async fn ingest(repo: &Repo, files: &[FileSpec]) -> Result<Artifact> {
+    let mut session = repo.ingest();
+    let mut stored = Vec::with_capacity(files.len());
+    for file in files {
+        check_media_type(&file.media_type)?;
+        let blob = match &file.source {
+            Source::Disk(path) => session
+                .file(path)
+                .await
+                .map_err(|error| error.context("path", path.display()))?,
+            Source::Memory(bytes) => session.bytes(bytes.clone()).await?,
+        };
+        stored.push(ArtifactFile {
+            path: file.path.clone(),
+            digest: blob.digest,
+            bytes: blob.size,
+            media_type: file.media_type.clone(),
+        });
+    }
+    let artifact = Artifact::of(stored)?;
+    session.finish().await?;
+    Ok(artifact)
+}
+
+fn check_media_type(media_type: &str) -> Result<()> {
+    let acceptable = media_type.len() <= 255
+        && media_type
+            .split('/')
+            .filter(|part| !part.is_empty())
+            .count()
+            == 2
+        && media_type
+            .bytes()
+            .all(|b| b.is_ascii_graphic() || b == b' ');
+    if acceptable {
+        Ok(())
+    } else {
+        Err(Error::invalid("not a media type such as application/json")
+            .context("media_type", media_type.escape_debug()))
+    }
+}
+
+fn media_type_of(extension: &str) -> &'static str {
+    match extension.to_ascii_lowercase().as_str() {
+        "json" => "application/json",
+        "md" => "text/markdown",
+        "txt" => "text/plain",
+        "yaml" | "yml" => "application/yaml",
+        "toml" => "application/toml",
+        "onnx" => "application/vnd.onnx",
+        "safetensors" => "application/vnd.safetensors",
+        "gguf" => "application/vnd.gguf",
+        "parquet" => "application/vnd.apache.parquet",
+        "pkl" | "pickle" | "joblib" => "application/vnd.python.pickle",
+        _ => "application/octet-stream",
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,70 @@
+//! The history of stages: who moved which version where, when and why.
+
+use futures::TryStreamExt as _;
+use mainstay_core::{Actor, Name, NodeKind, NodeRef, RefPath, Result, Timestamp};
+use mainstay_repo::{RefChange, Repo};
+use serde::Serialize;
+
+use crate::record::decode;
+use crate::refs::Family;
+use crate::stage::Status;
+
+/// One version entering one stage and leaving another.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct StageChange {
+    /// The log entry; one entry holds a promotion and the retirement it causes.
+    pub seq: u64,
+    /// Its time.
+    pub time: Timestamp,
+    /// Who did it.
+    pub actor: Actor,
+    /// Why.
+    pub reason: String,
+    /// The version.
+    pub model: NodeRef,
+    /// The stage it left.
+    pub from: Name,
+    /// The stage it entered.
+    pub to: Name,
+}
+
+/// Reads every change of stage of a model, or those that concern one stage; newest first.
+pub(crate) async fn history(
+    repo: &Repo,
+    model: &Name,
+    stage: Option<&Name>,
+) -> Result<Vec<StageChange>> {
+    let view = repo.view().await?;
+    let prefix = format!("{}/{model}/{}", NodeKind::Model, Family::Status.as_str());
+    let paths: Vec<RefPath> = view
+        .states_below(&prefix)
+        .map(|(path, _)| path.clone())
+        .collect();
+    let mut changes = Vec::new();
+    for path in paths {
+        let mut walk = repo.history(&path);
+        while let Some(change) = walk.try_next().await? {
+            changes.extend(read(model, change)?);
+        }
+    }
+    changes.retain(|change| stage.is_none_or(|stage| change.from == *stage || change.to == *stage));
+    changes.sort_by(|a, b| (b.seq, &a.model).cmp(&(a.seq, &b.model)));
+    Ok(changes)
+}
+
+fn read(model: &Name, change: RefChange) -> Result<Option<StageChange>> {
+    let (Some(value), Some(version)) = (&change.value, change.path.segments().next_back()) else {
+        return Ok(None);
+    };
+    let status: Status = decode(value, Status::KIND)?;
+    Ok(Some(StageChange {
+        model: NodeRef::new(NodeKind::Model, model.clone(), version.parse()?),
+        seq: change.seq,
+        time: change.time,
+        actor: change.actor,
+        reason: change.reason,
+        from: status.from,
+        to: status.stage,
+    }))
+}

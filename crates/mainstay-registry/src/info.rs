@@ -1,0 +1,172 @@
+//! Reading models: one version with everything known about it, and the list of all.
+
+use std::collections::BTreeMap;
+
+use mainstay_core::{Digest, Locator, Name, NodeKind, NodeRef, Result, Timestamp};
+use mainstay_repo::{RefState, Series, View};
+use semver::Version;
+use serde::Serialize;
+
+use crate::annotate::Annotation;
+use crate::gate::Evidence;
+use crate::metric::Metric;
+use crate::record::ModelVersion;
+use crate::refs;
+use crate::resolve::resolve;
+use crate::stage::{StagePolicy, holder, standing};
+
+/// A version and everything known about it at one moment.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ModelInfo {
+    /// The version.
+    pub node: NodeRef,
+    /// The digest of its record: what `sha256:…` pins.
+    pub digest: Digest,
+    /// Its record.
+    pub record: ModelVersion,
+    /// The stage it is in.
+    pub stage: Name,
+    /// The aliases that point to it, in order.
+    pub aliases: Vec<Name>,
+    /// Its metrics, those recorded by promotions laid over those of the record.
+    pub metrics: BTreeMap<String, Metric>,
+    /// Its tags, later ones laid over those of the record.
+    pub tags: BTreeMap<String, String>,
+    /// Its description, the later one if there is one.
+    pub description: String,
+    /// When it was registered.
+    pub registered: Timestamp,
+    /// The log entry that registered it; who and why stand there.
+    pub seq: u64,
+}
+
+/// A model in the list of all.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ModelSummary {
+    /// The model.
+    pub model: Name,
+    /// How many versions it has.
+    pub versions: u64,
+    /// The version registered last.
+    pub latest: NodeRef,
+    /// When that was.
+    pub registered: Timestamp,
+    /// The holders of its exclusive stages.
+    pub stages: BTreeMap<Name, NodeRef>,
+    /// Its aliases.
+    pub aliases: BTreeMap<Name, NodeRef>,
+}
+
+/// Reads one version.
+///
+/// # Errors
+/// As [`resolve`]; [`ErrorKind::Incompatible`](mainstay_core::ErrorKind::Incompatible) when a newer
+/// Mainstay wrote the record.
+pub fn show(view: &View, locator: &Locator) -> Result<ModelInfo> {
+    let node = resolve(view, locator)?;
+    info(view, &node, refs::version(view, &node)?)
+}
+
+/// Lists every model, in order of name.
+///
+/// # Complexity
+/// O(n) in the refs of all models.
+#[must_use]
+pub fn list(view: &View) -> Vec<ModelSummary> {
+    let names = Series::names(view, NodeKind::Model);
+    let summaries = names.into_iter().map(|name| summary(view, name));
+    summaries.flatten().collect()
+}
+
+/// Lists the versions of one model, the one registered first first; empty when there is no such model.
+///
+/// # Errors
+/// As [`show`].
+pub fn versions(view: &View, model: &Name) -> Result<Vec<ModelInfo>> {
+    Series::new(NodeKind::Model, model.clone())
+        .versions(view)
+        .into_iter()
+        .map(|(node, state)| info(view, &node, state))
+        .collect()
+}
+
+/// Returns the version that holds an exclusive stage, `production` for one.
+///
+/// # Errors
+/// [`ErrorKind::Corrupt`](mainstay_core::ErrorKind::Corrupt) when the stage's ref is not a pointer.
+///
+/// # Complexity
+/// O(log n): one look-up.
+pub fn stage_holder(view: &View, model: &Name, stage: &Name) -> Result<Option<NodeRef>> {
+    holder(view, model, stage)
+}
+
+fn summary(view: &View, model: Name) -> Option<ModelSummary> {
+    let series = Series::new(NodeKind::Model, model.clone());
+    let versions = series.versions(view);
+    let (newest, state) = versions.last()?;
+    let by_name = |family| {
+        let pointers = series.pointers(view, family).into_iter();
+        pointers.map(|(name, target, _)| (name, target)).collect()
+    };
+    Some(ModelSummary {
+        model,
+        versions: versions.len() as u64,
+        latest: newest.clone(),
+        registered: state.time,
+        stages: by_name("stage"),
+        aliases: by_name("alias"),
+    })
+}
+
+fn info(view: &View, node: &NodeRef, state: &RefState) -> Result<ModelInfo> {
+    let value = refs::held(&node.ref_path(), state)?;
+    let record = ModelVersion::from_value(value)?;
+    let policy = StagePolicy::of(view, node.name())?;
+    let standing = standing(view, &policy, node, state.seq)?;
+    let annotation = Annotation::of(view, node)?;
+    let aliases = Series::new(NodeKind::Model, node.name().clone())
+        .pointers(view, "alias")
+        .into_iter()
+        .filter(|(_, target, _)| target == node)
+        .map(|(name, _, _)| name)
+        .collect();
+    let mut metrics: BTreeMap<String, Metric> = record
+        .metrics
+        .iter()
+        .map(|(name, measured)| (name.clone(), measured.value))
+        .collect();
+    metrics.extend(standing.metrics);
+    Ok(ModelInfo {
+        node: node.clone(),
+        digest: value.record_digest()?,
+        stage: standing.stage,
+        aliases,
+        metrics,
+        tags: annotation.apply(&record.tags),
+        description: annotation
+            .description
+            .unwrap_or_else(|| record.description.clone()),
+        registered: state.time,
+        seq: state.seq,
+        record,
+    })
+}
+
+impl ModelInfo {
+    /// Returns the version number.
+    #[must_use]
+    pub fn version(&self) -> &Version {
+        &self.record.version
+    }
+
+    /// Returns what gates look at.
+    pub(crate) fn evidence(&self) -> Evidence {
+        Evidence {
+            metrics: self.metrics.clone(),
+            tags: self.tags.clone(),
+        }
+    }
+}

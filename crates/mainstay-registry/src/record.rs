@@ -1,0 +1,359 @@
+//! The stored record of a model version. Normative description: `docs/formats/model-version.md`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use mainstay_core::{Digest, Edge, EdgeKind, Error, ErrorKind, Name, NodeKind, NodeRef, Result};
+use mainstay_repo::Value;
+use semver::Version;
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
+use crate::artifact::Artifact;
+use crate::level::{Level, Reason};
+use crate::metric::Metric;
+use crate::signature::Signature;
+
+/// The format this crate writes and the newest it reads.
+pub(crate) const FORMAT: u32 = 1;
+
+/// A registered model version: immutable.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ModelVersion {
+    /// The format of this record.
+    pub format: u32,
+    /// The model.
+    pub model: Name,
+    /// The version.
+    pub version: Version,
+    /// Its place among the versions of the model, from 1; never used again.
+    pub ordinal: u64,
+    /// How it differs from the version before it; `None` when there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bump: Option<Increment>,
+    /// Its files.
+    pub artifact: Artifact,
+    /// The data it was made from, sorted by role.
+    pub data: Vec<DataUse>,
+    /// The code that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<CodeUse>,
+    /// Its hyperparameters: JSON scalars.
+    pub parameters: BTreeMap<String, serde_json::Value>,
+    /// The seeds of its random numbers; decimal text in JSON, because they use all 64 bits.
+    #[serde(with = "decimal_text")]
+    pub seeds: BTreeMap<String, u64>,
+    /// The environment it was made in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub environment: Option<NodeRef>,
+    /// What was measured.
+    pub metrics: BTreeMap<String, Measured>,
+    /// The models it was made from, sorted.
+    pub parents: Vec<Parent>,
+    /// What it takes and gives.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub signature: Option<Signature>,
+    /// The tags given at registration.
+    pub tags: BTreeMap<String, String>,
+    /// The description given at registration.
+    pub description: String,
+    /// The digest of everything that determines the artifact; see `docs/formats/reproducibility.md`.
+    pub reproducibility: Digest,
+}
+
+/// How a version differs from the one before it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Increment {
+    /// The version it was compared with.
+    pub previous: Version,
+    /// What the differences ask for.
+    pub inferred: Level,
+    /// The differences, the heaviest first; at most 256.
+    pub reasons: Vec<Reason>,
+    /// How many more there were.
+    pub omitted: u64,
+}
+
+/// Data a model was made from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct DataUse {
+    /// Its role, as `train`.
+    pub role: Name,
+    /// The dataset version.
+    pub data: NodeRef,
+    /// The digest of that version's record.
+    pub record: Digest,
+}
+
+/// The commit a model was made with; in the lineage it is `code:<repository>@<commit>`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct CodeUse {
+    /// The repository.
+    pub repository: Name,
+    /// The commit.
+    pub commit: Name,
+    /// Whether the working tree had changes beyond the commit.
+    pub dirty: bool,
+}
+
+impl CodeUse {
+    /// Names a commit of a clean working tree.
+    #[must_use]
+    pub fn new(repository: Name, commit: Name) -> Self {
+        Self {
+            repository,
+            commit,
+            dirty: false,
+        }
+    }
+
+    /// Marks that the working tree had changes beyond the commit.
+    #[must_use]
+    pub fn dirty(mut self) -> Self {
+        self.dirty = true;
+        self
+    }
+
+    /// Returns the commit as a node of the lineage.
+    #[must_use]
+    pub fn node(&self) -> NodeRef {
+        NodeRef::new(NodeKind::Code, self.repository.clone(), self.commit.clone())
+    }
+}
+
+/// A metric and what it was measured on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Measured {
+    /// The value.
+    pub value: Metric,
+    /// The dataset version it was measured on.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub data: Option<NodeRef>,
+}
+
+impl Measured {
+    /// Creates a metric without saying on what it was measured.
+    #[must_use]
+    pub fn new(value: impl Into<Metric>) -> Self {
+        Self {
+            value: value.into(),
+            data: None,
+        }
+    }
+
+    /// Says on what it was measured.
+    #[must_use]
+    pub fn on(mut self, data: NodeRef) -> Self {
+        self.data = Some(data);
+        self
+    }
+}
+
+/// A model another was made from.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Parent {
+    /// The parent.
+    pub model: NodeRef,
+    /// How the child was made from it.
+    pub relation: Relation,
+}
+
+impl Parent {
+    /// Creates a parent.
+    #[must_use]
+    pub fn new(model: NodeRef, relation: Relation) -> Self {
+        Self { model, relation }
+    }
+}
+
+macro_rules! relations {
+    ($($(#[$doc:meta])* $variant:ident = $text:literal,)*) => {
+        /// How a model was made from another.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+        #[serde(rename_all = "snake_case")]
+        #[non_exhaustive]
+        pub enum Relation {
+            $($(#[$doc])* $variant,)*
+        }
+
+        impl Relation {
+            /// Every relation.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// Returns the printed form.
+            #[must_use]
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)*
+                }
+            }
+        }
+    };
+}
+
+relations! {
+    /// Trained further on other data or another task.
+    FineTune = "fine_tune",
+    /// Trained further on the same task.
+    Continue = "continue",
+    /// Taught by it.
+    Distill = "distill",
+    /// Its weights were combined with others'.
+    Merge = "merge",
+    /// Its weights were stored with fewer bits.
+    Quantize = "quantize",
+    /// Some of its weights were removed.
+    Prune = "prune",
+    /// The same model in another file format.
+    Convert = "convert",
+    /// A later state of the same training.
+    Checkpoint = "checkpoint",
+    /// The same bytes under another name.
+    Copy = "copy",
+}
+
+impl fmt::Display for Relation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl FromStr for Relation {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        Self::ALL
+            .iter()
+            .copied()
+            .find(|relation| relation.as_str() == text)
+            .ok_or_else(|| {
+                let known: Vec<_> = Self::ALL.iter().map(|known| known.as_str()).collect();
+                Error::invalid(format!("unknown relation; one of {}", known.join(", ")))
+                    .context("relation", text.escape_debug())
+            })
+    }
+}
+
+impl ModelVersion {
+    /// The kind of the [`Value`] that holds the record.
+    pub const KIND: &'static str = "model.version";
+
+    /// Reads the record from the value of a version's ref.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Incompatible`] when a newer format wrote it, [`ErrorKind::Corrupt`] when it is not
+    /// a model version.
+    pub fn from_value(value: &Value) -> Result<Self> {
+        decode(value, Self::KIND)
+    }
+
+    /// Returns the version as a node of the lineage.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when the version is longer than a name.
+    pub fn node(&self) -> Result<NodeRef> {
+        Ok(NodeRef::new(
+            NodeKind::Model,
+            self.model.clone(),
+            version_name(&self.version)?,
+        ))
+    }
+
+    pub(crate) fn to_value(&self) -> Result<Value> {
+        let blobs = self.artifact.files.iter().map(|file| file.digest);
+        Ok(Value::new(Self::KIND, self)?
+            .with_blobs(blobs)
+            .with_edges(self.edges()?))
+    }
+
+    fn edges(&self) -> Result<Vec<Edge>> {
+        let mut edges = Vec::new();
+        for used in &self.data {
+            edges.push(Edge::new(EdgeKind::Used, used.data.clone()).with_role(used.role.clone()));
+        }
+        if let Some(code) = &self.code {
+            edges.push(Edge::new(EdgeKind::Used, code.node()).with_role("code".parse()?));
+        }
+        if let Some(environment) = &self.environment {
+            let edge = Edge::new(EdgeKind::Used, environment.clone());
+            edges.push(edge.with_role("environment".parse()?));
+        }
+        for parent in &self.parents {
+            let edge = Edge::new(EdgeKind::DerivedFrom, parent.model.clone());
+            edges.push(edge.with_role(parent.relation.as_str().parse()?));
+        }
+        for data in self
+            .metrics
+            .values()
+            .filter_map(|metric| metric.data.as_ref())
+        {
+            let edge = Edge::new(EdgeKind::EvaluatedOn, data.clone());
+            edges.push(edge.with_role("evaluation".parse()?));
+        }
+        Ok(edges)
+    }
+}
+
+/// Returns a version as the last segment of its ref path.
+pub(crate) fn version_name(version: &Version) -> Result<Name> {
+    version.to_string().parse()
+}
+
+/// Decodes a record of this crate, whose format is the member `format`.
+pub(crate) fn decode<T: DeserializeOwned>(value: &Value, kind: &str) -> Result<T> {
+    let format = value
+        .record
+        .get("format")
+        .and_then(serde_json::Value::as_u64);
+    match format {
+        Some(format) if format > u64::from(FORMAT) => Err(Error::new(
+            ErrorKind::Incompatible,
+            "written by a newer Mainstay",
+        )
+        .context("kind", kind)
+        .context("format", format)),
+        _ => value.decode(kind),
+    }
+}
+
+mod decimal_text {
+    use std::collections::BTreeMap;
+
+    use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
+    pub(super) fn serialize<S: Serializer>(
+        seeds: &BTreeMap<String, u64>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let text: BTreeMap<&String, String> = seeds
+            .iter()
+            .map(|(name, seed)| (name, seed.to_string()))
+            .collect();
+        text.serialize(serializer)
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<BTreeMap<String, u64>, D::Error> {
+        BTreeMap::<String, String>::deserialize(deserializer)?
+            .into_iter()
+            .map(|(name, text)| match text.parse::<u64>() {
+                Ok(seed) if seed.to_string() == text => Ok((name, seed)),
+                _ => Err(de::Error::custom("a seed is decimal text of 64 bits")),
+            })
+            .collect()
+    }
+}

@@ -1,0 +1,94 @@
+//! Where the registry keeps what: the refs below `model/<name>/`.
+//!
+//! ```text
+//! version/<semver>       the record of a version; immutable
+//! status/<semver>        its stage; absent while it is where the policy lets versions begin
+//! annotation/<semver>    tags and description set after registration
+//! stage/<stage>          pointer to the one version in an exclusive stage
+//! alias/<alias>          pointer to a version
+//! policy/stages          the stage policy; absent while it is the default
+//! ```
+
+use mainstay_core::{Error, Name, NodeKind, NodeRef, RefPath, Result};
+use mainstay_repo::{Expectation, RefState, Series, Value, View};
+use semver::Version;
+
+/// The refs of a model that are named by a version, a stage or an alias.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Family {
+    Status,
+    Annotation,
+    Stage,
+    Alias,
+}
+
+impl Family {
+    pub(crate) const fn as_str(self) -> &'static str {
+        match self {
+            Self::Status => "status",
+            Self::Annotation => "annotation",
+            Self::Stage => "stage",
+            Self::Alias => "alias",
+        }
+    }
+}
+
+pub(crate) fn of(model: &Name, family: Family, name: &Name) -> Result<RefPath> {
+    Series::new(NodeKind::Model, model.clone()).pointer(family.as_str(), name)
+}
+
+pub(crate) fn policy(model: &Name) -> Result<RefPath> {
+    Series::new(NodeKind::Model, model.clone()).pointer("policy", &"stages".parse()?)
+}
+
+pub(crate) fn value<'v>(view: &'v View, path: &RefPath) -> Option<&'v Value> {
+    view.get(path)?.value.as_ref()
+}
+
+/// Returns what a ref that was found holds.
+pub(crate) fn held<'v>(path: &RefPath, state: &'v RefState) -> Result<&'v Value> {
+    state
+        .value
+        .as_ref()
+        .ok_or_else(|| Error::not_found("ref", path))
+}
+
+/// Returns the state of a version that must exist.
+pub(crate) fn version<'v>(view: &'v View, version: &NodeRef) -> Result<&'v RefState> {
+    view.get(&version.ref_path())
+        .ok_or_else(|| Error::not_found("model", version))
+}
+
+/// Follows a pointer; `None` when it is absent.
+pub(crate) fn target(view: &View, path: &RefPath) -> Result<Option<NodeRef>> {
+    match value(view, path) {
+        None => Ok(None),
+        Some(value) => match value.pointee() {
+            Some(target) => Ok(Some(target)),
+            None => Err(Error::corrupt(path, "not a pointer")),
+        },
+    }
+}
+
+pub(crate) fn is_alias(view: &View, model: &Name, name: &Name) -> Result<bool> {
+    Ok(value(view, &of(model, Family::Alias, name)?).is_some())
+}
+
+/// Expects a ref to be as the view shows it.
+pub(crate) fn unchanged(view: &View, path: &RefPath) -> Expectation {
+    match view.get(path) {
+        Some(state) => Expectation::Generation(state.generation),
+        None => Expectation::Absent,
+    }
+}
+
+/// Refuses names that mean a version: `latest`, `1.2.0`, and beginnings of one, `1` or `1.2`.
+pub(crate) fn check_pointer_name(what: &'static str, name: &Name) -> Result<()> {
+    let text = name.as_str();
+    let like_a_version =
+        Version::parse(text).is_ok() || text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
+    if text == "latest" || like_a_version {
+        return Err(Error::invalid("the name is reserved for versions").context(what, name));
+    }
+    Ok(())
+}

@@ -1,0 +1,215 @@
+//! The handle: each verb lives in its own module.
+
+use std::path::Path;
+
+use mainstay_core::{Actor, Locator, Name, NodeRef, Result};
+use mainstay_repo::{Repo, View};
+use tracing::instrument;
+
+use crate::alias::{self, AliasChange, AliasReport, AliasSpec};
+use crate::annotate::{self, AnnotateSpec};
+use crate::history::{self, StageChange};
+use crate::info::{self, ModelInfo, ModelSummary};
+use crate::promote::{self, PromoteSpec, Promotion};
+use crate::pull::{self, PullReport};
+use crate::register::{self, Registered};
+use crate::rollback::{self, RollbackReport, RollbackSpec};
+use crate::search::{self, Page, SearchPage};
+use crate::spec::ModelSpec;
+use crate::stage::{self, StagePolicy};
+use crate::{resolve, show};
+
+/// The models of a repository. Cheap to clone.
+///
+/// Every change is one transaction, made on exactly the state it was decided on.
+#[derive(Debug, Clone)]
+pub struct Registry {
+    repo: Repo,
+}
+
+impl Registry {
+    /// Opens the registry of a repository.
+    #[must_use]
+    pub fn new(repo: Repo) -> Self {
+        Self { repo }
+    }
+
+    /// Registers a version: stores its files, finds its version number, records it.
+    ///
+    /// # Errors
+    /// * [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid): the spec breaks a rule, or declares
+    ///   a lower version than the differences ask for; their list is in the error.
+    /// * [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound): data, environment or a parent is
+    ///   not in the repository, or a file is not on the disk.
+    /// * [`ErrorKind::AlreadyExists`](mainstay_core::ErrorKind::AlreadyExists): the exact version exists
+    ///   or existed, or the version before it has the same files, signature and inputs.
+    ///
+    /// # Complexity
+    /// O(n) in the versions of the model, beside storing the files.
+    #[instrument(skip_all, fields(model = %spec.model), err)]
+    pub async fn register(&self, spec: ModelSpec) -> Result<Registered> {
+        register::register(&self.repo, spec)
+            .await
+            .map_err(|error| error.operation("register model"))
+    }
+
+    /// Lets a version enter a stage; whom it displaces is retired in the same transaction.
+    ///
+    /// Repeating a promotion changes nothing. Metrics given then are not recorded.
+    ///
+    /// # Errors
+    /// * [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound): no such version.
+    /// * [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid): no such stage, or the policy does
+    ///   not allow this way.
+    /// * [`ErrorKind::Conflict`](mainstay_core::ErrorKind::Conflict): another version holds the stage
+    ///   than expected.
+    ///
+    /// A gate that says no is a value, [`Promotion::Refused`].
+    #[instrument(skip_all, fields(model = %spec.model, to = %spec.to), err)]
+    pub async fn promote(&self, spec: PromoteSpec) -> Result<Promotion> {
+        promote::promote(&self.repo, spec)
+            .await
+            .map_err(|error| error.operation("promote model"))
+    }
+
+    /// Gives an exclusive stage back to the version that held it before, whatever the policy says of
+    /// the way there and without asking gates; the version that held it is retired.
+    ///
+    /// # Errors
+    /// * [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound): no other version held the stage.
+    /// * [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid): the stage is not exclusive.
+    /// * [`ErrorKind::Conflict`](mainstay_core::ErrorKind::Conflict): another version holds the stage
+    ///   than expected.
+    #[instrument(skip_all, fields(model = %spec.model, stage = %spec.stage), err)]
+    pub async fn rollback(&self, spec: RollbackSpec) -> Result<RollbackReport> {
+        rollback::rollback(&self.repo, spec)
+            .await
+            .map_err(|error| error.operation("roll back model"))
+    }
+
+    /// Sets the stage policy of a model. Returns the log entry, `None` when it was set already.
+    ///
+    /// Versions stay in their stages; those that never moved begin where the new policy says.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid): the policy contradicts itself, lacks a
+    /// stage that a version is in, names a stage like an alias, or makes a stage exclusive that
+    /// several versions are in.
+    #[instrument(skip_all, fields(model = %model), err)]
+    pub async fn set_stage_policy(
+        &self,
+        model: &Name,
+        policy: StagePolicy,
+        actor: Actor,
+        reason: impl Into<String>,
+    ) -> Result<Option<u64>> {
+        stage::set_policy(&self.repo, model, policy, actor, reason.into())
+            .await
+            .map_err(|error| error.operation("set stage policy"))
+    }
+
+    /// Reads who moved versions between stages, newest first; all of them or those of one stage.
+    ///
+    /// # Complexity
+    /// O(changes of all versions of the model).
+    #[instrument(skip_all, fields(model = %model), err)]
+    pub async fn stage_history(
+        &self,
+        model: &Name,
+        stage: Option<&Name>,
+    ) -> Result<Vec<StageChange>> {
+        history::history(&self.repo, model, stage)
+            .await
+            .map_err(|error| error.operation("read stage history"))
+    }
+
+    /// Points an alias to a version. Setting it to where it points already changes nothing.
+    ///
+    /// # Errors
+    /// * [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid): the name is `latest`, reads like a
+    ///   version, or is that of a stage.
+    /// * [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound): no such version.
+    /// * [`ErrorKind::Conflict`](mainstay_core::ErrorKind::Conflict): the alias points elsewhere than
+    ///   expected.
+    #[instrument(skip_all, fields(model = %spec.model, alias = %spec.alias), err)]
+    pub async fn set_alias(&self, spec: AliasSpec) -> Result<AliasReport> {
+        alias::set(&self.repo, spec)
+            .await
+            .map_err(|error| error.operation("set alias"))
+    }
+
+    /// Removes an alias; removing one that is not there changes nothing.
+    #[instrument(skip_all, fields(model = %model, alias = %alias), err)]
+    pub async fn remove_alias(
+        &self,
+        model: &Name,
+        alias: &Name,
+        actor: Actor,
+        reason: impl Into<String>,
+    ) -> Result<AliasReport> {
+        alias::remove(&self.repo, model, alias, actor, reason.into())
+            .await
+            .map_err(|error| error.operation("remove alias"))
+    }
+
+    /// Reads where an alias pointed, newest first.
+    #[instrument(skip_all, fields(model = %model, alias = %alias), err)]
+    pub async fn alias_history(&self, model: &Name, alias: &Name) -> Result<Vec<AliasChange>> {
+        alias::history(&self.repo, model, alias)
+            .await
+            .map_err(|error| error.operation("read alias history"))
+    }
+
+    /// Sets tags and description of a registered version. Returns the version and the log entry,
+    /// `None` when nothing had to change.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound): no such version.
+    /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid): a key or value breaks its limits.
+    #[instrument(skip_all, fields(model = %spec.model), err)]
+    pub async fn annotate(&self, spec: AnnotateSpec) -> Result<(NodeRef, Option<u64>)> {
+        annotate::annotate(&self.repo, spec)
+            .await
+            .map_err(|error| error.operation("annotate model"))
+    }
+
+    /// Writes the files of a version, as `view` shows it, to a directory that is absent or empty.
+    ///
+    /// All of them or none: they are written to a directory beside it, which then takes its name.
+    ///
+    /// # Errors
+    /// * [`ErrorKind::AlreadyExists`](mainstay_core::ErrorKind::AlreadyExists): the directory holds
+    ///   something.
+    /// * [`ErrorKind::Corrupt`](mainstay_core::ErrorKind::Corrupt): stored bytes are missing or wrong.
+    /// * [`ErrorKind::Unavailable`](mainstay_core::ErrorKind::Unavailable): the disk is full.
+    #[instrument(skip_all, fields(model = %model), err)]
+    pub async fn pull(&self, view: &View, model: &Locator, directory: &Path) -> Result<PullReport> {
+        pull::pull(&self.repo, view, model, directory)
+            .await
+            .map_err(|error| error.operation("pull model"))
+    }
+
+    /// Finds a version in the newest view; see [`resolve`](fn@crate::resolve).
+    #[instrument(skip_all, fields(model = %locator), err)]
+    pub async fn resolve(&self, locator: &Locator) -> Result<NodeRef> {
+        resolve(&self.repo.view().await?, locator)
+    }
+
+    /// Reads a version in the newest view; see [`show`](fn@crate::show).
+    #[instrument(skip_all, fields(model = %locator), err)]
+    pub async fn show(&self, locator: &Locator) -> Result<ModelInfo> {
+        show(&self.repo.view().await?, locator)
+    }
+
+    /// Lists every model of the newest view; see [`list`](fn@crate::list).
+    #[instrument(skip_all, err)]
+    pub async fn list(&self) -> Result<Vec<ModelSummary>> {
+        Ok(info::list(&self.repo.view().await?))
+    }
+
+    /// Searches the newest view; see [`search`](mod@crate::search).
+    #[instrument(skip_all, err)]
+    pub async fn search(&self, query: &str, page: &Page) -> Result<SearchPage> {
+        search::search(&self.repo.view().await?, query, page)
+    }
+}

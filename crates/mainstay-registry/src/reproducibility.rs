@@ -1,0 +1,130 @@
+//! The digest of everything that determines a model, so that equal inputs are seen to be equal.
+//!
+//! Normative description: `docs/formats/reproducibility.md`.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mainstay_core::{Digest, Error, NodeRef, Result, canon};
+use mainstay_repo::{Value, View};
+use semver::Version;
+use serde::Serialize;
+
+use crate::record::{CodeUse, DataUse, FORMAT, ModelVersion};
+use crate::spec::ModelSpec;
+
+/// Whether the inputs of a new version had already been used, and to what effect.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Reproduced {
+    /// No earlier version of the model had these inputs, or too few are stated to tell.
+    New,
+    /// An earlier version had the same inputs and the same bytes: the result was reproduced.
+    Reused {
+        /// That version.
+        of: Version,
+    },
+    /// An earlier version had the same inputs and other bytes: the training is not deterministic, or
+    /// something that determines it is not recorded.
+    Differs {
+        /// That version.
+        of: Version,
+    },
+}
+
+#[derive(Serialize)]
+struct Inputs<'s> {
+    format: u32,
+    data: BTreeSet<DataInput<'s>>,
+    code: Option<CodeInput<'s>>,
+    parameters: &'s BTreeMap<String, serde_json::Value>,
+    seeds: BTreeMap<&'s str, String>,
+    environment: Option<Digest>,
+}
+
+#[derive(Serialize, PartialEq, Eq, PartialOrd, Ord)]
+struct DataInput<'s> {
+    role: &'s str,
+    record: Digest,
+}
+
+#[derive(Serialize)]
+struct CodeInput<'s> {
+    commit: &'s str,
+    dirty: bool,
+}
+
+/// Computes the digest of the inputs that `spec` states.
+pub(crate) fn digest(view: &View, spec: &ModelSpec, data: &[DataUse]) -> Result<Digest> {
+    let environment = match &spec.environment {
+        Some(environment) => Some(identity(stored(view, environment)?)?),
+        None => None,
+    };
+    canon::digest(&Inputs {
+        format: FORMAT,
+        data: data
+            .iter()
+            .map(|used| DataInput {
+                role: used.role.as_str(),
+                record: used.record,
+            })
+            .collect(),
+        code: spec.code.as_ref().map(|code| CodeInput {
+            commit: code.commit.as_str(),
+            dirty: code.dirty,
+        }),
+        parameters: &spec.parameters,
+        seeds: spec
+            .seeds
+            .iter()
+            .map(|(name, seed)| (name.as_str(), seed.to_string()))
+            .collect(),
+        environment,
+    })
+}
+
+/// Finds an earlier version with the inputs of `new`: one with the same bytes, else the first.
+pub(crate) fn compare(new: &ModelVersion, earlier: &[ModelVersion]) -> Reproduced {
+    if !is_telling(new) {
+        return Reproduced::New;
+    }
+    let mut same_inputs = earlier
+        .iter()
+        .filter(|version| version.reproducibility == new.reproducibility)
+        .peekable();
+    let first = same_inputs.peek().map(|version| version.version.clone());
+    let same_bytes = same_inputs.find(|version| version.artifact.digest == new.artifact.digest);
+    match (same_bytes, first) {
+        (Some(version), _) => Reproduced::Reused {
+            of: version.version.clone(),
+        },
+        (None, Some(of)) => Reproduced::Differs { of },
+        (None, None) => Reproduced::New,
+    }
+}
+
+/// Reports whether the inputs are stated well enough that equal digests mean equal inputs.
+fn is_telling(version: &ModelVersion) -> bool {
+    let clean = !version
+        .code
+        .as_ref()
+        .is_some_and(|code: &CodeUse| code.dirty);
+    clean && (version.code.is_some() || !version.data.is_empty())
+}
+
+/// Returns the identity of an environment: its record's member `identity` when that is a digest,
+/// because a record may also hold what does not matter; otherwise the record's digest.
+fn identity(environment: &Value) -> Result<Digest> {
+    let stated = environment.record.get("identity");
+    match stated.and_then(|identity| identity.as_str()?.parse().ok()) {
+        Some(identity) => Ok(identity),
+        None => environment.record_digest(),
+    }
+}
+
+/// Returns what a reference holds.
+pub(crate) fn stored<'v>(view: &'v View, node: &NodeRef) -> Result<&'v Value> {
+    view.get(&node.ref_path())
+        .and_then(|state| state.value.as_ref())
+        .ok_or_else(|| Error::not_found(node.kind().as_str(), node))
+}

@@ -1,0 +1,108 @@
+//! Finding the version a person means.
+
+use mainstay_core::{Error, Locator, Name, NodeKind, NodeRef, Result, Selector};
+use mainstay_repo::{Series, View};
+use semver::{Version, VersionReq};
+
+use crate::refs::{self, Family};
+use crate::stage::{StagePolicy, holder, standing};
+
+/// Finds the version that `locator` means.
+///
+/// A name after the `@` is looked up as, in this order:
+/// 1. a version, `1.2.0`;
+/// 2. an alias, `champion`;
+/// 3. a stage, `production`: of an exclusive stage its holder, of another the version that entered it
+///    last;
+/// 4. the beginning of a version, `1` or `1.2`: the highest release that begins so.
+///
+/// `latest`, or nothing, means the version registered last; `sha256:…` the one whose record has this
+/// digest.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound) when there is none,
+/// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when the locator is of another kind.
+///
+/// # Complexity
+/// O(log n) for a version, an alias and an exclusive stage; otherwise O(n) in the model's versions.
+pub fn resolve(view: &View, locator: &Locator) -> Result<NodeRef> {
+    if locator.kind.is_some_and(|kind| kind != NodeKind::Model) {
+        return Err(Error::invalid("not a model").context("reference", locator));
+    }
+    let series = Series::new(NodeKind::Model, locator.name.clone());
+    let found = match &locator.selector {
+        Selector::Named(name) => named(view, &series, name)?,
+        Selector::Latest => series.versions(view).pop().map(|(node, _)| node),
+        other => Some(series.resolve(view, other, &[])?.0),
+    };
+    found.ok_or_else(|| Error::not_found("model", locator))
+}
+
+/// Finds the highest version of a model that meets a requirement such as `^1.2`.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound) when no version meets it.
+///
+/// # Complexity
+/// O(n) in the model's versions.
+pub fn resolve_req(view: &View, model: &Name, requirement: &VersionReq) -> Result<NodeRef> {
+    let series = Series::new(NodeKind::Model, model.clone());
+    highest(view, &series, requirement)
+        .ok_or_else(|| Error::not_found("model", model).context("requirement", requirement))
+}
+
+fn named(view: &View, series: &Series, name: &Name) -> Result<Option<NodeRef>> {
+    let direct = series.node(name.clone());
+    if view.get(&direct.ref_path()).is_some() {
+        return Ok(Some(direct));
+    }
+    if Version::parse(name.as_str()).is_ok() {
+        return Ok(None);
+    }
+    if let Some(target) = refs::target(view, &refs::of(series.name(), Family::Alias, name)?)? {
+        return Ok(Some(target));
+    }
+    if let Some(version) = in_stage(view, series, name)? {
+        return Ok(Some(version));
+    }
+    Ok(beginning(name).and_then(|requirement| highest(view, series, &requirement)))
+}
+
+fn in_stage(view: &View, series: &Series, name: &Name) -> Result<Option<NodeRef>> {
+    let policy = StagePolicy::of(view, series.name())?;
+    match policy.find(name) {
+        None => Ok(None),
+        Some(stage) if stage.exclusive => holder(view, series.name(), name),
+        Some(_) => {
+            let mut newest = None;
+            for (version, state) in series.versions(view) {
+                let standing = standing(view, &policy, &version, state.seq)?;
+                if standing.stage == *name {
+                    newest = newest.max(Some((standing.since, version)));
+                }
+            }
+            Ok(newest.map(|(_, version)| version))
+        }
+    }
+}
+
+/// Reads `1` and `1.2` as requirements for `1.*` and `1.2.*`.
+fn beginning(name: &Name) -> Option<VersionReq> {
+    let digits_and_dots = name
+        .as_str()
+        .bytes()
+        .all(|b| b.is_ascii_digit() || b == b'.');
+    digits_and_dots
+        .then(|| VersionReq::parse(&format!("={name}")).ok())
+        .flatten()
+}
+
+fn highest(view: &View, series: &Series, requirement: &VersionReq) -> Option<NodeRef> {
+    series
+        .versions(view)
+        .into_iter()
+        .filter_map(|(node, _)| Some((Version::parse(node.version().as_str()).ok()?, node)))
+        .filter(|(version, _)| requirement.matches(version))
+        .max()
+        .map(|(_, node)| node)
+}

@@ -1,0 +1,345 @@
+//! Runs queries.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+use std::collections::BTreeMap;
+
+use mainstay_core::{Error, Result, Timestamp};
+use mainstay_repo::View;
+use semver::Version;
+use serde_json::Value;
+
+use super::cursor::{Cursor, Key, Position};
+use super::like::like;
+use super::query::{Attribute, Comparison, Field, Operand, Operator, Order, Query, Test};
+use super::rows::{Model, Row};
+use super::{MAX_PAGE, Page, SearchHit, SearchPage};
+use crate::metric::Metric;
+use crate::record::ModelVersion;
+
+/// What a field of a row holds.
+enum Datum<'r> {
+    Missing,
+    Number(f64),
+    Text(Cow<'r, str>),
+    Version(Version),
+    Time(Timestamp),
+    Several(Vec<&'r str>),
+    /// A parameter: a number as a number, and anything as text.
+    Scalar(&'r Value),
+}
+
+struct Found<'v> {
+    position: Position,
+    hit: Row<'v>,
+}
+
+impl Query {
+    /// Finds versions.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when the page does not belong to this
+    /// query, or its limit is 0 or too high.
+    pub fn run(&self, view: &View, page: &Page) -> Result<SearchPage> {
+        if !(1..=MAX_PAGE).contains(&page.limit) {
+            return Err(Error::invalid(format!(
+                "a page has 1 to {MAX_PAGE} results"
+            )));
+        }
+        let after = match &page.after {
+            Some(after) => Some(Cursor::decode(after, &self.text)?),
+            None => None,
+        };
+        let mut results: Vec<(Position, SearchHit)> = Vec::new();
+        let descending: Vec<bool> = self.directions();
+        Model::each(view, self.model(), |model| {
+            let mut found = self.matches(model)?;
+            if let Some(after) = &after {
+                found.retain(|found| found.position.compare(&after.0, &descending).is_gt());
+            }
+            // No more than a page of one model can be in the page.
+            found.sort_by(|a, b| a.position.compare(&b.position, &descending));
+            found.truncate(page.limit + 1);
+            for Found { position, hit } in found {
+                results.push((position, complete(model, &hit)?));
+            }
+            Ok(())
+        })?;
+        results.sort_by(|(a, _), (b, _)| a.compare(b, &descending));
+        let more = results.len() > page.limit;
+        results.truncate(page.limit);
+        let next = match results.last() {
+            Some((position, _)) if more => Some(Cursor(position.clone()).encode(&self.text)?),
+            _ => None,
+        };
+        Ok(SearchPage {
+            results: results.into_iter().map(|(_, hit)| hit).collect(),
+            next,
+        })
+    }
+
+    fn matches<'v>(&self, model: &Model<'v>) -> Result<Vec<Found<'v>>> {
+        let mut found = Vec::new();
+        for row in model.rows()? {
+            let mut all = true;
+            for comparison in &self.filter {
+                all = all && comparison.holds(&datum(&row, model, &comparison.field)?);
+            }
+            if all {
+                let position = self.position(&row, model)?;
+                found.push(Found { position, hit: row });
+            }
+        }
+        Ok(found)
+    }
+
+    fn position(&self, row: &Row<'_>, model: &Model<'_>) -> Result<Position> {
+        let keys = if self.order.is_empty() {
+            vec![Key::Time(row.state.time)]
+        } else {
+            let key = |order: &Order| Ok(key(datum(row, model, &order.field)?));
+            self.order.iter().map(key).collect::<Result<_>>()?
+        };
+        Ok(Position {
+            keys,
+            model: row.model.to_owned(),
+            ordinal: ordinal(row)?,
+        })
+    }
+
+    fn directions(&self) -> Vec<bool> {
+        if self.order.is_empty() {
+            return vec![true];
+        }
+        self.order.iter().map(|order| order.descending).collect()
+    }
+}
+
+fn ordinal(row: &Row<'_>) -> Result<u64> {
+    row.record
+        .get("ordinal")
+        .and_then(Value::as_u64)
+        .ok_or_else(|| corrupt(row))
+}
+
+fn corrupt(row: &Row<'_>) -> Error {
+    Error::corrupt(
+        format!("model:{}@{}", row.model, row.version),
+        "not a record of a model version",
+    )
+}
+
+fn datum<'r>(row: &'r Row<'_>, model: &'r Model<'_>, field: &Field) -> Result<Datum<'r>> {
+    let record = row.record;
+    Ok(match field {
+        Field::Attribute(attribute) => return attribute_datum(row, model, *attribute),
+        Field::Tag(key) => {
+            let annotated = model
+                .annotation(row.version)
+                .and_then(|annotation| annotation.tags.get(key));
+            match annotated {
+                Some(value) => text(value.as_deref()),
+                None => text(record.get("tags").and_then(|tags| tags.get(key)?.as_str())),
+            }
+        }
+        Field::Metric(key) => {
+            let status = model.status(row.version);
+            let promoted = status.and_then(|status| status.metrics.get(key)).copied();
+            let metric = promoted
+                .or_else(|| Metric::from_json(record.get("metrics")?.get(key)?.get("value")?));
+            metric.map_or(Datum::Missing, |metric| Datum::Number(metric.value()))
+        }
+        Field::Parameter(key) => record
+            .get("parameters")
+            .and_then(|parameters| parameters.get(key))
+            .filter(|value| !value.is_null())
+            .map_or(Datum::Missing, Datum::Scalar),
+    })
+}
+
+fn attribute_datum<'r>(
+    row: &'r Row<'_>,
+    model: &'r Model<'_>,
+    attribute: Attribute,
+) -> Result<Datum<'r>> {
+    let record = row.record;
+    let member = |name: &str| record.get(name).and_then(Value::as_str);
+    Ok(match attribute {
+        Attribute::Name => text(Some(row.model)),
+        Attribute::Version => {
+            Datum::Version(Version::parse(row.version).map_err(|_| corrupt(row))?)
+        }
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "nobody registers 2^53 versions of one model"
+        )]
+        Attribute::Ordinal => Datum::Number(ordinal(row)? as f64),
+        Attribute::Stage => Datum::Text(Cow::Owned(model.stage(row.version)?.as_str().to_owned())),
+        Attribute::Created => Datum::Time(row.state.time),
+        Attribute::Description => {
+            let annotation = model.annotation(row.version);
+            let annotated = annotation.and_then(|annotation| annotation.description.as_deref());
+            text(annotated.or_else(|| member("description")))
+        }
+        Attribute::Artifact => text(
+            record
+                .get("artifact")
+                .and_then(|a| a.get("digest")?.as_str()),
+        ),
+        Attribute::Reproducibility => text(member("reproducibility")),
+        Attribute::Environment => text(member("environment")),
+        Attribute::Code => text(
+            record
+                .get("code")
+                .and_then(|code| code.get("commit")?.as_str()),
+        ),
+        Attribute::Alias => Datum::Several(
+            model
+                .aliases(row.version)
+                .iter()
+                .map(mainstay_core::Name::as_str)
+                .collect(),
+        ),
+        Attribute::Data => Datum::Several(
+            record
+                .get("data")
+                .and_then(Value::as_array)
+                .into_iter()
+                .flatten()
+                .filter_map(|used| used.get("data")?.as_str())
+                .collect(),
+        ),
+    })
+}
+
+fn text(text: Option<&str>) -> Datum<'_> {
+    text.map_or(Datum::Missing, |text| Datum::Text(Cow::Borrowed(text)))
+}
+
+impl Comparison {
+    fn holds(&self, datum: &Datum<'_>) -> bool {
+        match (&self.test, datum) {
+            (Test::IsNull, datum) => datum.is_missing(),
+            (Test::IsNotNull, datum) => !datum.is_missing(),
+            (Test::Compare(Operator::NotEqual, operand), Datum::Several(several)) => {
+                !several.iter().any(|one| equals(one, operand))
+            }
+            (Test::NotIn(operands), Datum::Several(several)) => !several
+                .iter()
+                .any(|one| operands.iter().any(|o| equals(one, o))),
+            (Test::Compare(operator, operand), Datum::Several(several)) => several
+                .iter()
+                .any(|one| Datum::Text(Cow::Borrowed(one)).meets(*operator, operand)),
+            (Test::In(operands), Datum::Several(several)) => several
+                .iter()
+                .any(|one| operands.iter().any(|operand| equals(one, operand))),
+            (_, Datum::Missing) => false,
+            (Test::Compare(operator, operand), datum) => datum.meets(*operator, operand),
+            (Test::In(operands), datum) => operands.iter().any(|o| datum.meets(Operator::Equal, o)),
+            (Test::NotIn(operands), datum) => {
+                operands.iter().all(|o| datum.meets(Operator::NotEqual, o))
+            }
+        }
+    }
+}
+
+fn equals(one: &str, operand: &Operand) -> bool {
+    matches!(operand, Operand::Text(text) if text == one)
+}
+
+impl Datum<'_> {
+    fn is_missing(&self) -> bool {
+        match self {
+            Self::Missing => true,
+            Self::Several(several) => several.is_empty(),
+            _ => false,
+        }
+    }
+
+    fn meets(&self, operator: Operator, operand: &Operand) -> bool {
+        match (self, operand) {
+            (Self::Text(text), Operand::Text(wanted)) => text_meets(text, operator, wanted),
+            (Self::Scalar(value), Operand::Text(wanted)) => {
+                text_meets(&scalar_text(value), operator, wanted)
+            }
+            (Self::Scalar(value), Operand::Number(wanted)) => value
+                .as_f64()
+                .is_some_and(|number| ordered(operator, number.partial_cmp(wanted))),
+            (Self::Number(number), Operand::Number(wanted)) => {
+                ordered(operator, number.partial_cmp(wanted))
+            }
+            (Self::Version(version), Operand::Version(wanted)) => {
+                ordered(operator, Some(version.cmp(wanted)))
+            }
+            (Self::Time(time), Operand::Time(wanted)) => ordered(operator, Some(time.cmp(wanted))),
+            _ => false,
+        }
+    }
+}
+
+fn text_meets(text: &str, operator: Operator, wanted: &str) -> bool {
+    match operator {
+        Operator::Like => like(text, wanted),
+        Operator::ILike => like(&text.to_lowercase(), &wanted.to_lowercase()),
+        operator => ordered(operator, Some(text.cmp(wanted))),
+    }
+}
+
+/// NaN is not equal to anything and has no order: it meets `!=` only.
+fn ordered(operator: Operator, ordering: Option<Ordering>) -> bool {
+    match operator {
+        Operator::Equal => ordering == Some(Ordering::Equal),
+        Operator::NotEqual => ordering != Some(Ordering::Equal),
+        Operator::Less => ordering == Some(Ordering::Less),
+        Operator::LessOrEqual => ordering.is_some_and(Ordering::is_le),
+        Operator::Greater => ordering == Some(Ordering::Greater),
+        Operator::GreaterOrEqual => ordering.is_some_and(Ordering::is_ge),
+        Operator::Like | Operator::ILike => false,
+    }
+}
+
+fn scalar_text(value: &Value) -> Cow<'_, str> {
+    match value {
+        Value::String(text) => Cow::Borrowed(text),
+        other => Cow::Owned(other.to_string()),
+    }
+}
+
+fn key(datum: Datum<'_>) -> Key {
+    match datum {
+        Datum::Missing | Datum::Several(_) => Key::Missing,
+        Datum::Number(number) => Key::Number(number),
+        Datum::Text(text) => Key::Text(text.into_owned()),
+        Datum::Version(version) => Key::Version(version),
+        Datum::Time(time) => Key::Time(time),
+        Datum::Scalar(value) => match value.as_f64() {
+            Some(number) => Key::Number(number),
+            None => Key::Text(scalar_text(value).into_owned()),
+        },
+    }
+}
+
+fn complete(model: &Model<'_>, row: &Row<'_>) -> Result<SearchHit> {
+    let node = row.node()?;
+    let record = row.state.value.as_ref().ok_or_else(|| corrupt(row))?;
+    let record = ModelVersion::from_value(record)?;
+    let mut metrics: BTreeMap<String, Metric> = record
+        .metrics
+        .into_iter()
+        .map(|(name, measured)| (name, measured.value))
+        .collect();
+    if let Some(status) = model.status(row.version) {
+        metrics.extend(status.metrics.clone());
+    }
+    Ok(SearchHit {
+        model: node.name().clone(),
+        version: record.version,
+        stage: model.stage(row.version)?,
+        aliases: model.aliases(row.version).to_vec(),
+        metrics,
+        tags: match model.annotation(row.version) {
+            Some(annotation) => annotation.apply(&record.tags),
+            None => record.tags,
+        },
+    })
+}

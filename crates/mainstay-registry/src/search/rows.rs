@@ -1,0 +1,173 @@
+//! The versions of a view as rows, with what stands beside their records.
+
+use std::collections::BTreeMap;
+
+use mainstay_core::{Error, Name, NodeKind, NodeRef, RefPath, Result};
+use mainstay_repo::{RefState, Value, View};
+
+use crate::annotate::Annotation;
+use crate::record::{FORMAT, ModelVersion, decode};
+use crate::stage::{StagePolicy, Status};
+
+/// One version, read as far as the search needs it.
+pub(super) struct Row<'v> {
+    pub(super) model: &'v str,
+    pub(super) version: &'v str,
+    pub(super) state: &'v RefState,
+    pub(super) record: &'v serde_json::Value,
+}
+
+/// What stands beside the records of one model.
+pub(super) struct Model<'v> {
+    versions: Vec<(&'v RefPath, &'v RefState)>,
+    policy: Option<StagePolicy>,
+    statuses: BTreeMap<&'v str, Status>,
+    annotations: BTreeMap<&'v str, Annotation>,
+    aliases: BTreeMap<Name, Vec<Name>>,
+}
+
+impl<'v> Model<'v> {
+    /// Calls `visit` for each model, in order of name.
+    pub(super) fn each(
+        view: &'v View,
+        only: Option<&str>,
+        mut visit: impl FnMut(&Model<'v>) -> Result<()>,
+    ) -> Result<()> {
+        let prefix = match only {
+            // A name that is none finds nothing.
+            Some(name) if name.parse::<Name>().is_err() => return Ok(()),
+            Some(name) => format!("{}/{name}", NodeKind::Model),
+            None => NodeKind::Model.as_str().to_owned(),
+        };
+        let mut current: Option<(&str, Model<'v>)> = None;
+        for (path, state) in view.below(&prefix) {
+            let mut segments = path.segments().skip(1);
+            let (Some(name), Some(family), Some(key), None) = (
+                segments.next(),
+                segments.next(),
+                segments.next(),
+                segments.next(),
+            ) else {
+                continue;
+            };
+            if let Some((finished, model)) = &current
+                && *finished != name
+            {
+                visit(model)?;
+                current = None;
+            }
+            let (_, model) = current.get_or_insert_with(|| (name, Self::empty()));
+            model.read(path, family, key, state)?;
+        }
+        match current {
+            Some((_, model)) => visit(&model),
+            None => Ok(()),
+        }
+    }
+
+    fn empty() -> Self {
+        Self {
+            versions: Vec::new(),
+            policy: None,
+            statuses: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            aliases: BTreeMap::new(),
+        }
+    }
+
+    fn read(
+        &mut self,
+        path: &'v RefPath,
+        family: &str,
+        key: &'v str,
+        state: &'v RefState,
+    ) -> Result<()> {
+        let Some(value) = &state.value else {
+            return Ok(());
+        };
+        match family {
+            "version" => self.versions.push((path, state)),
+            "status" => {
+                self.statuses.insert(key, decode(value, Status::KIND)?);
+            }
+            "annotation" => {
+                self.annotations
+                    .insert(key, decode(value, Annotation::KIND)?);
+            }
+            "policy" => self.policy = Some(decode(value, StagePolicy::KIND)?),
+            "alias" => self.alias(path, key, value)?,
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn alias(&mut self, path: &RefPath, key: &str, value: &Value) -> Result<()> {
+        let target = value
+            .pointee()
+            .ok_or_else(|| Error::corrupt(path, "not a pointer"))?;
+        let aliases = self.aliases.entry(target.version().clone()).or_default();
+        aliases.push(key.parse()?);
+        Ok(())
+    }
+
+    pub(super) fn rows(&self) -> Result<Vec<Row<'v>>> {
+        self.versions
+            .iter()
+            .map(|(path, state)| row(path, state))
+            .collect()
+    }
+
+    /// Returns the stage of a version.
+    pub(super) fn stage(&self, version: &str) -> Result<Name> {
+        match (self.statuses.get(version), &self.policy) {
+            (Some(status), _) => Ok(status.stage.clone()),
+            (None, Some(policy)) => Ok(policy.initial.clone()),
+            (None, None) => Ok(StagePolicy::standard()?.initial),
+        }
+    }
+
+    pub(super) fn aliases(&self, version: &str) -> &[Name] {
+        self.aliases.get(version).map_or(&[], Vec::as_slice)
+    }
+
+    pub(super) fn status(&self, version: &str) -> Option<&Status> {
+        self.statuses.get(version)
+    }
+
+    pub(super) fn annotation(&self, version: &str) -> Option<&Annotation> {
+        self.annotations.get(version)
+    }
+}
+
+fn row<'v>(path: &'v RefPath, state: &'v RefState) -> Result<Row<'v>> {
+    let mut segments = path.segments();
+    let (model, version) = (segments.nth(1), segments.next_back());
+    let value = state.value.as_ref();
+    let (Some(model), Some(version), Some(value)) = (model, version, value) else {
+        return Err(Error::not_found("model", path));
+    };
+    let format = value
+        .record
+        .get("format")
+        .and_then(serde_json::Value::as_u64);
+    if value.kind != ModelVersion::KIND || format != Some(u64::from(FORMAT)) {
+        // Says what is wrong: a newer format or another kind.
+        ModelVersion::from_value(value)?;
+    }
+    Ok(Row {
+        model,
+        version,
+        state,
+        record: &value.record,
+    })
+}
+
+impl Row<'_> {
+    pub(super) fn node(&self) -> Result<NodeRef> {
+        Ok(NodeRef::new(
+            NodeKind::Model,
+            self.model.parse()?,
+            self.version.parse()?,
+        ))
+    }
+}

@@ -1,0 +1,280 @@
+//! What a user states about a model version to register.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mainstay_core::{Actor, Error, Name, NodeKind, NodeRef, Result};
+use semver::{BuildMetadata, Version};
+use serde_json::Value;
+
+use crate::artifact::FileSpec;
+use crate::level::Level;
+use crate::record::{CodeUse, Measured, Parent, Relation};
+use crate::signature::{CompatOptions, Signature};
+use crate::text;
+
+/// How the version number of a new model version is found.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum Bump {
+    /// As far above the version before it as the differences ask for; the first is `1.0.0`.
+    #[default]
+    Auto,
+    /// Exactly this level; refused when the differences ask for more.
+    Declared(Level),
+    /// This version; refused when the differences to the next lower one ask for more.
+    ///
+    /// Any version may come first. Build metadata (`+…`) is refused, because SemVer ignores it.
+    Exact(Version),
+}
+
+/// A model version to register: its files, what it was made from, and what it is worth.
+///
+/// ```
+/// use mainstay_core::Actor;
+/// use mainstay_registry::{FileSpec, ModelSpec};
+///
+/// let spec = ModelSpec::new("fraud".parse()?, Actor::new("ada")?, "first model")
+///     .with_file(FileSpec::from_bytes("model.bin".parse()?, "weights"))
+///     .with_data("train".parse()?, "data:payments@3".parse()?)
+///     .with_code("fraud-training".parse()?, "9f31c2a".parse()?)
+///     .with_parameter("depth", 6)
+///     .with_seed("numpy", 42)
+///     .with_metric("auc", 0.93);
+/// assert_eq!(spec.data.len(), 1);
+/// # Ok::<(), mainstay_core::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct ModelSpec {
+    /// The model.
+    pub model: Name,
+    /// How its version number is found.
+    pub bump: Bump,
+    /// How its signature is compared with the one before.
+    pub compat: CompatOptions,
+    /// Its files; at least one.
+    pub files: Vec<FileSpec>,
+    /// The data it was made from, by role: `train`, `validation`.
+    pub data: BTreeSet<(Name, NodeRef)>,
+    /// The code that made it.
+    pub code: Option<CodeUse>,
+    /// Its hyperparameters: JSON scalars.
+    pub parameters: BTreeMap<String, Value>,
+    /// The seeds of its random numbers.
+    pub seeds: BTreeMap<String, u64>,
+    /// The environment it was made in.
+    pub environment: Option<NodeRef>,
+    /// What was measured.
+    pub metrics: BTreeMap<String, Measured>,
+    /// The models it was made from.
+    pub parents: BTreeSet<Parent>,
+    /// What it takes and gives.
+    pub signature: Option<Signature>,
+    /// Free labels.
+    pub tags: BTreeMap<String, String>,
+    /// Free text.
+    pub description: String,
+    /// Who registers it.
+    pub actor: Actor,
+    /// Why.
+    pub reason: String,
+}
+
+impl ModelSpec {
+    /// Creates a spec of a model without files yet.
+    #[must_use]
+    pub fn new(model: Name, actor: Actor, reason: impl Into<String>) -> Self {
+        Self {
+            model,
+            bump: Bump::Auto,
+            compat: CompatOptions::default(),
+            files: Vec::new(),
+            data: BTreeSet::new(),
+            code: None,
+            parameters: BTreeMap::new(),
+            seeds: BTreeMap::new(),
+            environment: None,
+            metrics: BTreeMap::new(),
+            parents: BTreeSet::new(),
+            signature: None,
+            tags: BTreeMap::new(),
+            description: String::new(),
+            actor,
+            reason: reason.into(),
+        }
+    }
+
+    /// Sets how the version number is found.
+    #[must_use]
+    pub fn with_bump(mut self, bump: Bump) -> Self {
+        self.bump = bump;
+        self
+    }
+
+    /// Sets how the signature is compared with the one before.
+    #[must_use]
+    pub fn with_compat(mut self, compat: CompatOptions) -> Self {
+        self.compat = compat;
+        self
+    }
+
+    /// Adds a file.
+    #[must_use]
+    pub fn with_file(mut self, file: FileSpec) -> Self {
+        self.files.push(file);
+        self
+    }
+
+    /// Adds files, as [`files_at`](crate::files_at) lists them.
+    #[must_use]
+    pub fn with_files(mut self, files: impl IntoIterator<Item = FileSpec>) -> Self {
+        self.files.extend(files);
+        self
+    }
+
+    /// Adds data the model was made from.
+    #[must_use]
+    pub fn with_data(mut self, role: Name, data: NodeRef) -> Self {
+        self.data.insert((role, data));
+        self
+    }
+
+    /// Sets the commit of the code that made the model.
+    #[must_use]
+    pub fn with_code(mut self, repository: Name, commit: Name) -> Self {
+        self.code = Some(CodeUse::new(repository, commit));
+        self
+    }
+
+    /// Marks that the code had changes beyond its commit.
+    #[must_use]
+    pub fn with_dirty_code(mut self) -> Self {
+        self.code = self.code.map(CodeUse::dirty);
+        self
+    }
+
+    /// Sets a hyperparameter.
+    #[must_use]
+    pub fn with_parameter(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
+        self.parameters.insert(name.into(), value.into());
+        self
+    }
+
+    /// Sets a seed.
+    #[must_use]
+    pub fn with_seed(mut self, name: impl Into<String>, seed: u64) -> Self {
+        self.seeds.insert(name.into(), seed);
+        self
+    }
+
+    /// Sets the environment the model was made in.
+    #[must_use]
+    pub fn with_environment(mut self, environment: NodeRef) -> Self {
+        self.environment = Some(environment);
+        self
+    }
+
+    /// Sets a metric.
+    #[must_use]
+    pub fn with_metric(mut self, name: impl Into<String>, value: f64) -> Self {
+        self.metrics.insert(name.into(), Measured::new(value));
+        self
+    }
+
+    /// Sets a metric measured on a dataset.
+    #[must_use]
+    pub fn with_metric_on(mut self, name: impl Into<String>, value: f64, data: NodeRef) -> Self {
+        self.metrics
+            .insert(name.into(), Measured::new(value).on(data));
+        self
+    }
+
+    /// Adds a model this one was made from.
+    #[must_use]
+    pub fn with_parent(mut self, parent: NodeRef, relation: Relation) -> Self {
+        self.parents.insert(Parent::new(parent, relation));
+        self
+    }
+
+    /// Sets what the model takes and gives.
+    #[must_use]
+    pub fn with_signature(mut self, signature: Signature) -> Self {
+        self.signature = Some(signature);
+        self
+    }
+
+    /// Sets a tag.
+    #[must_use]
+    pub fn with_tag(mut self, key: impl Into<String>, value: impl Into<String>) -> Self {
+        self.tags.insert(key.into(), value.into());
+        self
+    }
+
+    /// Sets the description.
+    #[must_use]
+    pub fn with_description(mut self, description: impl Into<String>) -> Self {
+        self.description = description.into();
+        self
+    }
+
+    /// Checks what can be checked without a repository.
+    pub(crate) fn check(&self) -> Result<()> {
+        if self.files.is_empty() {
+            return Err(Error::invalid("a model needs at least one file"));
+        }
+        if let Bump::Exact(version) = &self.bump
+            && version.build != BuildMetadata::EMPTY
+        {
+            return Err(Error::invalid("a version must not have build metadata")
+                .context("version", version));
+        }
+        check_kinds(self.data.iter().map(|(_, data)| data), NodeKind::Data)?;
+        check_kinds(self.environment.iter(), NodeKind::Env)?;
+        check_kinds(
+            self.parents.iter().map(|parent| &parent.model),
+            NodeKind::Model,
+        )?;
+        let measured_on = self
+            .metrics
+            .values()
+            .filter_map(|metric| metric.data.as_ref());
+        check_kinds(measured_on, NodeKind::Data)?;
+        if let Some(code) = &self.code
+            && code.commit.as_str() == "latest"
+        {
+            return Err(Error::invalid("a commit must be one commit, not latest"));
+        }
+        text::check_keys("parameters", self.parameters.keys())?;
+        text::check_keys("seeds", self.seeds.keys())?;
+        text::check_keys("metrics", self.metrics.keys())?;
+        text::check_tags(&self.tags)?;
+        text::check_value("description", &self.description)?;
+        self.parameters
+            .iter()
+            .try_for_each(|(name, value)| check_scalar(name, value))
+    }
+}
+
+fn check_kinds<'n>(nodes: impl Iterator<Item = &'n NodeRef>, kind: NodeKind) -> Result<()> {
+    for node in nodes {
+        if node.kind() != kind {
+            return Err(Error::invalid(format!("expected a reference to {kind}"))
+                .context("reference", node));
+        }
+    }
+    Ok(())
+}
+
+fn check_scalar(name: &str, value: &Value) -> Result<()> {
+    match value {
+        Value::Array(_) | Value::Object(_) => Err(Error::invalid(
+            "a parameter is text, a number, true, false or null",
+        )),
+        Value::String(text) => text::check_value("parameter", text),
+        Value::Number(number) if !text::is_exact(number) => Err(Error::invalid(
+            "a whole number beyond 2^53 - 1 has no exact JSON; write it as text",
+        )),
+        _ => Ok(()),
+    }
+    .map_err(|error| error.context("parameter", name.escape_debug()))
+}
