@@ -120,7 +120,7 @@ mod tests {
         let expected = [
             131_072, 262_144, 393_216, 524_288, 655_360, 786_432, 917_504, 1_000_000,
         ];
-        assert_eq!(cuts(&[59; 1_000_000], &[4096]), expected);
+        assert_eq!(cuts(&vec![59; 1_000_000], &[4096]), expected);
     }
 
     proptest! {

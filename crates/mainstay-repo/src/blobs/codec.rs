@@ -29,6 +29,7 @@ const ZSTD_LEVEL: i32 = 1;
 pub(crate) struct Compressor {
     zstd: zstd::bulk::Compressor<'static>,
     buffer: Vec<u8>,
+    sampler: Sampler,
 }
 
 impl Compressor {
@@ -39,17 +40,72 @@ impl Compressor {
         Ok(Self {
             zstd,
             buffer: Vec::new(),
+            sampler: Sampler::default(),
         })
     }
 
     /// Returns the bytes to store: compressed when that saves at least a 32nd.
     pub(crate) fn compress<'b>(&'b mut self, bytes: &'b [u8]) -> (Codec, &'b [u8]) {
+        if !self.sampler.promises(bytes) {
+            return (Codec::Raw, bytes);
+        }
         self.buffer.resize(bytes.len() - bytes.len() / 32, 0);
         // The only failure of compression into a buffer is that the result does not fit.
         match self.zstd.compress_to_buffer(bytes, &mut self.buffer[..]) {
             Ok(len) if len < bytes.len() => (Codec::Zstd, &self.buffer[..len]),
             _ => (Codec::Raw, bytes),
         }
+    }
+}
+
+const SAMPLE_PIECE: usize = 1024;
+const SAMPLE: usize = 4 * SAMPLE_PIECE;
+
+/// Tells from a few pieces whether compression is worth trying: random bytes must not cost its time.
+struct Sampler {
+    sample: [u8; SAMPLE],
+    table: lz4_flex::block::CompressTable,
+    scratch: Vec<u8>,
+}
+
+impl Default for Sampler {
+    fn default() -> Self {
+        Self {
+            sample: [0; SAMPLE],
+            table: lz4_flex::block::CompressTable::default(),
+            scratch: vec![0; lz4_flex::block::get_maximum_output_size(SAMPLE)],
+        }
+    }
+}
+
+impl Sampler {
+    fn promises(&mut self, bytes: &[u8]) -> bool {
+        let stride = bytes.len() / (SAMPLE / SAMPLE_PIECE);
+        if stride <= SAMPLE_PIECE {
+            return true;
+        }
+        let pieces = self.sample.chunks_exact_mut(SAMPLE_PIECE);
+        for (piece, from) in pieces.zip(bytes.chunks_exact(stride)) {
+            piece.copy_from_slice(&from[..SAMPLE_PIECE]);
+        }
+        self.is_uneven() || self.repeats()
+    }
+
+    /// Reports whether some byte values are clearly more frequent than others.
+    fn is_uneven(&self) -> bool {
+        let mut counts = [0_u64; 256];
+        for byte in self.sample {
+            counts[usize::from(byte)] += 1;
+        }
+        // The sum of squares is about SAMPLE + SAMPLE² / 256 for random bytes, more for all others.
+        let random = (SAMPLE + SAMPLE * SAMPLE / 256) as u64;
+        counts.iter().map(|count| count * count).sum::<u64>() > random + random / 8
+    }
+
+    fn repeats(&mut self) -> bool {
+        let (sample, table) = (&self.sample, &mut self.table);
+        lz4_flex::block::compress_into_with_table(sample, &mut self.scratch, table)
+            .is_ok_and(|len| len < SAMPLE - SAMPLE / 16)
     }
 }
 
@@ -65,5 +121,51 @@ pub(crate) fn decompress(codec: Codec, stored: &[u8], len: usize) -> Result<Vec<
         Ok(bytes)
     } else {
         Err(Damage::Broken("does not decompress"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::blobs::testing::random_bytes;
+
+    fn codec_of(bytes: &[u8]) -> Codec {
+        let mut compressor = Compressor::new().unwrap();
+        let (codec, stored) = compressor.compress(bytes);
+        if codec == Codec::Raw {
+            assert_eq!(stored, bytes);
+        } else {
+            assert_eq!(decompress(codec, stored, bytes.len()).unwrap(), bytes);
+            assert!(decompress(codec, stored, bytes.len() - 1).is_err());
+            assert!(decompress(codec, stored, bytes.len() + 1).is_err());
+        }
+        codec
+    }
+
+    #[test]
+    fn random_bytes_stay_raw_whatever_their_length() {
+        for len in [1, 100, 4096, 8192, 65_536, 131_072] {
+            assert_eq!(codec_of(&random_bytes(len, 1)), Codec::Raw, "{len}");
+        }
+    }
+
+    #[test]
+    fn what_zstd_shrinks_is_compressed() {
+        let floats = |(index, byte): (usize, &u8)| if index % 4 == 3 { 0x3f } else { *byte };
+        let floats: Vec<u8> = random_bytes(65_536, 2).iter().enumerate().map(floats).collect();
+        let hex: Vec<u8> = random_bytes(65_536, 3).iter().map(|b| b"0123456789abcdef"[usize::from(b & 15)]).collect();
+        let repeated = random_bytes(600, 4).repeat(100);
+        for bytes in [floats, hex, repeated, vec![0; 20_000]] {
+            assert_eq!(codec_of(&bytes), Codec::Zstd);
+        }
+    }
+
+    #[test]
+    fn lz4_blocks_are_read() {
+        let bytes = b"lz4 ".repeat(100);
+        let stored = lz4_flex::block::compress(&bytes);
+        assert_eq!(decompress(Codec::Lz4, &stored, bytes.len()).unwrap(), bytes);
+        assert!(decompress(Codec::Lz4, &stored, bytes.len() - 1).is_err());
+        assert!(decompress(Codec::Lz4, &stored[1..], bytes.len()).is_err());
     }
 }

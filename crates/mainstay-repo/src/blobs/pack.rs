@@ -7,7 +7,7 @@
 //! footer      where the directory is, its BLAKE3, magic
 //! ```
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use mainstay_core::{BulkDigest, Error, Result};
 use mainstay_store::Key;
 
@@ -54,7 +54,7 @@ pub(crate) struct Sealed {
 #[derive(Debug)]
 pub(crate) struct PackBuilder {
     limit: usize,
-    bytes: Vec<u8>,
+    bytes: BytesMut,
     hasher: blake3::Hasher,
     entries: Vec<Entry>,
 }
@@ -64,7 +64,7 @@ impl PackBuilder {
     pub(crate) fn new(limit: usize) -> Self {
         Self {
             limit: limit.min(MAX_PACK),
-            bytes: Vec::new(),
+            bytes: BytesMut::new(),
             hasher: blake3::Hasher::new(),
             entries: Vec::new(),
         }
@@ -86,9 +86,9 @@ impl PackBuilder {
         len: usize,
     ) -> Result<()> {
         if self.bytes.is_empty() {
-            self.bytes.extend(MAGIC);
-            self.bytes.extend(VERSION.to_le_bytes());
-            self.bytes.extend([0; 4]);
+            self.bytes.extend_from_slice(&MAGIC);
+            self.bytes.extend_from_slice(&VERSION.to_le_bytes());
+            self.bytes.extend_from_slice(&[0; 4]);
             self.hasher.update(&self.bytes);
         }
         let start = self.bytes.len();
@@ -101,36 +101,40 @@ impl PackBuilder {
             },
             offset: length(start)?,
         };
-        self.bytes.extend(entry.header.encode());
+        self.bytes.extend_from_slice(&entry.header.encode());
         self.bytes.extend_from_slice(stored);
         self.hasher.update(&self.bytes[start..]);
         self.entries.push(entry);
         Ok(())
     }
 
-    /// Finishes the pack and begins an empty one; `None` when there is nothing in it.
-    pub(crate) fn seal(&mut self) -> Result<Option<Sealed>> {
-        if self.entries.is_empty() {
-            return Ok(None);
-        }
-        let full = std::mem::replace(self, Self::new(self.limit));
-        let (mut bytes, mut entries, mut hasher) = (full.bytes, full.entries, full.hasher);
+    /// Reports whether nothing has been added.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.entries.is_empty()
+    }
+
+    /// Finishes the pack and begins another in `buffer`, whose content does not matter.
+    pub(crate) fn seal(&mut self, mut buffer: BytesMut) -> Result<Sealed> {
+        buffer.clear();
+        let mut bytes = std::mem::replace(&mut self.bytes, buffer);
+        let mut hasher = std::mem::take(&mut self.hasher);
+        let mut entries = std::mem::take(&mut self.entries);
         entries.sort_unstable_by_key(|entry| entry.header.id);
         let start = bytes.len();
         for entry in &entries {
-            bytes.extend(entry.encode());
+            bytes.extend_from_slice(&entry.encode());
         }
         let directory_hash = blake3::hash(&bytes[start..]);
-        bytes.extend(length(start)?.to_le_bytes());
-        bytes.extend(length(entries.len())?.to_le_bytes());
-        bytes.extend(directory_hash.as_bytes());
-        bytes.extend(END_MAGIC);
+        bytes.extend_from_slice(&length(start)?.to_le_bytes());
+        bytes.extend_from_slice(&length(entries.len())?.to_le_bytes());
+        bytes.extend_from_slice(directory_hash.as_bytes());
+        bytes.extend_from_slice(&END_MAGIC);
         hasher.update(&bytes[start..]);
-        Ok(Some(Sealed {
+        Ok(Sealed {
             id: PackId(*hasher.finalize().as_bytes()),
-            bytes: bytes.into(),
+            bytes: bytes.freeze(),
             entries,
-        }))
+        })
     }
 }
 

@@ -1,6 +1,6 @@
 //! Bytes for tests.
 
-/// Bytes of the SplitMix64 generator, little endian.
+/// Bytes of the `SplitMix64` generator, little endian.
 pub(crate) fn random_bytes(len: usize, seed: u64) -> Vec<u8> {
     let mut state = seed;
     let mut bytes = Vec::with_capacity(len + 8);

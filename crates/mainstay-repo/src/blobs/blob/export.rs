@@ -14,6 +14,9 @@ use tokio::sync::mpsc::{self, Receiver};
 /// How many pieces wait to be written.
 const WAITING_PIECES: usize = 64;
 
+/// The disk gets to work after so many bytes, rather than when all are written.
+const SYNCED_BYTES: usize = 32 * 1024 * 1024;
+
 /// Writes `pieces` beside `path`, makes them durable, and renames them into place.
 pub(super) async fn export(
     mut pieces: BoxStream<'static, Result<Bytes>>,
@@ -57,9 +60,17 @@ fn write(mut pieces: Receiver<Option<Bytes>>, path: &Path) -> Result<()> {
         _ => PathBuf::from("."),
     };
     let mut file = temporary(&directory).map_err(failed)?;
+    let mut unsynced = 0;
     loop {
         match pieces.blocking_recv() {
-            Some(Some(piece)) => file.write_all(&piece).map_err(failed)?,
+            Some(Some(piece)) => {
+                file.write_all(&piece).map_err(failed)?;
+                unsynced += piece.len();
+                if unsynced >= SYNCED_BYTES {
+                    file.as_file().sync_data().map_err(failed)?;
+                    unsynced = 0;
+                }
+            }
             Some(None) => break,
             // The file is removed when it is dropped.
             None => return Err(Error::new(ErrorKind::Cancelled, "the export was given up")),

@@ -3,6 +3,7 @@
 mod cutting;
 mod session;
 mod source;
+mod writes;
 
 use std::path::Path;
 use std::sync::Arc;
@@ -12,11 +13,11 @@ use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use mainstay_core::{Digest, Error, ErrorKind, Result};
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
 use tracing::instrument;
 
 use self::session::Session;
-use self::source::{FileSource, Source, StreamSource};
+use self::source::{Cancellable, FileSource, Source, StreamSource};
 use super::Shared;
 
 /// How many pieces of a stream wait to be stored.
@@ -104,7 +105,7 @@ impl Ingest {
     pub async fn finish(mut self) -> Result<IngestReport> {
         match std::mem::replace(&mut self.state, State::Ended) {
             State::Fresh => Ok(IngestReport::default()),
-            State::Open(session) => session.finish().await,
+            State::Open(session) => blocking(move || session.finish()).await?,
             State::Ended => Err(ended()),
         }
     }
@@ -124,18 +125,26 @@ impl Ingest {
         let State::Open(mut session) = std::mem::replace(&mut self.state, State::Ended) else {
             return Err(ended());
         };
-        let task = tokio::task::spawn_blocking(move || {
-            let stored = open().and_then(|source| cutting::put(&mut session, source));
+        // Closed when this future is dropped, which stops the thread.
+        let (caller, _alive) = oneshot::channel();
+        let (session, stored) = blocking(move || {
+            let stored = open().and_then(|source| {
+                cutting::put(&mut session, Cancellable { source, caller })
+            });
             (session, stored)
-        });
-        let (session, stored) = task.await.map_err(|error| {
-            Error::new(ErrorKind::Internal, "storing was interrupted").with_source(error)
-        })?;
+        })
+        .await?;
         if !session.has_failed() {
             self.state = State::Open(session);
         }
         stored
     }
+}
+
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| {
+        Error::new(ErrorKind::Internal, "storing was interrupted").with_source(error)
+    })
 }
 
 fn ended() -> Error {

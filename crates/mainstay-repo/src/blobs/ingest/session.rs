@@ -1,55 +1,51 @@
-//! What a session has stored so far: packs being filled, packs on their way, and their index.
+//! What a session has stored so far: packs being filled, packs being written, and their index.
 
 use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use mainstay_core::{Error, ErrorKind, Result};
+use mainstay_core::Result;
 use tokio::runtime::Handle;
-use tokio::sync::Semaphore;
-use tokio::task::{JoinError, JoinSet};
 
 use super::IngestReport;
+use super::writes::Writes;
 use crate::blobs::codec::Compressor;
 use crate::blobs::index::{self, IndexObject, PackRef};
-use crate::blobs::pack::{PackBuilder, Sealed};
+use crate::blobs::pack::{MAX_PACK, PackBuilder};
 use crate::blobs::record::{Entry, Kind, RecordId};
 use crate::blobs::{Shared, object};
 
-/// How many finished packs are held in memory while they are written.
-const WRITES: usize = 2;
+/// A pack is written when it is about this large: enough to make requests few, little enough to keep
+/// several in memory.
+const PACK_BYTES: usize = 32 * 1024 * 1024;
 /// An index object is not made larger; it is read whole.
-const MAX_INDEX_BYTES: usize = 16 * 1024 * 1024;
+const INDEX_BYTES: usize = 16 * 1024 * 1024;
 
-/// The writing end of a repository's blobs. Its methods other than `finish` block.
+/// The writing end of a repository's blobs.
 pub(super) struct Session {
     shared: Arc<Shared>,
-    runtime: Handle,
     compressor: Compressor,
     chunks: PackBuilder,
     metadata: PackBuilder,
-    /// Records of this session that the index does not know yet.
+    /// Records of this session, which the index does not know yet.
     added: HashSet<RecordId>,
+    /// Packs that are written or being written.
     packs: Vec<(PackRef, Vec<Entry>)>,
-    writes: JoinSet<Result<u64>>,
-    write_slots: Arc<Semaphore>,
+    writes: Writes,
     failed: bool,
     pub(super) report: IngestReport,
 }
 
 impl Session {
     pub(super) fn new(shared: Arc<Shared>, runtime: Handle) -> Result<Self> {
-        let limit = usize::try_from(shared.storage.capabilities().max_object_bytes);
-        let limit = limit.unwrap_or(usize::MAX);
+        let limit = object_limit(&shared, PACK_BYTES.min(MAX_PACK));
         Ok(Self {
-            runtime,
             compressor: Compressor::new()?,
             chunks: PackBuilder::new(limit),
             metadata: PackBuilder::new(limit),
             added: HashSet::new(),
             packs: Vec::new(),
-            writes: JoinSet::new(),
-            write_slots: Arc::new(Semaphore::new(WRITES)),
+            writes: Writes::new(Arc::clone(&shared.storage), runtime),
             failed: false,
             report: IngestReport::default(),
             shared,
@@ -66,7 +62,7 @@ impl Session {
         self.added.contains(id) || self.shared.index.get(id).is_some()
     }
 
-    /// Stores a record unless it is held; returns whether it was new.
+    /// Stores a record unless it is held; returns whether it was new. Blocks while packs are written.
     pub(super) fn add(&mut self, id: RecordId, bytes: &[u8]) -> Result<bool> {
         if self.holds(&id) {
             return Ok(false);
@@ -76,114 +72,77 @@ impl Session {
             Kind::Chunk => &mut self.chunks,
             Kind::Manifest | Kind::List => &mut self.metadata,
         };
-        if !pack.fits(stored.len())
-            && let Some(sealed) = pack.seal()?
-        {
-            let slots = Arc::clone(&self.write_slots);
-            let slot = self.runtime.block_on(slots.acquire_owned());
-            let slot = slot.map_err(|_| Error::new(ErrorKind::Internal, "write slots closed"))?;
-            self.packs.push(start_write(
-                &mut self.writes,
-                &self.shared,
-                &self.runtime,
-                sealed,
-                slot,
-            ));
-            while let Some(written) = self.writes.try_join_next() {
-                count_write(&mut self.report, &mut self.failed, written)?;
-            }
+        if !pack.fits(stored.len()) {
+            let written = write_pack(pack, &mut self.writes);
+            self.failed |= written.is_err();
+            self.packs.push(written?);
         }
         pack.append(id, codec, stored, bytes.len())?;
         self.added.insert(id);
         Ok(true)
     }
 
-    /// Writes what is left, then the index.
-    pub(super) async fn finish(mut self: Box<Self>) -> Result<IngestReport> {
-        for sealed in [self.chunks.seal()?, self.metadata.seal()?] {
-            let Some(sealed) = sealed else { continue };
-            let slots = Arc::clone(&self.write_slots);
-            let slot = slots.acquire_owned().await;
-            let slot = slot.map_err(|_| Error::new(ErrorKind::Internal, "write slots closed"))?;
-            self.packs.push(start_write(
-                &mut self.writes,
-                &self.shared,
-                &self.runtime,
-                sealed,
-                slot,
-            ));
-        }
-        while let Some(written) = self.writes.join_next().await {
-            count_write(&mut self.report, &mut self.failed, written)?;
-        }
-        let limit = usize::try_from(self.shared.storage.capabilities().max_object_bytes)
-            .map_or(MAX_INDEX_BYTES, |limit| limit.min(MAX_INDEX_BYTES));
-        let mut packs = std::mem::take(&mut self.packs).into_iter().peekable();
-        while packs.peek().is_some() {
-            let mut group: Vec<(PackRef, Vec<Entry>)> = Vec::new();
-            let mut records = 0;
-            while let Some(next) = packs.next_if(|(_, entries)| {
-                group.is_empty()
-                    || IndexObject::encoded_len(group.len() + 1, records + entries.len()) <= limit
-            }) {
-                records += next.1.len();
-                group.push(next);
+    /// Writes what is left, then the index. Blocks.
+    pub(super) fn finish(mut self) -> Result<IngestReport> {
+        for pack in [&mut self.chunks, &mut self.metadata] {
+            if !pack.is_empty() {
+                self.packs.push(write_pack(pack, &mut self.writes)?);
             }
-            self.write_index(IndexObject::of(group)).await?;
+        }
+        self.report.stored_bytes += self.writes.finish()?;
+        let limit = object_limit(&self.shared, INDEX_BYTES);
+        for packs in grouped(std::mem::take(&mut self.packs), limit) {
+            self.write_index(IndexObject::of(packs))?;
         }
         Ok(self.report)
     }
 
-    async fn write_index(&mut self, object: IndexObject) -> Result<()> {
+    fn write_index(&mut self, object: IndexObject) -> Result<()> {
         let bytes = object.encode();
         let hash = *blake3::hash(&bytes).as_bytes();
         let key = index::key(hash)?;
-        self.report.stored_bytes += object::put(&*self.shared.storage, &key, bytes.into()).await?;
+        let write = object::put(&*self.shared.storage, &key, bytes.into());
+        self.report.stored_bytes += self.writes.runtime().block_on(write)?;
         self.shared.index.insert(hash, object);
         Ok(())
     }
 }
 
-/// Begins to write a pack; `slot` is held until it is written.
-fn start_write(
-    writes: &mut JoinSet<Result<u64>>,
-    shared: &Arc<Shared>,
-    runtime: &Handle,
-    sealed: Sealed,
-    slot: tokio::sync::OwnedSemaphorePermit,
-) -> (PackRef, Vec<Entry>) {
-    let pack = PackRef {
+fn object_limit(shared: &Shared, wanted: usize) -> usize {
+    let largest = shared.storage.capabilities().max_object_bytes;
+    usize::try_from(largest).map_or(wanted, |largest| largest.min(wanted))
+}
+
+fn write_pack(pack: &mut PackBuilder, writes: &mut Writes) -> Result<(PackRef, Vec<Entry>)> {
+    let sealed = pack.seal(writes.buffer()?)?;
+    let written = PackRef {
         id: sealed.id,
         size: sealed.bytes.len() as u64,
     };
-    let (shared, bytes) = (Arc::clone(shared), sealed.bytes);
-    let write = async move {
-        let written = object::put(&*shared.storage, &pack.id.key()?, bytes).await;
-        drop(slot);
-        written
-    };
-    writes.spawn_on(write, runtime);
-    (pack, sealed.entries)
+    writes.start(sealed.id.key()?, sealed.bytes);
+    Ok((written, sealed.entries))
 }
 
-fn count_write(
-    report: &mut IngestReport,
-    failed: &mut bool,
-    written: Result<Result<u64>, JoinError>,
-) -> Result<()> {
-    let written = written.map_err(|error| {
-        Error::new(ErrorKind::Internal, "writing a pack was interrupted").with_source(error)
-    });
-    match written.flatten() {
-        Ok(bytes) => {
-            report.stored_bytes += bytes;
-            Ok(())
-        }
-        Err(error) => {
-            *failed = true;
-            Err(error)
+/// Splits packs into groups whose index objects stay below `limit` bytes, if a single pack's does.
+fn grouped(
+    packs: Vec<(PackRef, Vec<Entry>)>,
+    limit: usize,
+) -> Vec<Vec<(PackRef, Vec<Entry>)>> {
+    let mut groups: Vec<Vec<(PackRef, Vec<Entry>)>> = Vec::new();
+    let mut records = 0;
+    for pack in packs {
+        records += pack.1.len();
+        match groups.last_mut() {
+            Some(group) if IndexObject::encoded_len(group.len() + 1, records) <= limit => {
+                group.push(pack);
+            }
+            _ => {
+                records = pack.1.len();
+                groups.push(vec![pack]);
+            }
         }
     }
+    groups
 }
 
 impl fmt::Debug for Session {

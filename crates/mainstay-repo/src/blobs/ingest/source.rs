@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use mainstay_core::{Error, ErrorKind, Result};
 use tokio::sync::mpsc::Receiver;
+use tokio::sync::oneshot;
 
 /// How much is read, hashed and cut at a time.
 const PIECE: usize = 256 * 1024;
@@ -65,6 +66,22 @@ impl Source for FileSource {
             }
         }
         Ok((!piece.is_empty()).then(|| piece.into()))
+    }
+}
+
+/// A source that ends with an error when nobody waits for the blob any more.
+#[derive(Debug)]
+pub(super) struct Cancellable<S> {
+    pub(super) source: S,
+    pub(super) caller: oneshot::Sender<()>,
+}
+
+impl<S: Source> Source for Cancellable<S> {
+    fn next(&mut self) -> Result<Option<Bytes>> {
+        if self.caller.is_closed() {
+            return Err(Error::new(ErrorKind::Cancelled, "storing the blob was given up"));
+        }
+        self.source.next()
     }
 }
 

@@ -1,0 +1,104 @@
+//! Writing packs while the next ones are filled.
+
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use mainstay_core::{Error, ErrorKind, Result};
+use mainstay_store::{Key, Storage};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc::{Receiver, Sender, channel};
+use tokio::task::{JoinError, JoinSet};
+
+use crate::blobs::object;
+
+/// How many packs are written at a time.
+const WRITES: usize = 2;
+
+/// Writes that run on the runtime, started and awaited by a thread that may block.
+#[derive(Debug)]
+pub(super) struct Writes {
+    storage: Arc<dyn Storage>,
+    runtime: Handle,
+    running: JoinSet<Result<u64>>,
+    written_bytes: u64,
+    /// Buffers to fill; a write gives its own back. Their number bounds memory.
+    buffers: Receiver<BytesMut>,
+    used_buffers: Sender<BytesMut>,
+}
+
+impl Writes {
+    pub(super) fn new(storage: Arc<dyn Storage>, runtime: Handle) -> Self {
+        let (used_buffers, buffers) = channel(WRITES);
+        for _ in 0..WRITES {
+            // The channel has room for all of them.
+            let _sent = used_buffers.try_send(BytesMut::new());
+        }
+        Self {
+            storage,
+            runtime,
+            running: JoinSet::new(),
+            written_bytes: 0,
+            buffers,
+            used_buffers,
+        }
+    }
+
+    pub(super) fn runtime(&self) -> &Handle {
+        &self.runtime
+    }
+
+    /// Waits for a buffer, that is until fewer than [`WRITES`] writes run.
+    ///
+    /// # Errors
+    /// Of writes that have ended meanwhile.
+    pub(super) fn buffer(&mut self) -> Result<BytesMut> {
+        let buffer = self.buffers.blocking_recv();
+        while let Some(ended) = self.running.try_join_next() {
+            self.count(ended)?;
+        }
+        buffer.ok_or_else(|| Error::new(ErrorKind::Internal, "no buffer came back"))
+    }
+
+    /// Starts to write what was filled into a [`buffer`](Self::buffer).
+    pub(super) fn start(&mut self, key: Key, bytes: Bytes) {
+        let storage = Arc::clone(&self.storage);
+        let lent = Lent {
+            bytes,
+            back: self.used_buffers.clone(),
+        };
+        let write = async move { object::put(&*storage, &key, lent.bytes.clone()).await };
+        self.running.spawn_on(write, &self.runtime);
+    }
+
+    /// Waits for every write and returns how many bytes all of them have written.
+    pub(super) fn finish(&mut self) -> Result<u64> {
+        let runtime = self.runtime.clone();
+        while let Some(ended) = runtime.block_on(self.running.join_next()) {
+            self.count(ended)?;
+        }
+        Ok(self.written_bytes)
+    }
+
+    fn count(&mut self, ended: Result<Result<u64>, JoinError>) -> Result<()> {
+        let ended = ended.map_err(|error| {
+            Error::new(ErrorKind::Internal, "writing a pack was interrupted").with_source(error)
+        });
+        self.written_bytes += ended.flatten()?;
+        Ok(())
+    }
+}
+
+/// A filled buffer, which goes back however its write ends.
+#[derive(Debug)]
+struct Lent {
+    bytes: Bytes,
+    back: Sender<BytesMut>,
+}
+
+impl Drop for Lent {
+    fn drop(&mut self) {
+        // A storage that keeps the bytes keeps the buffer too.
+        let buffer = std::mem::take(&mut self.bytes).try_into_mut();
+        let _sent = self.back.try_send(buffer.unwrap_or_default());
+    }
+}
