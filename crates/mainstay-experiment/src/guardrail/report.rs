@@ -73,14 +73,15 @@ pub struct GuardrailReport {
 
 impl fmt::Display for GuardrailReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let arm = |outcomes: Outcomes| match outcomes.rate() {
-            Some(rate) => format!(
+        let arm = |outcomes: Outcomes| match (self.kind, outcomes.rate()) {
+            (_, None) => "no requests".to_owned(),
+            (GuardrailKind::SampleRatio, _) => format!("{} requests", outcomes.requests()),
+            (GuardrailKind::FailureRate, Some(rate)) => format!(
                 "{}/{} failed ({:.2} %)",
                 outcomes.failures(),
                 outcomes.requests(),
                 100.0 * rate
             ),
-            None => "no requests".to_owned(),
         };
         write!(
             f,
