@@ -75,6 +75,18 @@ impl Prefix {
         Ok(Self(format!("{key}/").into()))
     }
 
+    /// Covers what `inner` covers among the keys below this one.
+    ///
+    /// # Errors
+    /// As [`Key::new`], of the prefix without the final `/`.
+    pub fn join(&self, inner: &Self) -> Result<Self> {
+        let joined = format!("{self}{inner}");
+        match joined.strip_suffix('/') {
+            Some(directory) => Self::directory(directory),
+            None => Ok(Self::all()),
+        }
+    }
+
     /// Returns the prefix as text: empty, or ending in `/`.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -97,6 +109,16 @@ impl fmt::Display for Prefix {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn prefixes_join_as_paths_do() {
+        let (all, a) = (Prefix::all(), Prefix::directory("a").unwrap());
+        let b = Prefix::directory("b/c").unwrap();
+        assert_eq!(all.join(&all).unwrap(), all);
+        assert_eq!(all.join(&a).unwrap(), a);
+        assert_eq!(a.join(&all).unwrap(), a);
+        assert_eq!(a.join(&b).unwrap().as_str(), "a/b/c/");
+    }
 
     #[test]
     fn only_safe_keys_are_accepted() {

@@ -1,5 +1,10 @@
 //! Where Mainstay keeps its bytes: the [`Storage`] trait and what comes with it.
 //!
+//! A storage is a flat map from [`Key`] to bytes with five methods and one contract that every backend
+//! keeps: objects are whole, creation is exclusive also between processes, what is acknowledged is durable, and
+//! listings see it. Everything above, up to atomic commits, is built on that and nothing more, so it
+//! works the same in memory, in a directory and in a cloud.
+//!
 //! ```
 //! use mainstay_store::{Key, MemoryStorage, PutOutcome, StorageExt};
 //!
@@ -12,17 +17,32 @@
 //! assert_eq!(storage.get_all(&key).await?.unwrap(), "first");
 //! # Ok::<(), mainstay_core::Error>(()) }).unwrap();
 //! ```
+//!
+//! Start with [`Storage`], [`Key`], [`LocalStorage`] and [`MemoryStorage`]. Wrappers add to any
+//! storage: [`PrefixStorage`] shows a part of it, [`RetryStorage`] tries again, [`MeterStorage`]
+//! counts, [`CacheStorage`] remembers, and [`ReadOnlyStorage`] protects. [`Timer`] is how they wait.
+//!
+//! There is no compare-and-swap of existing objects, no lock, no append and no metadata beside the
+//! bytes: not every backend has them, and nothing above needs them. S3, Google Cloud Storage and
+//! Azure are in `mainstay-store-object`, to keep their clients away from who does not use them.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `conformance` | `conformance`: named test cases that every backend runs against itself |
+//! | `fault` | `fault`: a storage that fails, loses answers and crashes on schedule |
 
+#[cfg(feature = "conformance")]
+pub mod conformance;
 #[cfg(feature = "fault")]
 pub mod fault;
 mod key;
 #[cfg(unix)]
 mod local;
 mod memory;
-#[cfg(feature = "fault")]
 mod mix;
 mod storage;
 mod timer;
+mod wrap;
 
 pub use key::{Key, Prefix};
 #[cfg(unix)]
@@ -32,3 +52,7 @@ pub use storage::{
     ByteRange, Capabilities, Object, ObjectMeta, PutMode, PutOutcome, Storage, StorageExt,
 };
 pub use timer::{NoWait, Timer, TokioTimer};
+pub use wrap::{
+    CacheStorage, MeterReading, MeterStorage, PrefixStorage, ReadOnlyStorage, RetryOptions,
+    RetryStorage,
+};

@@ -33,15 +33,7 @@ impl MemoryStorage {
 impl Storage for MemoryStorage {
     async fn get(&self, key: &Key, range: ByteRange) -> Result<Option<Object>> {
         let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
-        Ok(objects.get(key).map(|bytes| {
-            let range = range.within(bytes.len() as u64);
-            // Cut to the length above, which is a usize.
-            let (start, end) = (to_usize(range.start), to_usize(range.end));
-            Object {
-                bytes: bytes.slice(start..end),
-                size: bytes.len() as u64,
-            }
-        }))
+        Ok(objects.get(key).map(|bytes| Object::cut(bytes, &range)))
     }
 
     async fn put(&self, key: &Key, bytes: Bytes, mode: PutMode) -> Result<PutOutcome> {
@@ -86,8 +78,4 @@ impl Storage for MemoryStorage {
             max_object_bytes: u64::MAX,
         }
     }
-}
-
-fn to_usize(offset: u64) -> usize {
-    usize::try_from(offset).unwrap_or(usize::MAX)
 }

@@ -2,7 +2,7 @@
 
 /// Scrambles 64 bits so that neighboring inputs give unrelated outputs; a bijection.
 ///
-/// The output function of SplitMix64: Steele, Lea and Flood, "Fast splittable pseudorandom number
+/// The output function of `SplitMix64`: Steele, Lea and Flood, "Fast splittable pseudorandom number
 /// generators", OOPSLA 2014.
 pub(crate) const fn mix(input: u64) -> u64 {
     let mut z = input.wrapping_add(0x9e37_79b9_7f4a_7c15);

@@ -95,6 +95,21 @@ pub struct Object {
     pub size: u64,
 }
 
+impl Object {
+    /// Cuts `range` out of a whole object, without copying.
+    #[must_use]
+    pub fn cut(whole: &Bytes, range: &ByteRange) -> Self {
+        let size = whole.len() as u64;
+        let range = range.within(size);
+        // Within the length above, which is a usize.
+        let at = |offset| usize::try_from(offset).unwrap_or(usize::MAX);
+        Self {
+            bytes: whole.slice(at(range.start)..at(range.end)),
+            size,
+        }
+    }
+}
+
 /// One line of a listing.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "backends construct it")]
@@ -149,9 +164,9 @@ pub struct Capabilities {
 }
 
 macro_rules! forward {
-    ($($pointer:ident),*) => {$(
+    ($($pointer:ty),*) => {$(
         #[async_trait]
-        impl<S: Storage + ?Sized> Storage for $pointer<S> {
+        impl<S: Storage + ?Sized> Storage for $pointer {
             async fn get(&self, key: &Key, range: ByteRange) -> Result<Option<Object>> {
                 (**self).get(key, range).await
             }
@@ -175,7 +190,7 @@ macro_rules! forward {
     )*};
 }
 
-forward!(Arc, Box);
+forward!(Arc<S>, Box<S>, &S);
 
 /// Conveniences on every [`Storage`].
 #[async_trait]

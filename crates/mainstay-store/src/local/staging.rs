@@ -14,7 +14,7 @@ const DIRECTORY: &str = ".staging";
 
 /// Longer than any write takes, so that what is older has no writer. Were it wrong, the writer's
 /// link or rename would fail and nothing else.
-const STALE_AFTER: Duration = Duration::from_secs(24 * 60 * 60);
+const STALE_AFTER: Duration = Duration::from_hours(24);
 
 /// The directory of staged files.
 #[derive(Debug)]

@@ -124,10 +124,10 @@ async fn staged_files_are_swept_once_they_are_a_day_old() {
     let options = LocalOptions::default().with_clock(Arc::<ManualClock>::clone(&clock));
     let reopen = || LocalStorage::open(dir.path(), options.clone());
 
-    clock.advance(Duration::from_secs(23 * 3600));
+    clock.advance(Duration::from_hours(23));
     assert!(keys(&reopen().await.unwrap()).await.is_empty());
     assert!(staged.exists());
-    clock.advance(Duration::from_secs(2 * 3600));
+    clock.advance(Duration::from_hours(2));
     reopen().await.unwrap();
     assert!(!staged.exists());
 }
@@ -209,4 +209,68 @@ async fn without_durability_everything_but_the_promise_is_the_same() {
     assert_eq!(keys(&storage).await, ["log/1"]);
     storage.delete(&key("log/1")).await.unwrap();
     assert!(keys(&storage).await.is_empty());
+}
+
+fn copy_tree(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        if from.is_dir() {
+            copy_tree(&from, &to);
+        } else {
+            fs::copy(from, to).map(drop).unwrap();
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_golden_directory_of_version_1_reads_as_its_keys_and_is_what_they_are_written_to() {
+    let golden = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../tests/golden/local-storage/v1"
+    );
+    let dir = tempfile::tempdir().unwrap();
+    copy_tree(Path::new(golden), dir.path());
+    let old = LocalStorage::open(dir.path(), LocalOptions::default())
+        .await
+        .unwrap();
+    let listed = keys(&old).await;
+    assert_eq!(
+        listed,
+        [
+            "a",
+            "a/b",
+            "a/b/c.1",
+            "log/00000000000000000001",
+            "mainstay.json",
+            "tally/m-7/r.1"
+        ]
+    );
+    let (_dir, new) = opened().await;
+    for name in &listed {
+        // Each object of the fixture holds its key.
+        let bytes = old.get_all(&key(name)).await.unwrap().unwrap();
+        assert_eq!(bytes, name.as_bytes());
+        new.create(&key(name), bytes).await.map(drop).unwrap();
+    }
+    assert_eq!(files(new.root()), files(old.root()));
+}
+
+/// Every file beneath a directory, with its bytes.
+fn files(root: &Path) -> BTreeSet<(PathBuf, Vec<u8>)> {
+    let mut found = BTreeSet::new();
+    let mut directories = vec![root.to_path_buf()];
+    while let Some(directory) = directories.pop() {
+        for entry in fs::read_dir(directory).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                directories.push(path);
+            } else {
+                let name = path.strip_prefix(root).unwrap().to_path_buf();
+                found.insert((name, fs::read(path).unwrap()));
+            }
+        }
+    }
+    found
 }

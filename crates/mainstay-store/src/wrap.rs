@@ -1,0 +1,13 @@
+//! Storages around a storage.
+
+mod cache;
+mod meter;
+mod prefix;
+mod read_only;
+mod retry;
+
+pub use cache::CacheStorage;
+pub use meter::{MeterReading, MeterStorage};
+pub use prefix::PrefixStorage;
+pub use read_only::ReadOnlyStorage;
+pub use retry::{RetryOptions, RetryStorage};

@@ -1,0 +1,9 @@
+//! Tests of `mainstay-store` through its public interface.
+
+#[cfg(test)]
+mod conformance;
+#[cfg(test)]
+#[cfg(unix)]
+mod processes;
+#[cfg(test)]
+mod retry;
