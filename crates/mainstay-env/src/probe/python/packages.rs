@@ -1,0 +1,141 @@
+//! The installed packages, from the names in the package directories.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use super::distribution::{Form, from_metadata, from_stem, normalize_name};
+use super::provenance::{parse_direct_url, record_digest};
+use crate::probe::Found;
+use crate::probe::tree::Tree;
+use crate::secrets::clean;
+use crate::{Failure, Package};
+
+/// The most that is read of core metadata: its headers come first, a README may follow.
+const MAX_METADATA_BYTES: u64 = 64 << 10;
+
+/// The packages of an installation and what is only noted about them.
+#[derive(Debug)]
+pub(crate) struct Scan {
+    pub(crate) packages: Found<Vec<Package>>,
+    /// How many packages each installer put there.
+    pub(crate) installers: BTreeMap<String, u64>,
+}
+
+/// Reads the packages in `directories`; of two with one name the first is what Python imports.
+pub(crate) fn scan(tree: &Tree, directories: &[PathBuf], with_content: bool) -> Scan {
+    let mut packages: BTreeMap<String, Package> = BTreeMap::new();
+    let mut installers = BTreeMap::new();
+    let (mut unreadable, mut shadowed) = (0_usize, 0_usize);
+    for directory in directories {
+        let entries = match tree.names(directory) {
+            Ok(entries) => entries.unwrap_or_default(),
+            Err(failure) => {
+                let packages = Found::failed(failure, "a package directory");
+                return Scan {
+                    packages,
+                    installers,
+                };
+            }
+        };
+        for entry in entries {
+            let Some((form, stem)) = Form::of(&entry) else {
+                continue;
+            };
+            let path = directory.join(&entry);
+            let recorded = Recorded {
+                tree,
+                form,
+                path: &path,
+            };
+            let Some((name, version)) = from_stem(form, stem).or_else(|| recorded.metadata(stem))
+            else {
+                unreadable += 1;
+                continue;
+            };
+            if packages.contains_key(&name) {
+                shadowed += 1;
+                continue;
+            }
+            if let Some(installer) = recorded.installer() {
+                *installers.entry(installer).or_default() += 1;
+            }
+            packages.insert(
+                name.clone(),
+                recorded.package(&name, &version, with_content),
+            );
+        }
+    }
+    let detail = format!(
+        "{} packages, {shadowed} shadowed, {unreadable} without name and version",
+        packages.len()
+    );
+    let packages = if packages.is_empty() && unreadable > 0 {
+        Found::failed(Failure::Malformed, detail)
+    } else {
+        Found::known(packages.into_values().collect(), detail)
+    };
+    Scan {
+        packages,
+        installers,
+    }
+}
+
+/// One recorded distribution.
+struct Recorded<'a> {
+    tree: &'a Tree,
+    form: Form,
+    path: &'a Path,
+}
+
+impl Recorded<'_> {
+    /// Reads name and version from metadata, for directory names that do not tell them.
+    fn metadata(&self, stem: &str) -> Option<(String, String)> {
+        let read = |path: PathBuf| {
+            let bytes = self.tree.prefix(path, MAX_METADATA_BYTES).ok()??;
+            from_metadata(&String::from_utf8_lossy(&bytes))
+        };
+        match self.form {
+            Form::DistInfo => read(self.path.join("METADATA")),
+            Form::EggInfo if self.tree.is_dir(self.path) => read(self.path.join("PKG-INFO")),
+            Form::EggInfo => read(self.path.to_owned()),
+            Form::Egg => read(self.path.join("EGG-INFO/PKG-INFO")),
+            Form::EggLink => {
+                let link = self.tree.text(self.path).ok()??;
+                let source = Path::new(link.lines().next()?.trim());
+                let egg_info = format!("{}.egg-info/PKG-INFO", stem.replace('-', "_"));
+                let (name, version) = read(source.join(egg_info))?;
+                (normalize_name(stem)? == name).then_some((name, version))
+            }
+        }
+    }
+
+    fn package(&self, name: &str, version: &str, with_content: bool) -> Package {
+        let (source, editable) = match self.note("direct_url.json") {
+            Some(text) => match parse_direct_url(&text) {
+                Some((source, editable)) => (Some(source), editable),
+                None => (None, false),
+            },
+            None => (None, self.form == Form::EggLink),
+        };
+        let content = with_content.then(|| self.note("RECORD")).flatten();
+        Package {
+            name: clean(name),
+            version: clean(version),
+            editable,
+            source,
+            content: content.as_deref().map(record_digest),
+        }
+    }
+
+    fn installer(&self) -> Option<String> {
+        Some(clean(self.note("INSTALLER")?.lines().next()?)).filter(|name| !name.is_empty())
+    }
+
+    /// Reads a file beside the metadata of a `dist-info`.
+    fn note(&self, name: &str) -> Option<String> {
+        let noted = self.form == Form::DistInfo;
+        noted
+            .then(|| self.tree.text(self.path.join(name)).ok()?)
+            .flatten()
+    }
+}
