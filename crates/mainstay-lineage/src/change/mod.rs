@@ -1,0 +1,199 @@
+//! What changed between two things, part by part, the most telling first.
+
+mod describe;
+mod diff;
+mod events;
+mod slots;
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+use mainstay_core::{EdgeKind, Error, NodeKind, NodeRef, Result};
+use mainstay_repo::{Repo, Value, View};
+use serde::Serialize;
+use tracing::instrument;
+
+use slots::{Pair, pairs};
+
+pub use describe::{Describe, Describers, Description, Severity};
+pub use diff::{Difference, JsonDiff, MAX_DIFFERENCES, diff};
+pub use events::{Event, MAX_EVENTS};
+
+/// What changed from `a` to `b`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Change {
+    /// The one thing.
+    pub a: NodeRef,
+    /// The other.
+    pub b: NodeRef,
+    /// Their parts, the most telling first.
+    pub components: Vec<Component>,
+    /// Who committed what about these things between the two, and why; oldest first.
+    pub events: Vec<Event>,
+    /// How many earlier events were left out.
+    pub events_omitted: u64,
+}
+
+/// One part and how it changed.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct Component {
+    /// Which part: a slot of the unit, as `model`, or an input of one, as `model/train`.
+    pub slot: String,
+    /// Its kind.
+    pub kind: NodeKind,
+    /// Whether it changed.
+    pub changed: bool,
+    /// What it was; `None` when it was added.
+    pub a: Option<NodeRef>,
+    /// What it is; `None` when it was removed.
+    pub b: Option<NodeRef>,
+    /// How much the change matters.
+    pub severity: Severity,
+    /// The change in one line.
+    pub summary: String,
+    /// The change in full, as the describer of the kind gives it; by default a [`JsonDiff`].
+    pub detail: serde_json::Value,
+}
+
+/// Says what changed between two versions of one kind.
+///
+/// Two things with parts (edges [`EdgeKind::Contains`], a deployment unit) are compared slot by slot;
+/// two others are one part each. A part that changed is followed one level deeper: to the data, code
+/// and environment it used, of which those that changed are listed as `slot/role`.
+///
+/// `describers` say what a change of each kind means; without one, the two records are compared
+/// member by member.
+///
+/// # Errors
+/// [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound) when `a` or `b` is not in the view,
+/// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when they are of two kinds, and the errors
+/// of the describers.
+///
+/// # Complexity
+/// Reads the log between the two, beside what the describers do.
+#[instrument(skip_all, fields(a = %a, b = %b), err(level = "debug"))]
+pub async fn changed(
+    repo: &Repo,
+    view: &View,
+    a: &NodeRef,
+    b: &NodeRef,
+    describers: &Describers,
+) -> Result<Change> {
+    let components = compare(view, a, b, describers)
+        .await
+        .map_err(|error| error.operation("compare"))?;
+    let (events, events_omitted) = events::between(repo, view, a, b, &components)
+        .await
+        .map_err(|error| error.operation("read events"))?;
+    Ok(Change {
+        a: a.clone(),
+        b: b.clone(),
+        components,
+        events,
+        events_omitted,
+    })
+}
+
+async fn compare(
+    view: &View,
+    a: &NodeRef,
+    b: &NodeRef,
+    describers: &Describers,
+) -> Result<Vec<Component>> {
+    if a.kind() != b.kind() {
+        return Err(Error::invalid("two things of one kind can be compared")
+            .context("a", a)
+            .context("b", b));
+    }
+    for node in [a, b] {
+        if value(view, node).is_none() {
+            return Err(Error::not_found(node.kind().as_str(), node));
+        }
+    }
+    let mut found = Vec::new();
+    for pair in all_pairs(view, a, b) {
+        found.push(component(view, pair, describers).await?);
+    }
+    found.sort_by_cached_key(|part| {
+        let kind = telling(part.kind);
+        (
+            Reverse(part.severity),
+            !part.changed,
+            kind,
+            part.slot.clone(),
+        )
+    });
+    Ok(found)
+}
+
+/// Pairs the parts of both, and the inputs of those that changed.
+fn all_pairs(view: &View, a: &NodeRef, b: &NodeRef) -> Vec<Pair> {
+    let mut top = pairs(view, Some(a), Some(b), EdgeKind::Contains, None);
+    if top.is_empty() {
+        top.push(Pair {
+            slot: a.kind().to_string(),
+            a: Some(a.clone()),
+            b: Some(b.clone()),
+        });
+    }
+    // A unit may hold what its model used: said once, as a part of the unit.
+    let mut said: BTreeSet<_> = top.iter().map(Pair::ends).collect();
+    let mut all = Vec::new();
+    for pair in top {
+        let inputs = match (&pair.a, &pair.b) {
+            (Some(a), Some(b)) if a != b => {
+                pairs(view, Some(a), Some(b), EdgeKind::Used, Some(&pair.slot))
+            }
+            _ => Vec::new(),
+        };
+        all.push(pair);
+        all.extend(
+            inputs
+                .into_iter()
+                .filter(|input| input.a != input.b && said.insert(input.ends())),
+        );
+    }
+    all
+}
+
+async fn component(view: &View, pair: Pair, describers: &Describers) -> Result<Component> {
+    let description = match (&pair.a, &pair.b) {
+        (Some(a), Some(b)) if a == b => Description::unchanged(),
+        (Some(a), Some(b)) => match describers.describe(a, b).await? {
+            Some(description) => description,
+            None => describe::records(a, value(view, a), b, value(view, b))?,
+        },
+        (None, Some(_)) => Description::new("added", Severity::High),
+        (Some(_), None) => Description::new("removed", Severity::High),
+        (None, None) => Description::unchanged(),
+    };
+    let kind = pair.a.as_ref().or(pair.b.as_ref()).map(NodeRef::kind);
+    Ok(Component {
+        slot: pair.slot,
+        kind: kind.unwrap_or(NodeKind::Unit),
+        changed: pair.a != pair.b,
+        a: pair.a,
+        b: pair.b,
+        severity: description.severity,
+        summary: description.summary,
+        detail: description.detail,
+    })
+}
+
+/// Orders what matters equally: causes before effects.
+fn telling(kind: NodeKind) -> u8 {
+    match kind {
+        NodeKind::Data => 0,
+        NodeKind::Prompt => 1,
+        NodeKind::Code => 2,
+        NodeKind::Env => 3,
+        NodeKind::Model => 4,
+        _ => 5,
+    }
+}
+
+fn value<'v>(view: &'v View, node: &NodeRef) -> Option<&'v Value> {
+    view.get(&node.ref_path())?.value.as_ref()
+}

@@ -1,0 +1,221 @@
+//! The graph: what there is and what came from what.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mainstay_core::{Edge, EdgeKind, Error, NodeKind, NodeRef, RefPath, Result};
+use mainstay_repo::View;
+use petgraph::Direction as Along;
+use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::visit::EdgeRef as _;
+use serde::Serialize;
+
+/// The provenance of everything in a repository at one moment.
+///
+/// Nodes are the versions of every kind and what they refer to; an edge goes from a thing to what it
+/// came from. Two nodes may be joined by several edges of different kind or role. Cycles, which the
+/// repository does not prevent, are followed once.
+///
+/// Immutable. Every listing is in the same order each time.
+#[derive(Debug, Clone)]
+pub struct Graph {
+    nodes: DiGraph<Node, Edge>,
+    index: BTreeMap<NodeRef, NodeIndex>,
+    names: BTreeMap<NodeRef, Vec<RefPath>>,
+}
+
+#[derive(Debug, Clone)]
+struct Node {
+    node: NodeRef,
+    presence: Presence,
+}
+
+/// Whether a node is in the repository.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum Presence {
+    /// It is.
+    Present,
+    /// It lives elsewhere by nature: a code commit.
+    External,
+    /// It was, and has been deleted.
+    Deleted,
+    /// Something refers to it, and it never was.
+    Absent,
+}
+
+/// Which way to walk.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "an edge has two ends")]
+pub enum Direction {
+    /// To what it came from.
+    Up,
+    /// To what came from it.
+    Down,
+}
+
+impl Direction {
+    fn along(self) -> Along {
+        match self {
+            Self::Up => Along::Outgoing,
+            Self::Down => Along::Incoming,
+        }
+    }
+}
+
+impl Graph {
+    /// Reads the graph from a view: the edges of every version, and every pointer to one.
+    ///
+    /// # Complexity
+    /// O(n log n) in refs and edges.
+    #[must_use]
+    pub fn from_view(view: &View) -> Self {
+        let mut graph = Self::empty();
+        for (path, state) in view.states_below("") {
+            match (NodeRef::from_ref_path(path), &state.value) {
+                (Some(node), Some(value)) => graph.add(&node, Presence::Present, &value.edges),
+                (Some(node), None) => graph.add(&node, Presence::Deleted, &[]),
+                (None, Some(value)) => {
+                    if let Some(target) = value.pointee() {
+                        graph.names.entry(target).or_default().push(path.clone());
+                    }
+                }
+                (None, None) => {}
+            }
+        }
+        graph
+    }
+
+    pub(crate) fn empty() -> Self {
+        Self {
+            nodes: DiGraph::new(),
+            index: BTreeMap::new(),
+            names: BTreeMap::new(),
+        }
+    }
+
+    fn add(&mut self, node: &NodeRef, presence: Presence, edges: &[Edge]) {
+        let from = self.intern(node);
+        if let Some(weight) = self.nodes.node_weight_mut(from) {
+            weight.presence = presence;
+        }
+        for edge in edges {
+            let to = self.intern(&edge.to);
+            self.nodes.add_edge(from, to, edge.clone());
+        }
+    }
+
+    fn intern(&mut self, node: &NodeRef) -> NodeIndex {
+        if let Some(index) = self.index.get(node) {
+            return *index;
+        }
+        let presence = match node.kind() {
+            NodeKind::Code => Presence::External,
+            _ => Presence::Absent,
+        };
+        let index = self.nodes.add_node(Node {
+            node: node.clone(),
+            presence,
+        });
+        self.index.insert(node.clone(), index);
+        index
+    }
+
+    /// Counts the nodes.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.index.len()
+    }
+
+    /// Reports whether there is no node.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.index.is_empty()
+    }
+
+    /// Reports whether a node is in the repository; `None` when nothing even refers to it.
+    #[must_use]
+    pub fn presence(&self, node: &NodeRef) -> Option<Presence> {
+        let index = self.index.get(node)?;
+        self.nodes.node_weight(*index).map(|weight| weight.presence)
+    }
+
+    /// Iterates over the nodes, in order.
+    pub fn nodes(&self) -> impl Iterator<Item = (&NodeRef, Presence)> {
+        self.index.iter().filter_map(|(node, index)| {
+            let weight = self.nodes.node_weight(*index)?;
+            Some((node, weight.presence))
+        })
+    }
+
+    /// Iterates over the edges with the node each starts from, in order.
+    pub fn edges(&self) -> impl Iterator<Item = (&NodeRef, &Edge)> {
+        self.index.iter().flat_map(|(node, index)| {
+            let links = self.links(*index, Direction::Up).into_iter();
+            links.map(move |(edge, _)| (node, edge))
+        })
+    }
+
+    /// Returns the refs that point to a node: tags, aliases, stages, channels; in order.
+    #[must_use]
+    pub fn names(&self, node: &NodeRef) -> &[RefPath] {
+        self.names.get(node).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns the edges of a node in one direction with the node at the other end, in order of kind,
+    /// role, node.
+    pub(crate) fn neighbors(&self, node: &NodeRef, direction: Direction) -> Vec<(&Edge, &NodeRef)> {
+        match self.index.get(node) {
+            Some(index) => self.links(*index, direction),
+            None => Vec::new(),
+        }
+    }
+
+    fn links(&self, index: NodeIndex, direction: Direction) -> Vec<(&Edge, &NodeRef)> {
+        let other = |edge: petgraph::graph::EdgeReference<'_, Edge>| match direction {
+            Direction::Up => edge.target(),
+            Direction::Down => edge.source(),
+        };
+        let mut links: Vec<_> = self
+            .nodes
+            .edges_directed(index, direction.along())
+            .filter_map(|edge| {
+                let other = self.nodes.node_weight(other(edge))?;
+                Some((edge.weight(), &other.node))
+            })
+            .collect();
+        links.sort_by_key(|(edge, node)| (edge.kind, &edge.role, *node));
+        links
+    }
+
+    /// Keeps some nodes, and the edges of some kinds between them.
+    pub(crate) fn induced(
+        &self,
+        kept: &BTreeSet<NodeRef>,
+        follows: impl Fn(EdgeKind) -> bool,
+    ) -> Self {
+        let mut graph = Self::empty();
+        for (node, presence) in self.nodes().filter(|(node, _)| kept.contains(node)) {
+            let edges: Vec<Edge> = self
+                .neighbors(node, Direction::Up)
+                .into_iter()
+                .filter(|(edge, to)| follows(edge.kind) && kept.contains(*to))
+                .map(|(edge, _)| edge.clone())
+                .collect();
+            graph.add(node, presence, &edges);
+            if let Some(names) = self.names.get(node) {
+                graph.names.insert(node.clone(), names.clone());
+            }
+        }
+        graph
+    }
+
+    /// Refuses a node that the graph does not know.
+    pub(crate) fn check(&self, node: &NodeRef) -> Result<()> {
+        if self.index.contains_key(node) {
+            Ok(())
+        } else {
+            Err(Error::not_found(node.kind().as_str(), node))
+        }
+    }
+}
