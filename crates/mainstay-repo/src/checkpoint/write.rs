@@ -3,13 +3,14 @@
 use std::collections::BTreeSet;
 
 use bytes::Bytes;
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use mainstay_core::{Digest, Error, ErrorKind, Result};
+use futures::FutureExt as _;
+use futures::stream::{self, BoxStream, StreamExt as _, TryStreamExt as _};
+use mainstay_core::{Digest, ErrorKind, Result};
 use mainstay_store::{Storage, StorageExt as _};
 use tracing::{debug, warn};
 
 use super::find::last_number_at_most;
-use super::item::{Item, KeyItem, RefItem};
+use super::item::{KeyItem, RefItem};
 use super::load;
 use super::root::{Root, Slice};
 use super::shard::cut;
@@ -27,7 +28,8 @@ pub(crate) async fn after_commit(inner: &Inner, view: &View) {
     if !view.seq.is_multiple_of(inner.options.checkpoint_every) {
         return;
     }
-    match write(&*inner.storage, view).await {
+    // Boxed, as it is seldom needed and would make every commit's future large.
+    match write(&*inner.storage, view).boxed().await {
         Ok(()) => debug!(seq = view.seq, "checkpoint written"),
         Err(error) => warn!(seq = view.seq, %error, "checkpoint not written"),
     }
@@ -38,18 +40,13 @@ async fn write(storage: &dyn Storage, view: &View) -> Result<()> {
         return Ok(());
     };
     let written = shards_before(storage, view.seq).await?;
-    let refs = view
-        .refs
-        .iter()
-        .map(|(path, state)| RefItem::new(path, state));
-    let keys = view.keys.iter().map(|(key, used)| KeyItem::new(key, used));
     let root = Root {
         format: Format,
         seq: view.seq,
         entry,
         time: view.time,
-        refs: write_shards(storage, refs, &written).await?,
-        keys: write_shards(storage, keys, &written).await?,
+        refs: write_shards(storage, &written, ref_shards(view)).await?,
+        keys: write_shards(storage, &written, key_shards(view)).await?,
     };
     // Exists: another process was first, with the same bytes.
     let created = storage.create(&root_key(view.seq), root.encode()?).await;
@@ -68,21 +65,34 @@ async fn shards_before(storage: &dyn Storage, seq: u64) -> Result<BTreeSet<Diges
     }
 }
 
-async fn write_shards<T: Item + serde::Serialize + Send>(
+type Shards<'a> = BoxStream<'a, Result<(Slice, Bytes)>>;
+
+fn ref_shards(view: &View) -> Shards<'_> {
+    let refs = view.refs.iter();
+    stream::iter(cut(refs.map(|(path, state)| RefItem::new(path, state)))).boxed()
+}
+
+fn key_shards(view: &View) -> Shards<'_> {
+    let keys = view.keys.iter();
+    stream::iter(cut(keys.map(|(key, used)| KeyItem::new(key, used)))).boxed()
+}
+
+/// Stores the shards that are not in `written`; returns what names them.
+async fn write_shards(
     storage: &dyn Storage,
-    items: impl Iterator<Item = T> + Send,
     written: &BTreeSet<Digest>,
+    shards: Shards<'_>,
 ) -> Result<Vec<Slice>> {
-    stream::iter(cut(items))
-        .map(|shard: Result<(Slice, Bytes)>| async move {
-            let (slice, bytes) = shard?;
-            if !written.contains(&slice.digest) {
-                let created = storage.create(&shard_key(&slice.digest), bytes).await;
-                created.map(drop)?;
-            }
-            Ok::<Slice, Error>(slice)
-        })
-        .buffered(WRITES)
+    let write = |(slice, bytes): (Slice, Bytes)| async move {
+        if !written.contains(&slice.digest) {
+            let created = storage.create(&shard_key(&slice.digest), bytes).await;
+            created.map(drop)?;
+        }
+        Ok(slice)
+    };
+    shards
+        .map_ok(write)
+        .try_buffered(WRITES)
         .try_collect()
         .await
 }

@@ -71,3 +71,23 @@ async fn a_transaction_that_changes_nothing_is_invalid() {
     let error = repo.commit(transaction()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
 }
+
+/// Every operation may be spawned.
+#[tokio::test]
+async fn futures_and_streams_are_send() {
+    fn send<T: Send>(_: T) {}
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
+    let repo = repo(&storage, 1).await;
+    send(Repo::create(Arc::clone(&storage), options(1)));
+    send(Repo::open(Arc::clone(&storage), options(1)));
+    send(repo.view());
+    send(repo.view_at(1));
+    send(repo.view_as_of(crate::support::start()));
+    send(repo.commit(transaction()));
+    send(repo.transact(|_| Ok(Step::Done(()))));
+    send(repo.history(&path("a/b")));
+    send(repo.entries(0));
+    send(repo.entries_back());
+    send(repo.verify(mainstay_repo::VerifyLevel::Quick));
+    send(repo.stats());
+}

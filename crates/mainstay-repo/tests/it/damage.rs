@@ -1,0 +1,205 @@
+//! Damaged and forged objects: found when the repository is opened or read, never returned as data.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use futures::TryStreamExt as _;
+use mainstay_core::{Digest, Error, ErrorKind, RefPath, Result};
+use mainstay_repo::{Expectation, LogEntry, RefState, Repo};
+use mainstay_store::{Key, MemoryStorage, Prefix, PutMode, Storage, StorageExt as _};
+use proptest::prelude::*;
+
+use crate::support::{committed, options, set};
+
+type Objects = BTreeMap<Key, bytes::Bytes>;
+
+/// The objects of a small repository with checkpoints.
+async fn written() -> Objects {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
+    let every = options(1).with_checkpoint_every(2);
+    let repo = Repo::create(Arc::clone(&storage), every).await.unwrap();
+    for n in 0..5 {
+        let mut transaction = set(&format!("note/n{}", n % 3), n, Expectation::Any);
+        transaction.idempotency_key(format!("key {n}"));
+        committed(repo.commit(transaction).await.unwrap());
+    }
+    let mut objects = Objects::new();
+    let keys: Vec<_> = storage
+        .list(&Prefix::all(), None)
+        .try_collect()
+        .await
+        .unwrap();
+    for meta in keys {
+        let bytes = storage.get_all(&meta.key).await.unwrap().unwrap();
+        objects.insert(meta.key, bytes);
+    }
+    objects
+}
+
+async fn stored(objects: &Objects) -> Arc<dyn Storage> {
+    let storage = MemoryStorage::new();
+    for (key, bytes) in objects {
+        storage
+            .put(key, bytes.clone(), PutMode::Create)
+            .await
+            .map(drop)
+            .unwrap();
+    }
+    Arc::new(storage)
+}
+
+#[derive(Debug, PartialEq)]
+struct Seen {
+    refs: BTreeMap<RefPath, RefState>,
+    past: BTreeMap<RefPath, RefState>,
+    log: Vec<LogEntry>,
+}
+
+/// Everything a reader can get out of the repository.
+async fn read(objects: &Objects) -> Result<Seen> {
+    let repo = Repo::open(stored(objects).await, options(2)).await?;
+    let refs = |view: mainstay_repo::View| {
+        let states = view.states_below("");
+        states
+            .map(|(path, state)| (path.clone(), state.clone()))
+            .collect()
+    };
+    let seen = Seen {
+        refs: refs(repo.view().await?),
+        past: refs(repo.view_at(3).await?),
+        log: repo.entries(0).try_collect().await?,
+    };
+    let back: Vec<_> = repo.entries_back().try_collect().await?;
+    assert_eq!(back.len(), seen.log.len());
+    Ok(seen)
+}
+
+fn run<T>(future: impl Future<Output = T>) -> T {
+    tokio::runtime::Builder::new_current_thread()
+        .build()
+        .unwrap()
+        .block_on(future)
+}
+
+fn refused(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Incompatible)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+    #[test]
+    fn a_flipped_bit_in_any_object_is_an_error_or_makes_no_difference(
+        which: prop::sample::Index, at: prop::sample::Index, bit in 0_u8..8,
+    ) {
+        let (damaged, outcome, good) = run(async {
+            let mut objects = written().await;
+            let good = read(&objects).await.unwrap();
+            let key = which.get(&objects.keys().cloned().collect::<Vec<_>>()).clone();
+            let mut bytes = objects[&key].to_vec();
+            let at = at.index(bytes.len());
+            bytes[at] ^= 1 << bit;
+            objects.insert(key.clone(), bytes.into());
+            (key, read(&objects).await, good)
+        });
+        match outcome {
+            Err(error) => {
+                prop_assert!(refused(&error), "{}", error);
+                prop_assert!(error.to_string().contains(damaged.as_str()), "{damaged}: {}", error);
+            }
+            // The log makes up for checkpoints.
+            Ok(seen) => {
+                prop_assert!(damaged.as_str().starts_with("checkpoint/") || damaged.as_str().starts_with("shard/"));
+                prop_assert_eq!(seen, good);
+            }
+        }
+    }
+}
+
+/// An entry edited by somebody who knows how to seal it again.
+fn forged(bytes: &[u8], from: &str, to: &str) -> Vec<u8> {
+    let text = std::str::from_utf8(bytes).unwrap();
+    let (_, body) = text.split_once("\",").unwrap();
+    let body = format!("{{{body}").replace(from, to);
+    let check = Digest::of(body.as_bytes());
+    format!("{{\"check\":\"{check}\",{}", &body[1..]).into_bytes()
+}
+
+#[tokio::test]
+async fn an_entry_forged_with_its_seal_breaks_the_chain() {
+    for seq in 1..=5 {
+        let mut objects = written().await;
+        let key = Key::new(format!("log/{seq:020}")).unwrap();
+        let forgery = forged(
+            &objects[&key],
+            "\"reason\":\"test\"",
+            "\"reason\":\"nothing to see\"",
+        );
+        assert_ne!(objects[&key], forgery);
+        objects.insert(key, forgery.into());
+        let outcome = read(&objects).await;
+        if seq == 5 {
+            // Nothing follows the head yet: only whoever remembers its digest can tell.
+            assert_eq!(outcome.unwrap().log[4].reason, "nothing to see");
+        } else {
+            let error = outcome.unwrap_err();
+            assert_eq!(error.kind(), ErrorKind::Corrupt, "{seq}: {error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn exchanged_entries_and_checkpoints_are_found() {
+    for (a, b) in [("log/", 1), ("log/", 4), ("checkpoint/", 2)] {
+        let mut objects = written().await;
+        let step = if a == "log/" { 1 } else { 2 };
+        let key = |seq| Key::new(format!("{a}{seq:020}")).unwrap();
+        let (first, second) = (objects[&key(b)].clone(), objects[&key(b + step)].clone());
+        objects.insert(key(b), second);
+        objects.insert(key(b + step), first);
+        match read(&objects).await {
+            Err(error) => assert_eq!(error.kind(), ErrorKind::Corrupt),
+            Ok(seen) => {
+                assert_eq!(a, "checkpoint/");
+                assert_eq!(seen, read(&written().await).await.unwrap());
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_descriptor_of_a_newer_format_is_incompatible_naming_both() {
+    let mut objects = written().await;
+    let key = Key::new("mainstay.json").unwrap();
+    let text = std::str::from_utf8(&objects[&key])
+        .unwrap()
+        .replace("\"format\":1", "\"format\":7");
+    objects.insert(key, text.into());
+    let error = read(&objects).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Incompatible);
+    let text = error.to_string();
+    assert!(
+        text.contains("format 7") && text.contains("than 1"),
+        "{text}"
+    );
+}
+
+#[tokio::test]
+async fn a_descriptor_that_is_garbage_is_corrupt() {
+    for garbage in [
+        "",
+        "{}",
+        "not json",
+        "{\"format\":1}",
+        "{\"format\":\"x\"}",
+        "[]",
+    ] {
+        let mut objects = written().await;
+        objects.insert(Key::new("mainstay.json").unwrap(), garbage.into());
+        let error = read(&objects).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{garbage}");
+        // Creating does not cover it up.
+        let storage = stored(&objects).await;
+        let error = Repo::create(storage, options(1)).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Corrupt, "{garbage}");
+    }
+}

@@ -1,0 +1,171 @@
+//! The stored formats, byte for byte as version 1 wrote them.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures::TryStreamExt as _;
+use mainstay_core::{Actor, Edge, EdgeKind, ManualClock, NodeRef};
+use mainstay_repo::{Expectation, Repo, RepoOptions, Transaction, Value};
+use mainstay_store::{Key, MemoryStorage, Prefix, PutMode, Storage, StorageExt as _};
+
+use crate::support::{committed, options, path, start};
+
+/// Where each directory of the storage is kept.
+const FORMATS: [(&str, &str); 4] = [
+    ("mainstay.json", "repository"),
+    ("log/", "log"),
+    ("checkpoint/", "checkpoint"),
+    ("shard/", "checkpoint"),
+];
+
+fn golden(format: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../tests/golden/{format}/v1"))
+}
+
+fn file_of(key: &Key) -> Option<PathBuf> {
+    FORMATS
+        .into_iter()
+        .find(|(start, _)| key.as_str().starts_with(start))
+        .map(|(_, format)| golden(format).join(key.as_str()))
+}
+
+fn options_at(clock: &Arc<ManualClock>) -> RepoOptions {
+    options(7)
+        .with_clock(Arc::<ManualClock>::clone(clock))
+        .with_checkpoint_every(2)
+}
+
+/// A small repository that uses every member of every record.
+async fn written(storage: &Arc<dyn Storage>) -> Repo {
+    let clock = Arc::new(ManualClock::new(start()));
+    let repo = Repo::create(Arc::clone(storage), options_at(&clock))
+        .await
+        .unwrap();
+    let mut ingest = repo.ingest();
+    let blob = ingest.bytes("weights".into()).await.unwrap().digest;
+    ingest.finish().await.unwrap();
+    let model: NodeRef = "model:fraud@1.0.0".parse().unwrap();
+    let record =
+        serde_json::json!({"auc": 0.75, "name": "Größe", "rows": 1000, "tags": [true, null]});
+    let value = Value::new("model.version", &record)
+        .unwrap()
+        .with_blobs([blob])
+        .with_edges([
+            Edge::new(EdgeKind::Used, "data:payments@3".parse().unwrap())
+                .with_role("train".parse().unwrap()),
+            Edge::new(EdgeKind::DerivedFrom, "model:fraud@0.9.0".parse().unwrap()),
+        ]);
+    let ada = Actor::new("Ada <ada@example.org>").unwrap();
+    let champion = path("model/fraud/alias/champion");
+    let mut register = Transaction::new(ada.clone(), "first version");
+    register
+        .set(model.ref_path(), value, Expectation::Absent)
+        .set(champion.clone(), Value::pointer(&model), Expectation::Any)
+        .idempotency_key("register-1");
+    let mut retire = Transaction::new(ada.clone(), "");
+    retire.delete(champion.clone(), Expectation::Generation(1));
+    let mut restore = Transaction::new(ada, "back again");
+    restore.set(champion, Value::pointer(&model), Expectation::Absent);
+    for transaction in [register, retire, restore] {
+        clock.advance(Duration::from_millis(1_500));
+        committed(repo.commit(transaction).await.unwrap());
+    }
+    repo
+}
+
+async fn objects(storage: &Arc<dyn Storage>) -> BTreeMap<Key, Vec<u8>> {
+    let listed: Vec<_> = storage
+        .list(&Prefix::all(), None)
+        .try_collect()
+        .await
+        .unwrap();
+    let mut objects = BTreeMap::new();
+    for meta in listed {
+        let bytes = storage.get_all(&meta.key).await.unwrap().unwrap();
+        objects.insert(meta.key, bytes.to_vec());
+    }
+    objects
+}
+
+#[tokio::test]
+async fn what_is_written_is_what_version_1_wrote() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
+    written(&storage).await;
+    let (mut compared, mut missing) = (0, Vec::new());
+    for (key, bytes) in objects(&storage).await {
+        let Some(file) = file_of(&key) else {
+            continue;
+        };
+        match fs::read(&file) {
+            Ok(golden) => assert_eq!(
+                String::from_utf8(bytes).unwrap(),
+                String::from_utf8(golden).unwrap(),
+                "{key}"
+            ),
+            Err(_) => {
+                fs::create_dir_all(file.parent().unwrap()).unwrap();
+                fs::write(&file, bytes).unwrap();
+                missing.push(file);
+            }
+        }
+        compared += 1;
+    }
+    assert!(
+        missing.is_empty(),
+        "were missing and have been written, commit them: {missing:?}"
+    );
+    // Descriptor, three entries, a root and its two shards.
+    assert_eq!(compared, 7);
+}
+
+#[tokio::test]
+async fn what_version_1_wrote_can_be_read_and_appended_to() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
+    for (start, format) in FORMATS {
+        let root = golden(format);
+        let place = root.join(start);
+        let files = if start.ends_with('/') {
+            fs::read_dir(&place)
+                .unwrap()
+                .map(|entry| entry.unwrap().path())
+                .collect()
+        } else {
+            vec![place]
+        };
+        for file in files {
+            let key = file
+                .strip_prefix(&root)
+                .unwrap()
+                .to_str()
+                .unwrap()
+                .replace('\\', "/");
+            let bytes = fs::read(&file).unwrap();
+            storage
+                .put(&Key::new(key).unwrap(), bytes.into(), PutMode::Create)
+                .await
+                .map(drop)
+                .unwrap();
+        }
+    }
+    let repo = Repo::open(Arc::clone(&storage), options(8)).await.unwrap();
+    let memory: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
+    let now = written(&memory).await;
+    let texts = async |repo: &Repo| -> Vec<String> {
+        let log: Vec<_> = repo.entries(0).try_collect().await.unwrap();
+        log.iter().map(|entry| format!("{entry:?}")).collect()
+    };
+    assert_eq!(texts(&repo).await, texts(&now).await);
+    for seq in 0..=3 {
+        let states =
+            |view: mainstay_repo::View| format!("{:?}", view.states_below("").collect::<Vec<_>>());
+        assert_eq!(
+            states(repo.view_at(seq).await.unwrap()),
+            states(now.view_at(seq).await.unwrap())
+        );
+    }
+    let next = crate::support::set("note/a", 1, Expectation::Absent);
+    assert_eq!(committed(repo.commit(next).await.unwrap()).seq, 4);
+}
