@@ -28,6 +28,9 @@ pub(crate) const HEADER_LEN: usize = 8 + 4 + 4;
 /// Directory offset, count, directory BLAKE3, magic.
 pub(crate) const FOOTER_LEN: usize = 4 + 4 + 32 + 8;
 
+/// A pack that has grown to this size gets its final memory at once: to grow on would copy it.
+const GROWN: usize = 1024 * 1024;
+
 /// A pack by the BLAKE3 of its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct PackId(pub(crate) [u8; 32]);
@@ -92,6 +95,9 @@ impl PackBuilder {
             self.hasher.update(&self.bytes);
         }
         let start = self.bytes.len();
+        if start >= GROWN && self.bytes.capacity() < self.limit {
+            self.bytes.reserve(self.limit - start);
+        }
         let entry = Entry {
             header: Header {
                 id,

@@ -3,6 +3,8 @@
 use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::sync_channel;
+use std::thread;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
@@ -15,7 +17,7 @@ use tokio::sync::mpsc::{self, Receiver};
 const WAITING_PIECES: usize = 64;
 
 /// The disk gets to work after so many bytes, rather than when all are written.
-const SYNCED_BYTES: usize = 32 * 1024 * 1024;
+const SYNCED_BYTES: usize = 16 * 1024 * 1024;
 
 /// Writes `pieces` beside `path`, makes them durable, and renames them into place.
 pub(super) async fn export(
@@ -49,36 +51,50 @@ pub(super) async fn export(
     outcome.and(written.flatten())
 }
 
-fn write(mut pieces: Receiver<Option<Bytes>>, path: &Path) -> Result<()> {
-    let failed = |error: std::io::Error| {
-        Error::from(error)
-            .operation("write file")
-            .context("path", path.display())
-    };
+fn write(pieces: Receiver<Option<Bytes>>, path: &Path) -> Result<()> {
+    let failed = |error| write_error(error, path);
     let directory = match path.parent() {
         Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
         _ => PathBuf::from("."),
     };
-    let mut file = temporary(&directory).map_err(failed)?;
-    let mut unsynced = 0;
-    loop {
-        match pieces.blocking_recv() {
-            Some(Some(piece)) => {
-                file.write_all(&piece).map_err(failed)?;
-                unsynced += piece.len();
-                if unsynced >= SYNCED_BYTES {
-                    file.as_file().sync_data().map_err(failed)?;
-                    unsynced = 0;
-                }
-            }
-            Some(None) => break,
-            // The file is removed when it is dropped.
-            None => return Err(Error::new(ErrorKind::Cancelled, "the export was given up")),
-        }
-    }
-    file.as_file().sync_all().map_err(failed)?;
+    // Removed when it is dropped.
+    let file = temporary(&directory).map_err(failed)?;
+    write_pieces(pieces, file.as_file(), path)?;
     file.persist(path).map_err(|error| failed(error.error))?;
     sync_directory(&directory).map_err(failed)
+}
+
+/// Writes everything and makes it durable, the first of it while the rest is written.
+fn write_pieces(mut pieces: Receiver<Option<Bytes>>, mut file: &File, path: &Path) -> Result<()> {
+    let failed = |error| write_error(error, path);
+    thread::scope(|scope| {
+        let (sync, syncs) = sync_channel(1);
+        let syncing = scope.spawn(move || syncs.iter().try_for_each(|()| file.sync_data()));
+        let mut unsynced = 0;
+        while let Some(piece) = pieces.blocking_recv().ok_or_else(given_up)? {
+            file.write_all(&piece).map_err(failed)?;
+            unsynced += piece.len();
+            if unsynced >= SYNCED_BYTES && sync.try_send(()).is_ok() {
+                unsynced = 0;
+            }
+        }
+        drop(sync);
+        match syncing.join() {
+            // An error of syncing is told once only.
+            Ok(synced) => synced.and_then(|()| file.sync_all()).map_err(failed),
+            Err(_) => Err(Error::new(ErrorKind::Internal, "syncing a file panicked")),
+        }
+    })
+}
+
+fn given_up() -> Error {
+    Error::new(ErrorKind::Cancelled, "the export was given up")
+}
+
+fn write_error(error: std::io::Error, path: &Path) -> Error {
+    Error::from(error)
+        .operation("write file")
+        .context("path", path.display())
 }
 
 /// Creates a file with the permissions any new file of this process gets.

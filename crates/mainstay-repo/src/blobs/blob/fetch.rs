@@ -15,9 +15,9 @@ use crate::blobs::pack::PackId;
 use crate::blobs::record::Entry;
 
 /// The most bytes, stored or restored, of one request.
-const MAX_REQUEST: u64 = 8 * 1024 * 1024;
+const MAX_REQUEST: u64 = 4 * 1024 * 1024;
 /// How many requests run at a time.
-const REQUESTS: usize = 3;
+const REQUESTS: usize = 4;
 
 /// Streams the wanted bytes of parts, each verified.
 pub(super) fn fetch(
