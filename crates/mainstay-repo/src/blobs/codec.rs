@@ -152,8 +152,15 @@ mod tests {
     #[test]
     fn what_zstd_shrinks_is_compressed() {
         let floats = |(index, byte): (usize, &u8)| if index % 4 == 3 { 0x3f } else { *byte };
-        let floats: Vec<u8> = random_bytes(65_536, 2).iter().enumerate().map(floats).collect();
-        let hex: Vec<u8> = random_bytes(65_536, 3).iter().map(|b| b"0123456789abcdef"[usize::from(b & 15)]).collect();
+        let floats: Vec<u8> = random_bytes(65_536, 2)
+            .iter()
+            .enumerate()
+            .map(floats)
+            .collect();
+        let hex: Vec<u8> = random_bytes(65_536, 3)
+            .iter()
+            .map(|b| b"0123456789abcdef"[usize::from(b & 15)])
+            .collect();
         let repeated = random_bytes(600, 4).repeat(100);
         for bytes in [floats, hex, repeated, vec![0; 20_000]] {
             assert_eq!(codec_of(&bytes), Codec::Zstd);

@@ -14,7 +14,7 @@ pub(crate) mod object;
 pub(crate) mod pack;
 pub(crate) mod record;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
 

@@ -2,109 +2,199 @@
 
 use std::collections::BTreeSet;
 
-use futures::TryStreamExt as _;
-use mainstay_core::{Digest, Result};
+use bytes::Bytes;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use mainstay_core::{Digest, Error, ErrorKind, Result};
+use mainstay_store::{Storage, StorageExt as _};
 
 use super::{Findings, VerifyLevel};
+use crate::checkpoint::{self, load};
 use crate::log::entry;
-use crate::log::read::{Stored, read_raw};
+use crate::log::read::{READ_AHEAD, Stored, read_raw};
 use crate::{Repo, View, descriptor, keys};
 
-/// Checks the log and returns the newest view that is known: folded from the log when that is sound,
-/// else the one in memory.
+/// Checks the log and its checkpoints; returns the newest view that is known: folded from the log
+/// when that is sound, else the one in memory.
 pub(super) async fn check(
     repo: &Repo,
-    _level: VerifyLevel,
+    level: VerifyLevel,
     findings: &mut Findings,
 ) -> Result<View> {
     let storage = &*repo.inner.storage;
-    findings.checked();
-    match descriptor::check(storage).await {
-        Err(error) if error.kind() == mainstay_core::ErrorKind::NotFound => {
-            findings.fault(descriptor::key(), "missing", "the repository's descriptor");
-        }
-        checked => {
-            findings.note(descriptor::key(), checked)?;
-        }
-    }
+    check_descriptor(storage, findings).await?;
+    let entries = numbered(storage, "log", findings).await?;
+    let checkpoints = numbered(storage, checkpoint::ROOTS, findings).await?;
     let known = repo.inner.head();
-    let entries = numbered(repo, "log", findings).await?;
-    let last = entries.last().copied().unwrap_or(0).max(known.seq);
-    let mut chain = Chain {
-        view: Some(View::empty()),
-        previous: None,
-    };
-    for seq in 1..=last {
-        if entries.contains(&seq) {
-            findings.checked();
-            let read = read_raw(storage, seq).await;
-            match findings.note(entry::key(seq), read)?.flatten() {
-                Some(bytes) => chain.follow(seq, &bytes, findings)?,
-                None => chain.broken(None),
-            }
-        } else {
-            findings.fault(entry::key(seq), "missing", "log entry");
-            chain.broken(None);
+
+    let mut chain = Chain::new();
+    let mut reads = stream::iter(entries)
+        .map(|seq| async move { (seq, read_raw(storage, seq).await) })
+        .buffered(READ_AHEAD);
+    while let Some((seq, read)) = reads.next().await {
+        findings.checked();
+        chain.expect(seq, findings);
+        match findings.note(entry::key(seq), read)? {
+            Some(Some(bytes)) => chain.follow(seq, &bytes, findings)?,
+            Some(None) => chain.gap(seq, seq, findings),
+            None => chain.skip(seq, None),
         }
-        if seq == known.seq && chain.previous.is_some() && chain.previous != known.entry {
+        if seq == known.seq && chain.digest.is_some() && chain.digest != known.entry {
             findings.fault(
                 entry::key(seq),
                 "corrupt",
                 "not the entry that was read before",
             );
         }
+        if checkpoints.contains(&seq) {
+            check_checkpoint(storage, seq, chain.view.as_ref(), findings).await?;
+        }
     }
+    for seq in checkpoints.range(chain.seq + 1..) {
+        check_checkpoint(storage, *seq, None, findings).await?;
+    }
+    let last = checkpoints.last().copied().unwrap_or(0).max(known.seq);
+    chain.expect(last.saturating_add(1), findings);
+    check_shards(storage, level, findings).await?;
     Ok(chain.view.unwrap_or(known))
+}
+
+async fn check_descriptor(storage: &dyn Storage, findings: &mut Findings) -> Result<()> {
+    findings.checked();
+    match descriptor::check(storage).await {
+        Err(error) if error.kind() == ErrorKind::NotFound => {
+            findings.fault(descriptor::key(), "missing", "the repository's descriptor");
+        }
+        checked => {
+            findings.note(descriptor::key(), checked)?;
+        }
+    }
+    Ok(())
 }
 
 /// The log as far as it has been followed.
 #[derive(Debug)]
 struct Chain {
+    seq: u64,
     /// The fold of the log; `None` after a fault.
     view: Option<View>,
-    /// The digest of the entry before, if it could be read.
-    previous: Option<Digest>,
+    /// The digest of the newest entry, if it could be read.
+    digest: Option<Digest>,
 }
 
 impl Chain {
-    fn follow(&mut self, seq: u64, bytes: &[u8], findings: &mut Findings) -> Result<()> {
+    fn new() -> Self {
+        Self {
+            seq: 0,
+            view: Some(View::empty()),
+            digest: None,
+        }
+    }
+
+    /// Reports the entries that are missing before `seq`.
+    fn expect(&mut self, seq: u64, findings: &mut Findings) {
+        if seq > self.seq + 1 {
+            self.gap(self.seq + 1, seq - 1, findings);
+        }
+    }
+
+    fn gap(&mut self, first: u64, last: u64, findings: &mut Findings) {
+        let detail = format!("log entries {first} to {last}");
+        findings.fault(entry::key(first), "missing", detail);
+        self.skip(last, None);
+    }
+
+    fn skip(&mut self, seq: u64, digest: Option<Digest>) {
+        self.seq = seq;
+        self.view = None;
+        self.digest = digest;
+    }
+
+    /// Checks an entry and that it follows the one before.
+    fn follow(&mut self, seq: u64, bytes: &Bytes, findings: &mut Findings) -> Result<()> {
         let digest = Digest::of(bytes);
         let object = entry::key(seq);
-        let decoded = Stored::decode(seq, bytes);
-        let Some(stored) = findings.note(&object, decoded)? else {
-            self.broken(Some(digest));
+        let Some(stored) = findings.note(&object, Stored::decode(seq, bytes))? else {
+            self.skip(seq, Some(digest));
             return Ok(());
         };
         if let Some(view) = &self.view {
             self.view = findings.note(&object, view.apply(stored))?;
-        } else if self.previous.is_some() && stored.entry.prev != self.previous {
-            findings.fault(
-                object,
-                "corrupt",
-                "the hash chain of the log is broken here",
-            );
+        } else if self.digest.is_some() && stored.entry.prev != self.digest {
+            let detail = "the hash chain of the log is broken here";
+            findings.fault(object, "corrupt", detail);
         }
-        self.previous = Some(digest);
+        self.seq = seq;
+        self.digest = Some(digest);
         Ok(())
-    }
-
-    fn broken(&mut self, previous: Option<Digest>) {
-        self.view = None;
-        self.previous = previous;
     }
 }
 
+/// Checks that a checkpoint can be read and holds the state that the log comes to.
+async fn check_checkpoint(
+    storage: &dyn Storage,
+    seq: u64,
+    folded: Option<&View>,
+    findings: &mut Findings,
+) -> Result<()> {
+    findings.checked();
+    let object = checkpoint::root_key(seq);
+    let Some(root) = findings.note(&object, load::root(storage, seq).await)? else {
+        return Ok(());
+    };
+    let state = findings.note(&object, load::state(storage, &root).await)?;
+    if let (Some(state), Some(folded)) = (state, folded)
+        && !same(&state, folded)
+    {
+        findings.fault(object, "corrupt", "not the state that the log comes to");
+    }
+    Ok(())
+}
+
+fn same(a: &View, b: &View) -> bool {
+    (a.seq, a.time, a.entry) == (b.seq, b.time, b.entry)
+        && a.refs.iter().eq(b.refs.iter())
+        && a.keys.iter().eq(b.keys.iter())
+}
+
+/// Checks the names of the shards, and with `Full` the bytes also of those that no checkpoint names.
+async fn check_shards(
+    storage: &dyn Storage,
+    level: VerifyLevel,
+    findings: &mut Findings,
+) -> Result<()> {
+    let mut listed = storage.list(&keys::below(checkpoint::SHARDS), None);
+    while let Some(object) = listed.try_next().await? {
+        let hex = object.key.as_str().rsplit('/').next().unwrap_or_default();
+        let Ok(named) = format!("sha256:{hex}").parse::<Digest>() else {
+            super::unknown(&object.key, findings);
+            continue;
+        };
+        findings.checked();
+        if level == VerifyLevel::Full {
+            let bytes = storage.get_all(&object.key).await?;
+            if bytes.is_none_or(|bytes| Digest::of(&bytes) != named) {
+                let error = Error::corrupt(&object.key, "content does not match its name");
+                findings.error(&object.key, error)?;
+            }
+        }
+    }
+    Ok(())
+}
+
 /// The numbers of the keys below a directory; others are reported.
-async fn numbered(repo: &Repo, directory: &str, findings: &mut Findings) -> Result<BTreeSet<u64>> {
-    let prefix = keys::below(directory);
-    let mut listed = repo.inner.storage.list(&prefix, None);
+async fn numbered(
+    storage: &dyn Storage,
+    directory: &str,
+    findings: &mut Findings,
+) -> Result<BTreeSet<u64>> {
+    let mut listed = storage.list(&keys::below(directory), None);
     let mut numbers = BTreeSet::new();
     while let Some(object) = listed.try_next().await? {
         match keys::number(&object.key) {
-            Some(number) => {
+            Some(number) if number > 0 => {
                 numbers.insert(number);
             }
-            None => super::unknown(&object.key, findings),
+            _ => super::unknown(&object.key, findings),
         }
     }
     Ok(numbers)

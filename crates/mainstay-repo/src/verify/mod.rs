@@ -4,6 +4,8 @@ mod blobs;
 mod log;
 mod packs;
 mod stats;
+#[cfg(test)]
+mod tests;
 
 use std::fmt::Display;
 use std::sync::Arc;
@@ -30,12 +32,12 @@ pub enum VerifyLevel {
 pub struct VerifyReport {
     /// Objects and blobs looked at.
     pub checked: u64,
-    /// Everything that is wrong.
+    /// Everything that is wrong, ordered by object.
     pub faults: Vec<Fault>,
 }
 
 /// One thing that is wrong.
-#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
 #[non_exhaustive]
 pub struct Fault {
     /// The object: a storage key, or `blob sha256:…`.
@@ -74,7 +76,11 @@ pub(crate) async fn verify(repo: &Repo, level: VerifyLevel) -> Result<VerifyRepo
     let view = log::check(repo, level, &mut findings).await?;
     let index = packs::check(&storage, level, &mut findings).await?;
     blobs::check(&storage, &view, index, level, &mut findings).await?;
-    Ok(findings.0)
+    let mut report = findings.0;
+    // What several checks came upon is told once.
+    report.faults.sort();
+    report.faults.dedup();
+    Ok(report)
 }
 
 /// The report being written.
@@ -95,16 +101,18 @@ impl Findings {
         });
     }
 
-    /// Reports what an error says about stored bytes.
+    /// Reports what an error says about the object it names, or else about `object`.
     ///
     /// # Errors
-    /// Errors that say nothing about them, as an unreachable storage, are returned.
+    /// Errors that say nothing about stored bytes, as an unreachable storage, are returned.
     fn error(&mut self, object: impl Display, error: Error) -> Result<()> {
         let kind = match error.kind() {
             ErrorKind::Corrupt => "corrupt",
             ErrorKind::Incompatible => "incompatible",
             _ => return Err(error),
         };
+        let named = error.contexts().find(|(key, _)| *key == "object");
+        let object = named.map_or_else(|| object.to_string(), |(_, named)| named.to_owned());
         self.fault(object, kind, detail(&error));
         Ok(())
     }

@@ -128,9 +128,8 @@ impl Ingest {
         // Closed when this future is dropped, which stops the thread.
         let (caller, _alive) = oneshot::channel();
         let (session, stored) = blocking(move || {
-            let stored = open().and_then(|source| {
-                cutting::put(&mut session, Cancellable { source, caller })
-            });
+            let stored = open()
+                .and_then(|source| cutting::put(&mut session, Cancellable { source, caller }));
             (session, stored)
         })
         .await?;

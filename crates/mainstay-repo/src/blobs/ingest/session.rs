@@ -124,10 +124,7 @@ fn write_pack(pack: &mut PackBuilder, writes: &mut Writes) -> Result<(PackRef, V
 }
 
 /// Splits packs into groups whose index objects stay below `limit` bytes, if a single pack's does.
-fn grouped(
-    packs: Vec<(PackRef, Vec<Entry>)>,
-    limit: usize,
-) -> Vec<Vec<(PackRef, Vec<Entry>)>> {
+fn grouped(packs: Vec<(PackRef, Vec<Entry>)>, limit: usize) -> Vec<Vec<(PackRef, Vec<Entry>)>> {
     let mut groups: Vec<Vec<(PackRef, Vec<Entry>)>> = Vec::new();
     let mut records = 0;
     for pack in packs {

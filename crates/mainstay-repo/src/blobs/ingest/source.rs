@@ -79,7 +79,10 @@ pub(super) struct Cancellable<S> {
 impl<S: Source> Source for Cancellable<S> {
     fn next(&mut self) -> Result<Option<Bytes>> {
         if self.caller.is_closed() {
-            return Err(Error::new(ErrorKind::Cancelled, "storing the blob was given up"));
+            return Err(Error::new(
+                ErrorKind::Cancelled,
+                "storing the blob was given up",
+            ));
         }
         self.source.next()
     }

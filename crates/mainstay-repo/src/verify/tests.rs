@@ -1,0 +1,274 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::TryStreamExt as _;
+use mainstay_core::{Actor, Digest, ErrorKind};
+use mainstay_store::{Key, MemoryStorage, Prefix, PutMode, Storage, StorageExt as _};
+
+use super::{Fault, VerifyLevel};
+use crate::blobs::testing::random_bytes;
+use crate::{CommitOutcome, Expectation, Repo, RepoOptions, Transaction, Value};
+
+type Objects = BTreeMap<Key, Bytes>;
+
+const LEVELS: [VerifyLevel; 2] = [VerifyLevel::Quick, VerifyLevel::Full];
+
+fn options() -> RepoOptions {
+    RepoOptions::default().with_checkpoint_every(1)
+}
+
+/// The blobs of the sample repository: inline, compressed, of one chunk, of several.
+fn contents() -> Vec<Vec<u8>> {
+    vec![
+        b"small".to_vec(),
+        b"compressible ".repeat(3000),
+        random_bytes(20_000, 1),
+        random_bytes(150_000, 2),
+    ]
+}
+
+/// A repository that holds them, in two packs, with two log entries and a checkpoint of each.
+async fn sample(storage: Arc<dyn Storage>) -> Repo {
+    let repo = Repo::create(storage, options()).await.unwrap();
+    let mut ingest = repo.ingest();
+    let mut blobs = Vec::new();
+    for content in contents() {
+        let stored = ingest.bytes(content.into()).await.unwrap();
+        blobs.push(stored.digest);
+    }
+    ingest.finish().await.unwrap();
+    for (number, blobs) in blobs.chunks(2).enumerate() {
+        let value = Value::new("files", &number).unwrap();
+        let value = value.with_blobs(blobs.iter().copied());
+        let mut transaction = Transaction::new(Actor::new("tester").unwrap(), "test");
+        let path = format!("files/f{number}").parse().unwrap();
+        transaction.set(path, value, Expectation::Absent);
+        let outcome = repo.commit(transaction).await.unwrap();
+        assert!(matches!(outcome, CommitOutcome::Committed(_)));
+    }
+    repo
+}
+
+async fn objects(storage: &dyn Storage) -> Objects {
+    let listed: Vec<_> = storage
+        .list(&Prefix::all(), None)
+        .try_collect()
+        .await
+        .unwrap();
+    let mut objects = Objects::new();
+    for object in listed {
+        let bytes = storage.get_all(&object.key).await.unwrap().unwrap();
+        objects.insert(object.key, bytes);
+    }
+    objects
+}
+
+async fn overwrite(storage: &dyn Storage, key: &Key, bytes: impl Into<Bytes>) {
+    let outcome = storage.put(key, bytes.into(), PutMode::Overwrite).await;
+    outcome.map(drop).unwrap();
+}
+
+async fn faults(repo: &Repo, level: VerifyLevel) -> Vec<Fault> {
+    repo.verify(level).await.unwrap().faults
+}
+
+/// Reads every blob by a fresh handle; returns how many came back right. Never wrong bytes.
+async fn read_all(storage: &Arc<dyn Storage>) -> usize {
+    let repo = match Repo::open(Arc::clone(storage), options()).await {
+        Ok(repo) => repo,
+        Err(error) => {
+            assert!(is_damage(&error), "{error}");
+            return 0;
+        }
+    };
+    let mut right = 0;
+    for content in contents() {
+        let read = async {
+            match repo.blob(&Digest::of(&content)).await? {
+                Some(blob) => {
+                    let middle = blob.range(10..19_000).await?;
+                    assert_eq!(
+                        middle,
+                        content[10.min(content.len())..19_000.min(content.len())]
+                    );
+                    blob.bytes().await.map(Some)
+                }
+                None => Ok(None),
+            }
+        };
+        match read.await {
+            Ok(Some(bytes)) => {
+                assert_eq!(bytes, content);
+                right += 1;
+            }
+            Ok(None) => {}
+            Err(error) => assert!(is_damage(&error), "{error}"),
+        }
+    }
+    right
+}
+
+fn is_damage(error: &mainstay_core::Error) -> bool {
+    matches!(
+        error.kind(),
+        ErrorKind::Corrupt | ErrorKind::Incompatible | ErrorKind::NotFound
+    )
+}
+
+/// Offsets to damage: all of a small object, a sample and both ends of a large one.
+fn offsets(len: usize) -> Vec<usize> {
+    if len <= 4096 {
+        return (0..len).collect();
+    }
+    (0..64)
+        .chain((64..len - 128).step_by(len / 100))
+        .chain(len - 128..len)
+        .collect()
+}
+
+#[tokio::test]
+async fn a_sound_repository_has_no_faults() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
+    let repo = sample(Arc::clone(&storage)).await;
+    // What a session that was given up leaves is no fault.
+    let mut given_up = repo.ingest();
+    given_up
+        .bytes(random_bytes(100_000, 9).into())
+        .await
+        .unwrap();
+    drop(given_up);
+    for level in LEVELS {
+        let report = repo.verify(level).await.unwrap();
+        assert_eq!(report.faults, []);
+        assert!(report.checked > 10, "{}", report.checked);
+    }
+    assert_eq!(read_all(&storage).await, contents().len());
+}
+
+#[tokio::test]
+async fn every_flipped_bit_is_a_fault_and_never_read_as_data() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
+    let repo = sample(Arc::clone(&storage)).await;
+    for (key, bytes) in objects(&*storage).await {
+        for (number, offset) in offsets(bytes.len()).into_iter().enumerate() {
+            let mut damaged = bytes.to_vec();
+            damaged[offset] ^= 1 << (number % 8);
+            overwrite(&*storage, &key, damaged).await;
+            let faults = faults(&repo, VerifyLevel::Full).await;
+            let named = faults.iter().any(|fault| fault.object == key.as_str());
+            assert!(named, "{key} at {offset}: {faults:?}");
+            if number % 13 == 0 {
+                read_all(&storage).await;
+            }
+        }
+        overwrite(&*storage, &key, bytes).await;
+    }
+    assert_eq!(faults(&repo, VerifyLevel::Full).await, []);
+}
+
+#[tokio::test]
+async fn a_missing_or_shortened_object_is_a_fault_at_every_level() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
+    let repo = sample(Arc::clone(&storage)).await;
+    for (key, bytes) in objects(&*storage).await {
+        storage.delete(&key).await.unwrap();
+        // The log makes up for a checkpoint.
+        if !key.as_str().starts_with("checkpoint/") {
+            for level in LEVELS {
+                assert_ne!(faults(&repo, level).await, [], "{key} deleted, {level:?}");
+            }
+        }
+        read_all(&storage).await;
+        for len in [0, 1, bytes.len() / 2, bytes.len() - 1] {
+            overwrite(&*storage, &key, bytes.slice(..len)).await;
+            for level in LEVELS {
+                let faults = faults(&repo, level).await;
+                assert_ne!(faults, [], "{key} cut to {len}, {level:?}");
+            }
+            read_all(&storage).await;
+        }
+        overwrite(&*storage, &key, bytes).await;
+    }
+}
+
+#[tokio::test]
+async fn two_objects_in_each_others_place_are_a_fault() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
+    let repo = sample(Arc::clone(&storage)).await;
+    let objects: Vec<_> = objects(&*storage).await.into_iter().collect();
+    for (number, (key, bytes)) in objects.iter().enumerate() {
+        for (other_key, other_bytes) in &objects[number + 1..] {
+            overwrite(&*storage, key, other_bytes.clone()).await;
+            overwrite(&*storage, other_key, bytes.clone()).await;
+            let faults = faults(&repo, VerifyLevel::Full).await;
+            for key in [key, other_key] {
+                let named = faults.iter().any(|fault| fault.object == key.as_str());
+                assert!(named, "{key} and {other_key} exchanged: {faults:?}");
+            }
+            read_all(&storage).await;
+            overwrite(&*storage, key, bytes.clone()).await;
+            overwrite(&*storage, other_key, other_bytes.clone()).await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn foreign_objects_in_our_directories_are_unknown_and_others_are_left_alone() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
+    let repo = sample(Arc::clone(&storage)).await;
+    let foreign = [
+        "checkpoint/x",
+        "index/00",
+        "log/1",
+        "pack/notes.txt",
+        "shard/a/b",
+    ];
+    for key in foreign.into_iter().chain(["notes.txt", "other/thing"]) {
+        overwrite(&*storage, &Key::new(key).unwrap(), "?").await;
+    }
+    for level in LEVELS {
+        let found: Vec<_> = faults(&repo, level)
+            .await
+            .into_iter()
+            .map(|fault| (fault.object, fault.kind))
+            .collect();
+        assert_eq!(found, foreign.map(|key| (key.to_owned(), "unknown")));
+    }
+}
+
+#[tokio::test]
+async fn a_blob_that_no_index_knows_is_missing_and_says_who_names_it() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
+    let repo = sample(Arc::clone(&storage)).await;
+    for key in objects(&*storage).await.into_keys() {
+        if key.as_str().starts_with("index/") {
+            storage.delete(&key).await.unwrap();
+        }
+    }
+    let faults = faults(&repo, VerifyLevel::Quick).await;
+    assert_eq!(faults.len(), contents().len(), "{faults:?}");
+    for (number, content) in contents().iter().enumerate() {
+        let object = format!("blob {}", Digest::of(content));
+        let fault = faults.iter().find(|fault| fault.object == object).unwrap();
+        assert_eq!(fault.kind, "missing");
+        assert!(
+            fault.detail.contains(&format!("files/f{}", number / 2)),
+            "{fault:?}"
+        );
+    }
+}
+
+#[tokio::test]
+async fn stats_count_objects_bytes_and_distinct_blobs() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
+    let repo = sample(Arc::clone(&storage)).await;
+    let objects = objects(&*storage).await;
+    let stats = repo.stats().await.unwrap();
+    assert_eq!(stats.objects, objects.len() as u64);
+    let stored: usize = objects.values().map(Bytes::len).sum();
+    assert_eq!(stats.stored_bytes, stored as u64);
+    let logical: usize = contents().iter().map(Vec::len).sum();
+    assert_eq!(stats.logical_bytes, logical as u64);
+    assert_eq!((stats.log_entries, stats.head), (2, 2));
+}
