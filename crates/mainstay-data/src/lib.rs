@@ -1,13 +1,76 @@
-//! Immutable dataset snapshots with logical digests, statistics, tags and schema diff.
+//! Immutable, content-addressed snapshots of datasets, and what changed between them.
+//!
+//! A snapshot keeps files exactly as they are. Of those that are tables (Parquet, CSV, Arrow IPC) it
+//! also knows what they mean: schema, row count, a digest of every column that does not depend on
+//! how the table is encoded, and statistics with which two versions are compared later without
+//! reading their data.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use mainstay_core::Actor;
+//! use mainstay_data::arrow::array::{ArrayRef, Float64Array, RecordBatch};
+//! use mainstay_data::{Datasets, SnapshotSpec};
+//! use mainstay_repo::{Repo, RepoOptions};
+//! use mainstay_store::MemoryStorage;
+//!
+//! # tokio::runtime::Builder::new_multi_thread().build().unwrap().block_on(async {
+//! let repo = Repo::create(Arc::new(MemoryStorage::new()), RepoOptions::default()).await?;
+//! let datasets = Datasets::new(repo);
+//!
+//! let masses = |values: Vec<f64>| {
+//!     let column: ArrayRef = Arc::new(Float64Array::from(values));
+//!     RecordBatch::try_from_iter([("mass", column)]).unwrap()
+//! };
+//! let grams = masses(vec![3750.0, 3800.0, 3250.0]);
+//! let spec = SnapshotSpec::new("penguins".parse()?, Actor::new("ada")?, "first season")
+//!     .with_batches("penguins.parquet".parse()?, vec![grams])
+//!     .with_tag("season-1".parse()?);
+//! let first = datasets.snapshot(spec).await?;
+//! assert_eq!((first.version, first.rows), (1, Some(3)));
+//!
+//! let kilograms = masses(vec![3.75, 3.8, 3.25]);
+//! let spec = SnapshotSpec::new("penguins".parse()?, Actor::new("ada")?, "second season")
+//!     .with_batches("penguins.parquet".parse()?, vec![kilograms])
+//!     .with_parent(first.node.clone());
+//! let second = datasets.snapshot(spec).await?;
+//!
+//! let tagged = datasets.resolve(&"penguins@season-1".parse()?).await?;
+//! let diff = datasets.compare(&tagged, &second.node).await?;
+//! assert!(diff.compatible && diff.columns[0].changed);
+//! assert_eq!(diff.columns[0].drift.ks, Some(1.0));
+//! # Ok::<(), mainstay_core::Error>(()) }).unwrap();
+//! ```
+//!
+//! Start with [`Datasets`], [`SnapshotSpec`], [`Manifest`] and [`diff::DatasetDiff`];
+//! [`digest::TableHasher`] computes the digests of any record batches by itself.
+//!
+//! It does not rewrite files, compare rows, or know what a dataset is used for; it reads tables whole,
+//! column by column, and is no query engine.
+//!
+//! Batches are those of [`arrow`], re-exported here: major version 60. A new major version of `arrow`
+//! is a new major version of this crate.
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `brotli` | reading Parquet compressed with Brotli |
 
 pub use arrow;
 
+mod blocking;
+mod calendar;
 mod datasets;
 pub mod diff;
 pub mod digest;
+mod format;
+mod input;
+mod logical;
 mod manifest;
 mod path;
 mod report;
+mod scan;
+mod slots;
+mod source;
 mod spec;
 pub mod stats;
 

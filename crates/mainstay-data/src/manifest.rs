@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use mainstay_core::{BulkDigest, Digest, Error, ErrorKind, Result, canon};
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::FilePath;
@@ -118,8 +117,9 @@ impl Manifest {
     /// [`ErrorKind::Incompatible`] when a newer Mainstay wrote it; [`ErrorKind::Corrupt`] when it is
     /// not one.
     pub fn from_slice(bytes: &[u8]) -> Result<Self> {
-        let value: serde_json::Value = canon::from_slice(bytes)?;
-        decode(&value, "data snapshot manifest")
+        const WHAT: &str = "data snapshot manifest";
+        check_format(bytes, WHAT)?;
+        canon::from_slice(bytes).map_err(|error| error.context("object", WHAT))
     }
 
     /// Returns a column by name.
@@ -160,23 +160,26 @@ impl VersionRecord {
             .ok_or_else(|| Error::corrupt(Self::KIND, "a version without a value"))?;
         // Checks the kind before the format: another kind's format numbers mean nothing here.
         let record: serde_json::Value = value.decode(Self::KIND)?;
-        decode(&record, Self::KIND)
+        check_format(&canon::to_vec(&record)?, Self::KIND)?;
+        value.decode(Self::KIND)
     }
 }
 
-/// Decodes a record after looking at its format number alone.
-fn decode<T: DeserializeOwned>(value: &serde_json::Value, what: &'static str) -> Result<T> {
-    match value.get("format").and_then(serde_json::Value::as_u64) {
-        Some(FORMAT) => {}
-        Some(newer) if newer > FORMAT => {
-            return Err(Error::new(
-                ErrorKind::Incompatible,
-                format!("written by a newer Mainstay: format {newer}, this build reads {FORMAT}"),
-            )
-            .context("record", what));
-        }
-        _ => return Err(Error::corrupt(what, "no format number")),
+/// Looks at a record's format number alone.
+fn check_format(json: &[u8], what: &'static str) -> Result<()> {
+    #[derive(Deserialize)]
+    struct Probe {
+        format: u64,
     }
-    T::deserialize(value)
-        .map_err(|error| Error::corrupt(what, "does not fit its format").with_source(error))
+    let probe: Probe = serde_json::from_slice(json)
+        .map_err(|error| Error::corrupt(what, "no format number").with_source(error))?;
+    match probe.format {
+        FORMAT => Ok(()),
+        newer if newer > FORMAT => Err(Error::new(
+            ErrorKind::Incompatible,
+            format!("written by a newer Mainstay: format {newer}, this build reads {FORMAT}"),
+        )
+        .context("record", what)),
+        _ => Err(Error::corrupt(what, "no such format number")),
+    }
 }

@@ -54,6 +54,12 @@ impl FilePath {
             .map_or_else(String::new, |(_, extension)| extension.to_ascii_lowercase())
     }
 
+    /// Iterates over the directories above the file, outermost first.
+    pub(crate) fn directories(&self) -> impl Iterator<Item = &str> {
+        let directories = self.0.rsplit_once('/').map(|(directories, _)| directories);
+        directories.into_iter().flat_map(|path| path.split('/'))
+    }
+
     /// Returns the path below `directory`.
     ///
     /// # Errors

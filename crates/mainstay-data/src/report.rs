@@ -3,7 +3,7 @@
 use mainstay_core::{Actor, BulkDigest, Digest, Name, NodeRef, Timestamp};
 use serde::Serialize;
 
-use crate::FilePath;
+use crate::{FileEntry, FilePath};
 
 /// What a snapshot stored.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -56,6 +56,16 @@ pub struct FileReport {
     pub digest: Digest,
     /// Its size.
     pub bytes: u64,
+}
+
+impl From<&FileEntry> for FileReport {
+    fn from(file: &FileEntry) -> Self {
+        Self {
+            path: file.path.clone(),
+            digest: file.digest,
+            bytes: file.bytes,
+        }
+    }
 }
 
 /// What an export wrote.

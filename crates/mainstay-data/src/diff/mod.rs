@@ -1,7 +1,15 @@
 //! What changed between two snapshots, from their manifests alone: no data is read.
 
-use mainstay_core::Digest;
+use mainstay_core::{Digest, Result, canon};
 use serde::Serialize;
+
+mod columns;
+mod distribution;
+mod measure;
+mod schema;
+mod verdict;
+
+pub use verdict::{DriftThresholds, Threshold, Verdict};
 
 use crate::Manifest;
 use crate::stats::ColumnStats;
@@ -136,71 +144,46 @@ pub struct Drift {
     pub missing: f64,
 }
 
-/// What thresholds say about a column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "lowercase")]
-#[non_exhaustive]
-pub enum Verdict {
-    /// No drift worth a look.
-    Pass,
-    /// Worth a look.
-    Warn,
-    /// Not the same distribution.
-    Fail,
-}
-
-/// The drift from which a column warns and fails.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
-pub struct DriftThresholds {
-    /// PSI; 0.1 and 0.25 by default, the customary values.
-    pub psi: Threshold,
-    /// KS or total variation distance; 0.1 and 0.2 by default.
-    pub ks: Threshold,
-    /// Absolute change of the share of missing values; 0.05 and 0.15 by default.
-    pub missing: Threshold,
-}
-
-/// Where a measure begins to warn and to fail.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[expect(clippy::exhaustive_structs, reason = "a threshold has these two parts")]
-pub struct Threshold {
-    /// Warns from this value.
-    pub warn: f64,
-    /// Fails from this value.
-    pub fail: f64,
-}
-
-impl Default for DriftThresholds {
-    fn default() -> Self {
-        let threshold = |warn, fail| Threshold { warn, fail };
-        Self {
-            psi: threshold(0.1, 0.25),
-            ks: threshold(0.1, 0.2),
-            missing: threshold(0.05, 0.15),
-        }
-    }
-}
-
-impl DriftThresholds {
-    /// Sets the thresholds of the PSI.
-    #[must_use]
-    pub fn with_psi(mut self, psi: Threshold) -> Self {
-        self.psi = psi;
-        self
-    }
-
-    /// Sets the thresholds of the KS or total variation distance.
-    #[must_use]
-    pub fn with_ks(mut self, ks: Threshold) -> Self {
-        self.ks = ks;
-        self
-    }
-
-    /// Sets the thresholds of the change of the share of missing values.
-    #[must_use]
-    pub fn with_missing(mut self, missing: Threshold) -> Self {
-        self.missing = missing;
-        self
+impl DatasetDiff {
+    /// Compares two manifests.
+    ///
+    /// Columns are ordered by verdict, then by how far they moved: the greatest of the shift in
+    /// standard deviations, twice the KS or total variation distance, and twice the change of the
+    /// share of missing values. So the first column is the one to look at.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when a manifest holds a number that
+    /// has no canonical JSON; one that was read from a repository does not.
+    pub fn between(
+        before: &Manifest,
+        after: &Manifest,
+        thresholds: &DriftThresholds,
+    ) -> Result<Self> {
+        let encoded = [canon::to_vec(before)?, canon::to_vec(after)?];
+        let (schema, pairs) = schema::pair(before.columns(), after.columns());
+        let compatible = schema.is_compatible();
+        let columns = columns::compare(&pairs, thresholds);
+        let worst = columns.iter().map(|column| column.verdict).max();
+        let tables = before.table.as_ref().zip(after.table.as_ref());
+        let rows = |manifest: &Manifest| manifest.table.as_ref().map_or(0, |table| table.rows);
+        Ok(Self {
+            before: Digest::of(&encoded[0]),
+            after: Digest::of(&encoded[1]),
+            same_table: tables.is_some_and(|(a, b)| a.table_digest == b.table_digest),
+            same_rows: tables.is_some_and(|(a, b)| a.rows_digest == b.rows_digest),
+            schema,
+            compatible,
+            rows: RowsDiff {
+                before: rows(before),
+                after: rows(after),
+            },
+            columns,
+            verdict: if compatible {
+                worst.unwrap_or(Verdict::Pass)
+            } else {
+                Verdict::Fail
+            },
+            bytes_read: encoded.iter().map(|bytes| bytes.len() as u64).sum(),
+        })
     }
 }

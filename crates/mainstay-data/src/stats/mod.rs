@@ -2,6 +2,15 @@
 
 use serde::{Deserialize, Serialize};
 
+mod bounds;
+mod categories;
+mod collect;
+mod distinct;
+mod numeric;
+mod spelling;
+
+pub(crate) use collect::ColumnCollector;
+
 /// What the values of a column look like.
 ///
 /// Everything is a function of the values in row order: batches, encodings and row groups do not
@@ -44,11 +53,27 @@ pub struct ColumnStats {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Bound {
-    /// The value: a JSON number, boolean or string, as `docs/formats/data-snapshot.md` says by type.
-    pub value: serde_json::Value,
+    /// The value.
+    pub value: ScalarValue,
     /// Whether a long text was cut to 64 bytes.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub truncated: bool,
+}
+
+/// A value in JSON, spelled by the column's type as `docs/formats/data-snapshot.md` says.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+#[expect(
+    clippy::exhaustive_enums,
+    reason = "an on-storage record; a new spelling is a new format version"
+)]
+pub enum ScalarValue {
+    /// A boolean.
+    Bool(bool),
+    /// A finite number that a 64-bit float holds exactly.
+    Number(f64),
+    /// Text, dates and times, decimals, binary as hex, and integers beyond ±(2⁵³ − 1).
+    Text(String),
 }
 
 /// The distribution of a column of numbers; times are numbers in the unit of the column.
@@ -73,8 +98,8 @@ pub struct NumericStats {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Category {
-    /// The value, spelled as a [`Bound`] is.
-    pub value: serde_json::Value,
+    /// The value.
+    pub value: ScalarValue,
     /// How many rows hold it.
     pub count: u64,
 }

@@ -1,0 +1,195 @@
+//! Reading a stored table.
+
+use std::sync::Arc;
+
+use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::datatypes::{Schema, SchemaRef};
+use futures::StreamExt as _;
+use futures::stream::{self, BoxStream};
+use mainstay_core::{Digest, Error, ErrorKind, NodeRef, Result};
+use mainstay_repo::{Blob, Repo};
+use tokio::runtime::Handle;
+use tokio::sync::mpsc;
+
+use super::ReadOptions;
+use crate::format::csv::CsvSchema;
+use crate::format::{TableFormat, TableReader};
+use crate::scan::in_order;
+use crate::source::Source;
+use crate::{FileEntry, FilePath, Manifest, blocking};
+
+/// How many decoded batches wait for the reader.
+const WAITING_BATCHES: usize = 2;
+
+/// Finds a blob that a record names.
+pub(super) async fn blob(repo: &Repo, digest: &Digest) -> Result<Blob> {
+    repo.blob(digest).await?.ok_or_else(|| {
+        Error::corrupt(
+            format!("blob {digest}"),
+            "a blob that a version needs is gone",
+        )
+    })
+}
+
+pub(super) fn read(
+    repo: &Repo,
+    node: &NodeRef,
+    manifest: &Manifest,
+    options: ReadOptions,
+) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+    let names: Vec<&str> = manifest.columns().iter().map(|c| c.name.as_str()).collect();
+    if names.is_empty() {
+        return Err(Error::invalid("the snapshot has no table").context("data", node));
+    }
+    check_columns(&names, options.columns.as_deref())?;
+    let table_file = |entry: &FileEntry| {
+        entry.rows?;
+        Some(StoredTable {
+            path: entry.path.clone(),
+            format: TableFormat::of(&entry.path)?,
+            digest: entry.digest,
+        })
+    };
+    let files = manifest.files.iter().filter_map(table_file).collect();
+    let columns = manifest.columns().iter();
+    let decoder = Decoder {
+        csv: CsvSchema::recall(columns.map(|c| (c.name.as_str(), c.logical_type.as_str()))),
+        nullable: manifest
+            .columns()
+            .iter()
+            .filter(|column| column.nullable)
+            .map(|column| column.name.clone())
+            .collect(),
+        wanted: options.columns,
+        schema: None,
+        repo: repo.clone(),
+        runtime: Handle::current(),
+    };
+    Ok(decoder.stream(files))
+}
+
+fn check_columns(names: &[&str], wanted: Option<&[String]>) -> Result<()> {
+    let wanted = wanted.unwrap_or_default();
+    for (index, name) in wanted.iter().enumerate() {
+        if !names.contains(&name.as_str()) {
+            return Err(Error::not_found("column", name.escape_debug()));
+        }
+        if wanted[..index].contains(name) {
+            return Err(Error::invalid("a column is asked for twice")
+                .context("column", name.escape_debug()));
+        }
+    }
+    Ok(())
+}
+
+struct StoredTable {
+    path: FilePath,
+    format: TableFormat,
+    digest: Digest,
+}
+
+/// Decodes the files of a table into batches of one schema.
+struct Decoder {
+    csv: CsvSchema,
+    /// The names of the columns that some file allows nulls in.
+    nullable: Vec<String>,
+    wanted: Option<Vec<String>>,
+    /// The schema of the batches, found in the first file.
+    schema: Option<SchemaRef>,
+    repo: Repo,
+    runtime: Handle,
+}
+
+impl Decoder {
+    fn stream(mut self, files: Vec<StoredTable>) -> BoxStream<'static, Result<RecordBatch>> {
+        let (sender, receiver) = mpsc::channel(WAITING_BATCHES);
+        let failures = sender.clone();
+        let decoding = blocking::run(move || {
+            for file in files {
+                if self.decode(&file, &sender)? == Reader::Gone {
+                    break;
+                }
+            }
+            Ok(())
+        });
+        let reporting = async move {
+            if let Err(error) = decoding.await {
+                // The reader is gone when this fails, and no one wants to know.
+                let _unread = failures.send(Err(error)).await;
+            }
+        };
+        // Polling the batches drives both: the decoder ends when its batches are taken.
+        let reporting = stream::once(reporting).filter_map(|()| async { None });
+        let batches = stream::unfold(receiver, |mut receiver| async move {
+            Some((receiver.recv().await?, receiver))
+        });
+        stream::select(reporting, batches).boxed()
+    }
+
+    /// Sends the batches of one file.
+    fn decode(
+        &mut self,
+        file: &StoredTable,
+        sender: &mpsc::Sender<Result<RecordBatch>>,
+    ) -> Result<Reader> {
+        // The bytes are those that were stored and were readable then; what fails now is not input.
+        let unreadable = |error: Error| match error.kind() {
+            ErrorKind::Invalid => Error::corrupt(
+                format!("blob {}", file.digest),
+                "a stored table cannot be decoded",
+            )
+            .context("file", &file.path)
+            .with_source(error),
+            _ => error.context("file", &file.path),
+        };
+        let blob = self.runtime.block_on(blob(&self.repo, &file.digest));
+        let source = Source::blob(blob?, self.runtime.clone());
+        let reader = TableReader::open(source, file.format, &self.csv, self.wanted.as_deref())
+            .map_err(unreadable)?;
+        let schema = self.schema_of(reader.schema()).map_err(unreadable)?;
+        for batch in reader {
+            let batch = batch.and_then(|batch| with_schema(&batch, &schema));
+            let batch = batch.map_err(unreadable)?;
+            if sender.blocking_send(Ok(batch)).is_err() {
+                return Ok(Reader::Gone);
+            }
+        }
+        Ok(Reader::Waiting)
+    }
+
+    /// Returns the schema of all batches, which the first file decides.
+    fn schema_of(&mut self, file: &SchemaRef) -> Result<SchemaRef> {
+        if let Some(schema) = &self.schema {
+            return Ok(Arc::clone(schema));
+        }
+        let names: Vec<&str> = match &self.wanted {
+            Some(wanted) => wanted.iter().map(String::as_str).collect(),
+            None => file.fields().iter().map(|f| f.name().as_str()).collect(),
+        };
+        let fields = names
+            .into_iter()
+            .map(|name| {
+                let field = file.field_with_name(name).map_err(|error| {
+                    Error::invalid("a column is missing from the file").with_source(error)
+                })?;
+                let nullable = self.nullable.iter().any(|nullable| nullable == name);
+                Ok(field.clone().with_nullable(nullable))
+            })
+            .collect::<Result<Vec<_>>>()?;
+        let schema = Arc::new(Schema::new_with_metadata(fields, file.metadata().clone()));
+        Ok(Arc::clone(self.schema.insert(schema)))
+    }
+}
+
+#[derive(PartialEq, Eq)]
+enum Reader {
+    Waiting,
+    Gone,
+}
+
+fn with_schema(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+    let columns = in_order(batch, schema)?.columns().to_vec();
+    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &rows)
+        .map_err(|error| Error::invalid("a batch does not fit its table").with_source(error))
+}

@@ -1,0 +1,184 @@
+//! Taking a snapshot: scan, store, commit.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use bytes::Bytes;
+use mainstay_core::{Digest, Edge, Error, Name, NodeKind, NodeRef, Result, canon};
+use mainstay_repo::{Expectation, Repo, Series, Step, Transaction, Value, View};
+
+use super::tags::{check_tag, set_tag};
+use super::version_number;
+use crate::format::{TableFormat, media_type};
+use crate::input::{InputFile, Origin, gather};
+use crate::manifest::VersionRecord;
+use crate::report::{ColumnReport, FileReport};
+use crate::scan::{TableFile, scan};
+use crate::{FileEntry, Manifest, SnapshotReport, SnapshotSpec, Table, blocking};
+
+pub(super) async fn snapshot(repo: &Repo, spec: SnapshotSpec) -> Result<SnapshotReport> {
+    for tag in &spec.tags {
+        check_tag(tag)?;
+    }
+    let inputs = spec.inputs.clone();
+    let prepared = blocking::run(move || prepare(&inputs)).await?;
+    let stored = store(repo, prepared, spec.metadata.clone()).await?;
+    commit(repo, &spec, stored).await
+}
+
+/// The files of a snapshot, scanned and not yet stored.
+struct Prepared {
+    files: Vec<InputFile>,
+    /// Rows of each file; `None` where it is not a table file.
+    rows: Vec<Option<u64>>,
+    table: Option<Table>,
+}
+
+/// Finds and scans the files, so that bad input is refused before anything is stored.
+fn prepare(inputs: &[crate::SnapshotInput]) -> Result<Prepared> {
+    let files = gather(inputs)?;
+    let tables: Vec<TableFile<'_>> = files.iter().filter_map(table_file).collect();
+    let (table, table_rows) = scan(&tables)?.unzip();
+    let mut table_rows = table_rows.unwrap_or_default().into_iter();
+    let rows = files
+        .iter()
+        .map(|file| TableFormat::of(&file.path).and_then(|_| table_rows.next()))
+        .collect();
+    Ok(Prepared { files, rows, table })
+}
+
+fn table_file(file: &InputFile) -> Option<TableFile<'_>> {
+    TableFormat::of(&file.path).map(|format| TableFile {
+        path: &file.path,
+        format,
+        origin: &file.origin,
+    })
+}
+
+/// A snapshot whose blobs are durable and that no ref names yet.
+struct Stored {
+    manifest: Manifest,
+    snapshot: Digest,
+    new_bytes: u64,
+}
+
+async fn store(
+    repo: &Repo,
+    prepared: Prepared,
+    metadata: BTreeMap<String, String>,
+) -> Result<Stored> {
+    let mut ingest = repo.ingest();
+    let mut new_bytes = 0;
+    let mut entries = Vec::with_capacity(prepared.files.len());
+    for (file, rows) in prepared.files.into_iter().zip(prepared.rows) {
+        let blob = match &file.origin {
+            Origin::Disk { path, .. } => ingest.file(path).await?,
+            Origin::Memory(bytes) => ingest.bytes(bytes.clone()).await?,
+        };
+        let origin = file.origin;
+        blocking::run(move || origin.check_unchanged(blob.size)).await?;
+        new_bytes += blob.new_bytes;
+        entries.push(FileEntry {
+            media_type: media_type(&file.path).to_owned(),
+            path: file.path,
+            digest: blob.digest,
+            bytes: blob.size,
+            rows,
+        });
+    }
+    let manifest = Manifest::new(prepared.table, entries, metadata);
+    let blob = ingest.bytes(Bytes::from(canon::to_vec(&manifest)?)).await?;
+    ingest.finish().await?;
+    Ok(Stored {
+        manifest,
+        snapshot: blob.digest,
+        new_bytes: new_bytes + blob.new_bytes,
+    })
+}
+
+async fn commit(repo: &Repo, spec: &SnapshotSpec, stored: Stored) -> Result<SnapshotReport> {
+    let record = stored.manifest.record(stored.snapshot);
+    let files = stored.manifest.files.iter().map(|file| file.digest);
+    let value = Value::new(VersionRecord::KIND, &record)?
+        .with_blobs(files.chain([stored.snapshot]))
+        .with_edges(spec.edges.iter().cloned());
+    let series = Series::new(NodeKind::Data, spec.dataset.clone());
+    let (_, (node, reused)) = repo
+        .transact(|view| plan(view, spec, &series, &value))
+        .await?;
+    report(spec, stored, node, reused)
+}
+
+/// Decides on one view whether the snapshot is a new version, and which tags move.
+fn plan(
+    view: &View,
+    spec: &SnapshotSpec,
+    series: &Series,
+    value: &Value,
+) -> Result<Step<(NodeRef, bool)>> {
+    check_parents(view, &value.edges)?;
+    let mut transaction = Transaction::new(spec.actor.clone(), spec.reason.clone());
+    let versions = series.versions(view);
+    let same = versions
+        .last()
+        .filter(|(_, state)| state.value.as_ref() == Some(value));
+    let (node, reused) = match same {
+        Some((node, _)) => (node.clone(), true),
+        None => {
+            let node = series.numbered(series.next_number(view));
+            transaction.set(node.ref_path(), value.clone(), Expectation::Absent);
+            (node, false)
+        }
+    };
+    let tags: BTreeSet<&Name> = spec.tags.iter().collect();
+    let mut moved = false;
+    for tag in tags {
+        moved |= set_tag(view, &mut transaction, series, tag, &node)?;
+    }
+    Ok(if reused && !moved {
+        Step::Done((node, reused))
+    } else {
+        Step::Commit(transaction, (node, reused))
+    })
+}
+
+/// Checks that every dataset version an edge names exists.
+fn check_parents(view: &View, edges: &[Edge]) -> Result<()> {
+    let missing = edges
+        .iter()
+        .map(|edge| &edge.to)
+        .find(|to| to.kind() == NodeKind::Data && view.get(&to.ref_path()).is_none());
+    match missing {
+        Some(parent) => Err(Error::not_found("data", parent)),
+        None => Ok(()),
+    }
+}
+
+fn report(
+    spec: &SnapshotSpec,
+    stored: Stored,
+    node: NodeRef,
+    reused: bool,
+) -> Result<SnapshotReport> {
+    let Manifest { table, files, .. } = stored.manifest;
+    Ok(SnapshotReport {
+        version: version_number(&node)?,
+        node,
+        dataset: spec.dataset.clone(),
+        snapshot: stored.snapshot,
+        rows: table.as_ref().map(|table| table.rows),
+        table_digest: table.as_ref().map(|table| table.table_digest),
+        rows_digest: table.as_ref().map(|table| table.rows_digest),
+        columns: table
+            .into_iter()
+            .flat_map(|table| table.columns)
+            .map(|column| ColumnReport {
+                name: column.name,
+                logical_type: column.logical_type,
+                digest: column.digest,
+            })
+            .collect(),
+        files: files.iter().map(FileReport::from).collect(),
+        new_bytes: stored.new_bytes,
+        reused,
+    })
+}

@@ -1,0 +1,97 @@
+//! Comparing the columns that both snapshots have.
+
+use super::distribution::{Categories, Cdf, float};
+use super::measure::{self, Measures, Noise};
+use super::{ColumnDiff, Drift, DriftThresholds, StatsPair, Verdict};
+use crate::Column;
+use crate::stats::ColumnStats;
+
+/// Compares pairs of columns and orders them, the most drifted first.
+pub(super) fn compare(
+    pairs: &[(&Column, &Column)],
+    thresholds: &DriftThresholds,
+) -> Vec<ColumnDiff> {
+    let mut columns: Vec<(f64, ColumnDiff)> = pairs
+        .iter()
+        .map(|(before, after)| {
+            let diff = compare_pair(before, after, thresholds);
+            (severity(&diff.drift), diff)
+        })
+        .collect();
+    columns.sort_by(|(severity_a, a), (severity_b, b)| {
+        b.verdict
+            .cmp(&a.verdict)
+            .then(severity_b.total_cmp(severity_a))
+            .then_with(|| a.name.cmp(&b.name))
+    });
+    columns.into_iter().map(|(_, diff)| diff).collect()
+}
+
+fn compare_pair(before: &Column, after: &Column, thresholds: &DriftThresholds) -> ColumnDiff {
+    let (measures, noise) = measure(before, after).unwrap_or_default();
+    let (missing_before, missing_after) = (missing(&before.stats), missing(&after.stats));
+    let (rows_before, rows_after) = (float(before.stats.count), float(after.stats.count));
+    let drift = Drift {
+        psi: measures.psi,
+        ks: measures.ks,
+        js: measures.js,
+        shift: measures.shift,
+        missing: missing_after / rows_after - missing_before / rows_before,
+    };
+    let noise = Noise {
+        missing: measure::missing_noise((missing_before, missing_after), (rows_before, rows_after)),
+        ..noise
+    };
+    let verdict = if before.logical_type == after.logical_type {
+        thresholds.judge(&drift, &noise)
+    } else {
+        Verdict::Fail
+    };
+    ColumnDiff {
+        name: after.name.clone(),
+        changed: before.digest != after.digest,
+        stats: StatsPair {
+            before: before.stats.clone(),
+            after: after.stats.clone(),
+        },
+        drift,
+        verdict,
+    }
+}
+
+/// Measures a pair as numbers or as categories; `None` when it can be compared as neither.
+fn measure(before: &Column, after: &Column) -> Option<(Measures, Noise)> {
+    let comparable = before.logical_type == after.logical_type
+        || is_number(&before.logical_type) && is_number(&after.logical_type);
+    if !comparable {
+        return None;
+    }
+    match (Cdf::of(&before.stats), Cdf::of(&after.stats)) {
+        (Some(before), Some(after)) => Some(measure::numeric(&before, &after)),
+        _ => measure::categorical(&Categories::of(&before.stats, &after.stats)?),
+    }
+}
+
+/// Reports whether a logical type is a plain number, whatever its width.
+fn is_number(logical_type: &str) -> bool {
+    ["int", "uint", "float", "decimal("].iter().any(|prefix| {
+        logical_type
+            .strip_prefix(prefix)
+            .is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit() || c == '-'))
+    })
+}
+
+/// Counts the rows without a value.
+fn missing(stats: &ColumnStats) -> f64 {
+    float(stats.nulls + stats.nans.unwrap_or(0))
+}
+
+/// Weighs a drift for the order of the columns.
+///
+/// How many rows moved says little about how bad it is: a new year and a wrong unit can touch the same
+/// rows. So distance counts where there is one, and shares are doubled to stand beside it: the shift
+/// of a fair coin that lands on one side only is two of its deviations.
+fn severity(drift: &Drift) -> f64 {
+    let shares = drift.ks.unwrap_or(0.0).max(drift.missing.abs());
+    drift.shift.unwrap_or(0.0).max(2.0 * shares)
+}

@@ -1,0 +1,123 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::slots::slots;
+use crate::stats::{ColumnCollector, ColumnStats};
+use arrow::array::{Array, Float64Array, Int64Array};
+
+fn stats_of(array: &dyn Array) -> ColumnStats {
+    let mut collector = ColumnCollector::new(array.data_type());
+    collector.update(slots(array).unwrap().as_ref(), array.len());
+    collector.finish()
+}
+
+fn floats(values: impl IntoIterator<Item = f64>) -> Cdf {
+    let array = Float64Array::from_iter_values(values);
+    Cdf::of(&stats_of(&array)).unwrap()
+}
+
+fn integers(values: impl IntoIterator<Item = i64>) -> Cdf {
+    let array = Int64Array::from_iter_values(values);
+    Cdf::of(&stats_of(&array)).unwrap()
+}
+
+fn close(a: f64, b: f64, tolerance: f64) {
+    assert!(
+        (a - b).abs() <= tolerance,
+        "{a} is not within {tolerance} of {b}"
+    );
+}
+
+#[test]
+fn equal_distributions_do_not_drift() {
+    let cdf = || floats((0..1_000).map(f64::from));
+    let (measures, _) = numeric(&cdf(), &cdf());
+    assert_eq!(measures.psi, Some(0.0));
+    assert_eq!(measures.ks, Some(0.0));
+    assert_eq!(measures.js, Some(0.0));
+    assert_eq!(measures.shift, Some(0.0));
+}
+
+#[test]
+fn a_shifted_uniform_has_the_textbook_distances() {
+    let before = floats((0..2_000).map(f64::from));
+    let after = floats((0..2_000).map(|i| f64::from(i + 500)));
+    let (measures, noise) = numeric(&before, &after);
+    // A quarter of the range.
+    close(measures.ks.unwrap(), 0.25, 0.01);
+    // 500 over the deviation of a uniform, 2000 / sqrt(12).
+    close(measures.shift.unwrap(), 500.0 / 577.35, 0.01);
+    assert!(measures.psi.unwrap() > 0.25 && measures.ks.unwrap() > noise.ks);
+}
+
+#[test]
+fn few_integers_are_compared_exactly() {
+    let before = integers([0, 0, 0, 1]);
+    let after = integers([0, 1, 1, 1]);
+    let (measures, _) = numeric(&before, &after);
+    assert_eq!(measures.ks, Some(0.5));
+    // One bin of each value; counts raised by a half: (3.5, 1.5) and (1.5, 3.5) of 5.
+    close(
+        measures.psi.unwrap(),
+        2.0 * 0.4 * (3.5_f64 / 1.5).ln(),
+        1e-12,
+    );
+}
+
+#[test]
+fn disjoint_distributions_are_as_far_as_can_be() {
+    let (measures, _) = numeric(&integers(0..50), &integers(100..150));
+    assert_eq!(measures.ks, Some(1.0));
+    close(measures.js.unwrap(), 0.5, 0.5);
+    let categories = Categories {
+        counts: vec![(7.0, 0.0), (0.0, 9.0)],
+    };
+    let (measures, _) = categorical(&categories).unwrap();
+    assert_eq!((measures.ks, measures.js), (Some(1.0), Some(1.0)));
+}
+
+#[test]
+fn the_noise_of_the_psi_is_the_percentile_of_chi_squared() {
+    // χ² tables: 21.666 at 9 degrees of freedom, 6.635 at 1.
+    close(psi_noise(10, 1.0), 21.666, 0.05);
+    close(psi_noise(2, 1.0), 6.635, 0.15);
+}
+
+#[test]
+fn halves_of_one_sample_stay_within_the_noise() {
+    // A fixed pseudo-random sequence: multiples of the golden ratio's fraction are spread evenly,
+    // their sine less so.
+    let value = |i: u32| (f64::from(i) * 12.9898).sin() * 43_758.545_3 % 1.0;
+    let (measures, noise) = numeric(&floats((0..300).map(value)), &floats((300..600).map(value)));
+    assert!(measures.psi.unwrap() < noise.psi && measures.ks.unwrap() < noise.ks);
+}
+
+proptest! {
+    #[test]
+    fn measures_keep_their_ranges(
+        a in proptest::collection::vec(proptest::num::f64::NORMAL, 1..300),
+        b in proptest::collection::vec(-100.0..100.0, 1..300),
+    ) {
+        for (before, after) in [(floats(a.clone()), floats(b.clone())), (floats(b), floats(a))] {
+            let (measures, noise) = numeric(&before, &after);
+            prop_assert!(measures.psi.unwrap() >= 0.0 && measures.psi.unwrap().is_finite());
+            prop_assert!((0.0..=1.0).contains(&measures.ks.unwrap()));
+            prop_assert!((0.0..=1.0).contains(&measures.js.unwrap()));
+            prop_assert!(measures.shift.is_none_or(|shift| shift >= 0.0));
+            prop_assert!(noise.psi >= 0.0 && noise.ks > 0.0);
+        }
+    }
+
+    #[test]
+    fn the_distance_of_samples_matches_brute_force(
+        a in proptest::collection::vec(0_i64..60, 1..200),
+        b in proptest::collection::vec(0_i64..60, 1..200),
+    ) {
+        let share = |values: &[i64], x: i64| {
+            values.iter().filter(|value| **value <= x).count() as f64 / values.len() as f64
+        };
+        let expected = (0..60).map(|x| (share(&a, x) - share(&b, x)).abs()).fold(0.0, f64::max);
+        let (measures, _) = numeric(&integers(a), &integers(b));
+        prop_assert!((measures.ks.unwrap() - expected).abs() < 1e-12);
+    }
+}

@@ -1,0 +1,74 @@
+//! Differences of schemas.
+
+use super::{ColumnType, Renaming, SchemaDiff, TypeChange};
+use crate::Column;
+
+/// Finds what was added, removed, changed and renamed, and pairs the columns that both sides have,
+/// in the later order.
+///
+/// A column counts as renamed when one side lacks its name and the values are the same; of several
+/// with the same values, the first in column order are paired.
+pub(super) fn pair<'a>(
+    before: &'a [Column],
+    after: &'a [Column],
+) -> (SchemaDiff, Vec<(&'a Column, &'a Column)>) {
+    let named = |columns: &'a [Column], name: &str| columns.iter().find(|c| c.name == name);
+    let mut diff = SchemaDiff::default();
+    let mut pairs = Vec::new();
+    let mut gone: Vec<&Column> = before
+        .iter()
+        .filter(|column| named(after, &column.name).is_none())
+        .collect();
+    for column in after {
+        if let Some(earlier) = named(before, &column.name) {
+            if column_type(earlier) != column_type(column) {
+                diff.changed.push(TypeChange {
+                    name: column.name.clone(),
+                    before: column_type(earlier),
+                    after: column_type(column),
+                });
+            }
+            pairs.push((earlier, column));
+        } else if let Some(index) = gone.iter().position(|g| g.digest == column.digest) {
+            let earlier = gone.remove(index);
+            diff.renamed.push(Renaming {
+                from: earlier.name.clone(),
+                to: column.name.clone(),
+            });
+            pairs.push((earlier, column));
+        } else {
+            diff.added.push(column_type(column));
+        }
+    }
+    diff.removed = gone.into_iter().map(column_type).collect();
+    (diff, pairs)
+}
+
+fn column_type(column: &Column) -> ColumnType {
+    ColumnType {
+        name: column.name.clone(),
+        logical_type: column.logical_type.clone(),
+        nullable: column.nullable,
+    }
+}
+
+impl SchemaDiff {
+    /// Reports whether nothing differs.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.added.is_empty()
+            && self.removed.is_empty()
+            && self.changed.is_empty()
+            && self.renamed.is_empty()
+    }
+
+    /// Reports whether a reader of the earlier columns can read the later ones.
+    pub(super) fn is_compatible(&self) -> bool {
+        let still_readable = |change: &TypeChange| {
+            change.before.logical_type == change.after.logical_type && !change.after.nullable
+        };
+        self.removed.is_empty()
+            && self.renamed.is_empty()
+            && self.changed.iter().all(still_readable)
+    }
+}

@@ -1,0 +1,184 @@
+//! Finding the types of CSV columns: the narrowest that every field of every file allows.
+
+use mainstay_core::{Error, Result};
+
+use super::CsvSchema;
+use super::field::{CsvType, Moment, parse_bool, parse_date, parse_float, parse_int};
+use super::records::Records;
+use crate::source::Source;
+
+/// Finds one schema for any number of CSV files.
+#[derive(Debug, Default)]
+pub(crate) struct Inference {
+    columns: Vec<(String, Candidates)>,
+}
+
+impl Inference {
+    /// Reads a file.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when it is malformed or its columns
+    /// are not those of the files before.
+    pub(crate) fn add(&mut self, source: &Source, delimiter: u8) -> Result<()> {
+        let mut records = Records::open(source, delimiter)?;
+        let places = self.places(records.names())?;
+        while records.advance()? {
+            for (index, &place) in places.iter().enumerate() {
+                if let Some(text) = records.field(index)? {
+                    self.columns[place].1.narrow(text);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    pub(crate) fn finish(self) -> CsvSchema {
+        CsvSchema {
+            columns: self
+                .columns
+                .into_iter()
+                .map(|(name, candidates)| (name, candidates.narrowest()))
+                .collect(),
+        }
+    }
+
+    /// Finds the place of each of a file's columns; the first file makes them.
+    fn places(&mut self, names: &[String]) -> Result<Vec<usize>> {
+        if self.columns.is_empty() {
+            self.columns = names
+                .iter()
+                .map(|name| (name.clone(), Candidates::default()))
+                .collect();
+            return Ok((0..names.len()).collect());
+        }
+        names
+            .iter()
+            .map(|name| {
+                self.columns
+                    .iter()
+                    .position(|(known, _)| known == name)
+                    .ok_or_else(|| {
+                        Error::invalid("a column that the other files do not have")
+                            .context("column", name.escape_debug())
+                    })
+            })
+            .collect()
+    }
+}
+
+/// The types that every field so far allows.
+#[derive(Debug)]
+struct Candidates {
+    seen: bool,
+    bool: bool,
+    int: bool,
+    float: bool,
+    /// Whether every field is spelled as an integer, of any size.
+    whole: bool,
+    date: bool,
+    local_time: bool,
+    utc_time: bool,
+    /// Whether nanoseconds can hold every time.
+    nanos_fit: bool,
+    /// Whether a time is finer than microseconds.
+    nanos_needed: bool,
+}
+
+impl Default for Candidates {
+    fn default() -> Self {
+        Self {
+            seen: false,
+            bool: true,
+            int: true,
+            float: true,
+            whole: true,
+            date: true,
+            local_time: true,
+            utc_time: true,
+            nanos_fit: true,
+            nanos_needed: false,
+        }
+    }
+}
+
+impl Candidates {
+    fn narrow(&mut self, text: &str) {
+        self.seen = true;
+        self.bool = self.bool && parse_bool(text).is_some();
+        self.int = self.int && parse_int(text).is_some();
+        self.float = self.float && parse_float(text).is_some();
+        self.whole = self.whole && text.bytes().all(|b| b == b'-' || b.is_ascii_digit());
+        self.date = self.date && parse_date(text).is_some();
+        if self.local_time || self.utc_time {
+            let moment = Moment::parse(text);
+            self.local_time &= moment.is_some_and(|moment| !moment.has_offset);
+            self.utc_time &= moment.is_some_and(|moment| moment.has_offset);
+            self.nanos_fit &= moment.is_some_and(|moment| moment.nanos().is_some());
+            self.nanos_needed |= moment.is_some_and(|moment| moment.fraction_digits > 6);
+        }
+    }
+
+    fn narrowest(&self) -> CsvType {
+        if !self.seen {
+            return CsvType::Text;
+        }
+        let time_fits = !self.nanos_needed || self.nanos_fit;
+        let choices = [
+            (self.bool, CsvType::Bool),
+            (self.int, CsvType::Int),
+            // Integers beyond 64 bits are identifiers; a float would not keep them apart.
+            (self.float && !self.whole, CsvType::Float),
+            (self.date, CsvType::Date),
+            (self.local_time && !self.nanos_needed, CsvType::LocalMicros),
+            (self.utc_time && !self.nanos_needed, CsvType::UtcMicros),
+            (self.local_time && time_fits, CsvType::LocalNanos),
+            (self.utc_time && time_fits, CsvType::UtcNanos),
+        ];
+        choices
+            .into_iter()
+            .find(|(possible, _)| *possible)
+            .map_or(CsvType::Text, |(_, csv_type)| csv_type)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(fields: &[&str], expected: CsvType) {
+        let mut candidates = Candidates::default();
+        for field in fields {
+            candidates.narrow(field);
+        }
+        assert_eq!(candidates.narrowest(), expected, "{fields:?}");
+    }
+
+    #[test]
+    fn the_narrowest_type_that_every_field_allows_is_chosen() {
+        check(&[], CsvType::Text);
+        check(&["1", "-2"], CsvType::Int);
+        check(&["1", "2.5", "NaN"], CsvType::Float);
+        check(&["1", "x"], CsvType::Text);
+        check(&["01"], CsvType::Text);
+        check(&["18446744073709551616"], CsvType::Text);
+        check(&["18446744073709551616", "0.5"], CsvType::Float);
+        check(&["True", "false"], CsvType::Bool);
+        check(&["true", "1"], CsvType::Text);
+        check(&["2024-02-29"], CsvType::Date);
+        check(&["2024-02-29", "2024-02-29T00:00:00"], CsvType::Text);
+        check(
+            &["2024-02-29 01:02:03", "1600-01-01T00:00:00.5"],
+            CsvType::LocalMicros,
+        );
+        check(&["2024-02-29T01:02:03Z"], CsvType::UtcMicros);
+        check(&["2024-02-29T01:02:03.123456789Z"], CsvType::UtcNanos);
+        check(
+            &["2024-02-29T01:02:03.123456789", "1600-01-01T00:00:00"],
+            CsvType::Text,
+        );
+        check(
+            &["2024-02-29T01:02:03Z", "2024-02-29T01:02:03"],
+            CsvType::Text,
+        );
+    }
+}

@@ -1,0 +1,139 @@
+//! Table formats: from the bytes of a file to record batches.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use mainstay_core::{Error, Result};
+
+use crate::FilePath;
+use crate::source::Source;
+
+pub(crate) mod csv;
+mod ipc;
+pub(crate) mod parquet;
+
+/// The most rows of a batch.
+const BATCH_ROWS: usize = 8_192;
+
+/// A format whose files are read as tables.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum TableFormat {
+    Parquet,
+    Ipc,
+    Csv { delimiter: u8 },
+}
+
+impl TableFormat {
+    /// Tells the format of a file from its extension; `None` for files that are not tables.
+    pub(crate) fn of(path: &FilePath) -> Option<Self> {
+        Some(match path.extension().as_str() {
+            "parquet" | "pq" | "parq" => Self::Parquet,
+            "arrow" | "feather" | "ipc" => Self::Ipc,
+            "csv" => Self::Csv { delimiter: b',' },
+            "tsv" => Self::Csv { delimiter: b'\t' },
+            _ => return None,
+        })
+    }
+}
+
+/// Tells the media type of a file from its extension.
+pub(crate) fn media_type(path: &FilePath) -> &'static str {
+    match path.extension().as_str() {
+        "parquet" | "pq" | "parq" => "application/vnd.apache.parquet",
+        "arrow" | "feather" | "ipc" => "application/vnd.apache.arrow.file",
+        "csv" => "text/csv",
+        "tsv" => "text/tab-separated-values",
+        "json" => "application/json",
+        "jsonl" | "ndjson" => "application/x-ndjson",
+        "yaml" | "yml" => "application/yaml",
+        "xml" => "application/xml",
+        "txt" => "text/plain",
+        "md" => "text/markdown",
+        "html" => "text/html",
+        "png" => "image/png",
+        "jpg" | "jpeg" => "image/jpeg",
+        "gif" => "image/gif",
+        "webp" => "image/webp",
+        "tif" | "tiff" => "image/tiff",
+        "wav" => "audio/wav",
+        "mp3" => "audio/mpeg",
+        "flac" => "audio/flac",
+        "mp4" => "video/mp4",
+        "pdf" => "application/pdf",
+        "zip" => "application/zip",
+        "gz" => "application/gzip",
+        "zst" => "application/zstd",
+        "tar" => "application/x-tar",
+        _ => "application/octet-stream",
+    }
+}
+
+/// A table file that has been opened: its schema, and its rows as they are decoded.
+struct OpenTable {
+    schema: SchemaRef,
+    batches: Box<dyn Iterator<Item = Result<RecordBatch>> + Send>,
+}
+
+/// The batches of a table file, in order. Blocks; ends after an error.
+pub(crate) struct TableReader {
+    table: OpenTable,
+    source: Source,
+    ended: bool,
+}
+
+impl TableReader {
+    /// Opens a table file.
+    ///
+    /// `csv` gives the types of a CSV file's columns; the other formats bring their own. With
+    /// `wanted`, batches hold only those columns, in file order.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) saying what was found when the bytes
+    /// are not of the format, and the failures of the source.
+    pub(crate) fn open(
+        source: Source,
+        format: TableFormat,
+        csv: &csv::CsvSchema,
+        wanted: Option<&[String]>,
+    ) -> Result<Self> {
+        let table = guarded(&source, || match format {
+            TableFormat::Parquet => parquet::open(&source, wanted),
+            TableFormat::Ipc => ipc::open(&source, wanted),
+            TableFormat::Csv { delimiter } => csv::open(&source, delimiter, csv, wanted),
+        })?;
+        Ok(Self {
+            table,
+            source,
+            ended: false,
+        })
+    }
+
+    /// Returns the schema of the file, of all its columns.
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        &self.table.schema
+    }
+}
+
+impl Iterator for TableReader {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.ended {
+            return None;
+        }
+        let batches = &mut self.table.batches;
+        let item = guarded(&self.source, || batches.next().transpose()).transpose();
+        self.ended = !matches!(item, Some(Ok(_)));
+        item
+    }
+}
+
+/// Runs a decoder so that neither its panics nor its rewording of our own errors reach the caller.
+///
+/// The decoders are not free of panics on hostile bytes. Such a decoder is not used again.
+fn guarded<T>(source: &Source, decode: impl FnOnce() -> Result<T>) -> Result<T> {
+    let outcome = catch_unwind(AssertUnwindSafe(decode))
+        .unwrap_or_else(|_| Err(Error::invalid("malformed: the decoder gave up")));
+    outcome.map_err(|error| source.take_failure().unwrap_or(error))
+}

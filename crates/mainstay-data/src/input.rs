@@ -1,0 +1,180 @@
+//! Finding the files of a snapshot: what the user named, and what lies below it.
+
+use std::fs::{self, File, Metadata};
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use bytes::Bytes;
+use mainstay_core::{Error, ErrorKind, Result};
+
+use crate::format::parquet::write;
+use crate::source::Source;
+use crate::{FilePath, SnapshotInput};
+
+/// The deepest directory that is entered.
+const MAX_DEPTH: usize = 64;
+
+/// A file that will be part of a snapshot.
+pub(crate) struct InputFile {
+    pub(crate) path: FilePath,
+    pub(crate) origin: Origin,
+}
+
+/// Where the bytes of a file come from.
+pub(crate) enum Origin {
+    Disk { path: PathBuf, before: Fingerprint },
+    Memory(Bytes),
+}
+
+/// What tells that a file was written to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Fingerprint {
+    bytes: u64,
+    modified: Option<SystemTime>,
+}
+
+impl Fingerprint {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            bytes: metadata.len(),
+            modified: metadata.modified().ok(),
+        }
+    }
+}
+
+/// Lists the files of `inputs` in path order. Blocks.
+///
+/// # Errors
+/// Naming the path: [`ErrorKind::NotFound`] when there is none, [`ErrorKind::Invalid`] for a symbolic
+/// link inside a directory, for what is neither file nor directory, for a name that is not UTF-8, for
+/// two files of one path, and when there is no file at all.
+pub(crate) fn gather(inputs: &[SnapshotInput]) -> Result<Vec<InputFile>> {
+    let mut files = Vec::new();
+    for input in inputs {
+        match input {
+            SnapshotInput::Path(path) => named(path, &mut files)?,
+            SnapshotInput::Batches { file, batches } => {
+                if file.extension() != "parquet" {
+                    return Err(
+                        Error::invalid("rows are stored in a file that ends in .parquet")
+                            .context("file", file),
+                    );
+                }
+                let schema = batches
+                    .first()
+                    .map(arrow::array::RecordBatch::schema)
+                    .ok_or_else(|| Error::invalid("no batches").context("file", file))?;
+                let bytes =
+                    write::encode(&schema, batches).map_err(|error| error.context("file", file))?;
+                files.push(InputFile {
+                    path: file.clone(),
+                    origin: Origin::Memory(bytes),
+                });
+            }
+        }
+    }
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    if let Some(pair) = files.windows(2).find(|pair| pair[0].path == pair[1].path) {
+        return Err(Error::invalid("two files of one path").context("file", &pair[0].path));
+    }
+    if files.is_empty() {
+        return Err(Error::invalid("a snapshot without files"));
+    }
+    Ok(files)
+}
+
+/// Adds a path that the user named.
+fn named(path: &Path, files: &mut Vec<InputFile>) -> Result<()> {
+    let metadata = fs::metadata(path).map_err(|error| unreadable(error, path))?;
+    if metadata.is_dir() {
+        return below(path, "", MAX_DEPTH, files);
+    }
+    let name = path.file_name().ok_or_else(|| {
+        Error::invalid("a path without a file name").context("path", path.display())
+    })?;
+    add(path, text(name, path)?, &metadata, files)
+}
+
+/// Adds every file below a directory; `prefix` is its path inside the snapshot, ended by `/`.
+fn below(directory: &Path, prefix: &str, depth: usize, files: &mut Vec<InputFile>) -> Result<()> {
+    let Some(depth) = depth.checked_sub(1) else {
+        return Err(
+            Error::invalid("directories nested more than 64 levels deep")
+                .context("path", directory.display()),
+        );
+    };
+    let unreadable = |error| unreadable(error, directory);
+    for entry in fs::read_dir(directory).map_err(unreadable)? {
+        let entry = entry.map_err(unreadable)?;
+        let path = entry.path();
+        let inside = format!("{prefix}{}", text(&entry.file_name(), &path)?);
+        // Does not follow links.
+        let metadata = entry.metadata().map_err(unreadable)?;
+        if metadata.is_dir() {
+            below(&path, &format!("{inside}/"), depth, files)?;
+        } else {
+            add(&path, &inside, &metadata, files)?;
+        }
+    }
+    Ok(())
+}
+
+fn add(path: &Path, inside: &str, metadata: &Metadata, files: &mut Vec<InputFile>) -> Result<()> {
+    if !metadata.is_file() {
+        let found = if metadata.is_symlink() {
+            "a symbolic link inside a directory"
+        } else {
+            "neither a file nor a directory"
+        };
+        return Err(Error::invalid(found).context("path", path.display()));
+    }
+    files.push(InputFile {
+        path: FilePath::new(inside)?,
+        origin: Origin::Disk {
+            path: path.to_owned(),
+            before: Fingerprint::of(metadata),
+        },
+    });
+    Ok(())
+}
+
+fn text<'a>(name: &'a std::ffi::OsStr, path: &Path) -> Result<&'a str> {
+    name.to_str().ok_or_else(|| {
+        Error::invalid("a file name that is not UTF-8").context("path", path.display())
+    })
+}
+
+fn unreadable(error: std::io::Error, path: &Path) -> Error {
+    Error::from(error).context("path", path.display())
+}
+
+impl Origin {
+    /// Opens the bytes. Blocks.
+    pub(crate) fn open(&self) -> Result<Source> {
+        match self {
+            Self::Memory(bytes) => Ok(Source::memory(bytes.clone())),
+            Self::Disk { path, .. } => File::open(path)
+                .and_then(Source::file)
+                .map_err(|error| unreadable(error, path)),
+        }
+    }
+
+    /// Checks that a file on disk was not written to since it was found. Blocks.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] naming the path.
+    pub(crate) fn check_unchanged(&self, stored_bytes: u64) -> Result<()> {
+        let Self::Disk { path, before } = self else {
+            return Ok(());
+        };
+        let now = fs::metadata(path).map_err(|error| unreadable(error, path))?;
+        if Fingerprint::of(&now) == *before && stored_bytes == before.bytes {
+            Ok(())
+        } else {
+            Err(
+                Error::new(ErrorKind::Conflict, "the file changed while it was read")
+                    .context("path", path.display()),
+            )
+        }
+    }
+}

@@ -1,0 +1,137 @@
+//! Slots of nested and encoded arrays.
+
+use std::ops::Range;
+
+use arrow::array::{Array, PrimitiveArray, RunArray};
+use arrow::buffer::NullBuffer;
+use arrow::datatypes::{ArrowDictionaryKeyType, ArrowNativeType as _, RunEndIndexType};
+
+use super::{Scalar, Slots, write_cell};
+use crate::digest::ByteSink;
+
+/// Lists, fixed-size lists and maps: a range of elements for each slot.
+pub(super) struct ListSlots<'a> {
+    pub(super) nulls: Option<&'a NullBuffer>,
+    pub(super) range: Box<dyn Fn(usize) -> Range<usize> + 'a>,
+    pub(super) elements: Box<dyn Slots + 'a>,
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl Slots for ListSlots<'_> {
+    fn is_null(&self, slot: usize) -> bool {
+        self.nulls.is_some_and(|nulls| nulls.is_null(slot))
+    }
+
+    fn length(&self, slot: usize) -> Option<u64> {
+        Some((self.range)(slot).len() as u64)
+    }
+
+    fn write(&self, slot: usize, out: &mut dyn ByteSink) {
+        for element in (self.range)(slot) {
+            write_cell(self.elements.as_ref(), element, out);
+        }
+    }
+
+    fn scalar(&self, _slot: usize) -> Scalar<'_> {
+        Scalar::Other
+    }
+
+    fn contiguous(&self) -> Option<&[u8]> {
+        None
+    }
+}
+
+/// Structs, their fields in the order that is hashed.
+pub(super) struct StructSlots<'a> {
+    pub(super) nulls: Option<&'a NullBuffer>,
+    pub(super) fields: Vec<Box<dyn Slots + 'a>>,
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl Slots for StructSlots<'_> {
+    fn is_null(&self, slot: usize) -> bool {
+        self.nulls.is_some_and(|nulls| nulls.is_null(slot))
+    }
+
+    fn length(&self, _slot: usize) -> Option<u64> {
+        None
+    }
+
+    fn write(&self, slot: usize, out: &mut dyn ByteSink) {
+        for field in &self.fields {
+            write_cell(field.as_ref(), slot, out);
+        }
+    }
+
+    fn scalar(&self, _slot: usize) -> Scalar<'_> {
+        Scalar::Other
+    }
+
+    fn contiguous(&self) -> Option<&[u8]> {
+        None
+    }
+}
+
+/// Dictionary-encoded values.
+pub(super) struct DictionarySlots<'a, K: ArrowDictionaryKeyType> {
+    pub(super) keys: &'a PrimitiveArray<K>,
+    pub(super) values: Box<dyn Slots + 'a>,
+}
+
+impl<K: ArrowDictionaryKeyType> DictionarySlots<'_, K> {
+    fn key(&self, slot: usize) -> usize {
+        self.keys.value(slot).as_usize()
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<K: ArrowDictionaryKeyType> Slots for DictionarySlots<'_, K> {
+    fn is_null(&self, slot: usize) -> bool {
+        self.keys.is_null(slot) || self.values.is_null(self.key(slot))
+    }
+
+    fn length(&self, slot: usize) -> Option<u64> {
+        self.values.length(self.key(slot))
+    }
+
+    fn write(&self, slot: usize, out: &mut dyn ByteSink) {
+        self.values.write(self.key(slot), out);
+    }
+
+    fn scalar(&self, slot: usize) -> Scalar<'_> {
+        self.values.scalar(self.key(slot))
+    }
+
+    fn contiguous(&self) -> Option<&[u8]> {
+        None
+    }
+}
+
+/// Run-end encoded values.
+pub(super) struct RunSlots<'a, R: RunEndIndexType> {
+    pub(super) runs: &'a RunArray<R>,
+    pub(super) values: Box<dyn Slots + 'a>,
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<R: RunEndIndexType> Slots for RunSlots<'_, R> {
+    fn is_null(&self, slot: usize) -> bool {
+        self.values.is_null(self.runs.get_physical_index(slot))
+    }
+
+    fn length(&self, slot: usize) -> Option<u64> {
+        self.values.length(self.runs.get_physical_index(slot))
+    }
+
+    fn write(&self, slot: usize, out: &mut dyn ByteSink) {
+        self.values.write(self.runs.get_physical_index(slot), out);
+    }
+
+    fn scalar(&self, slot: usize) -> Scalar<'_> {
+        self.values.scalar(self.runs.get_physical_index(slot))
+    }
+
+    fn contiguous(&self) -> Option<&[u8]> {
+        None
+    }
+}
