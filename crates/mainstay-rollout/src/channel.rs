@@ -87,11 +87,11 @@ impl Rollout {
         if events.is_empty() {
             return Ok(None);
         }
+        let mut state = self.state.clone();
+        state.window = None;
         events
             .iter()
-            .try_fold(self.state.clone(), |state, event| {
-                self.spec.evolve(state, event)
-            })
+            .try_fold(state, |state, event| self.spec.evolve(state, event))
             .map(Some)
     }
 

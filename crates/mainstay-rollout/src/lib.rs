@@ -67,7 +67,8 @@ pub use channel::ChannelConfig;
 pub use counters::{Counters, Outcome};
 pub use draft::PointerMove;
 pub use machine::{
-    Event, GuardrailStatus, Input, Phase, RolloutSpec, RolloutState, StepRequests, Weights,
+    Event, GuardrailStatus, Input, Observed, Phase, RolloutSpec, RolloutState, StepRequests,
+    Weights,
 };
 pub use plan::{GuardrailSpec, OnFail, RolloutPlan};
 pub use rollouts::{Action, ChannelEvent, Decision, Rollouts};

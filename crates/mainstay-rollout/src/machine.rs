@@ -12,8 +12,10 @@ mod decide;
 mod event;
 mod evolve;
 mod state;
+#[cfg(test)]
+mod tests;
 
-pub use event::{Event, Input};
+pub use event::{Event, Input, Observed};
 pub use state::{RolloutState, StepRequests};
 
 /// What a rollout does; fixed when it starts.

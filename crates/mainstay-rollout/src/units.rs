@@ -138,7 +138,10 @@ impl Units {
     }
 
     /// Lists the versions of a unit in `view`, oldest first.
-    pub fn versions(view: &View, name: &Name) -> impl Iterator<Item = Result<Unit>> {
+    pub fn versions<'v>(
+        view: &'v View,
+        name: &Name,
+    ) -> impl Iterator<Item = Result<Unit>> + use<'v> {
         series(name)
             .versions(view)
             .into_iter()

@@ -85,12 +85,20 @@ impl fmt::Display for GuardrailReport {
         };
         write!(
             f,
-            "{}: canary {}, control {}, e-value {:.4} of {:.4}",
+            "{}: canary {}, control {}, e-value {} of {}",
             self.verdict,
             arm(self.canary),
             arm(self.control),
-            self.e_value,
-            1.0 / self.alpha
+            short(self.e_value),
+            short(1.0 / self.alpha)
         )
+    }
+}
+
+fn short(value: f64) -> String {
+    if value < 1e6 {
+        format!("{value:.2}")
+    } else {
+        format!("{value:.2e}")
     }
 }

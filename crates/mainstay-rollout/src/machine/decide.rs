@@ -5,7 +5,7 @@ use mainstay_experiment::Verdict;
 
 use crate::{OnFail, Window};
 
-use super::{Event, GuardrailStatus, Input, Phase, RolloutSpec, RolloutState, percent};
+use super::{Event, GuardrailStatus, Input, Observed, Phase, RolloutSpec, RolloutState, percent};
 
 impl RolloutSpec {
     /// Says what `input` leads to: the events to [`evolve`](Self::evolve) by, in order.
@@ -58,13 +58,13 @@ impl RolloutSpec {
                 .context("step", step)
                 .context("reached", state.step));
         }
-        let observed = Event::Observed {
+        let observed = Event::Observed(Observed {
             control: window.control,
             canary: window.canary,
             step,
             at: window.at,
             id: window.id.clone(),
-        };
+        });
         let next = self.judge(&self.evolve(state.clone(), &observed)?);
         Ok(vec![observed, next])
     }

@@ -51,19 +51,7 @@ pub enum Event {
     /// It began.
     Started,
     /// A window was taken in.
-    Observed {
-        /// The control's outcomes.
-        control: Outcomes,
-        /// The canary's outcomes.
-        canary: Outcomes,
-        /// The step it was counted in.
-        step: u32,
-        /// When it ended.
-        at: Timestamp,
-        /// Which window it was.
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        id: Option<WindowId>,
-    },
+    Observed(Observed),
     /// It stays at its step.
     Held {
         /// Why.
@@ -103,17 +91,32 @@ pub enum Event {
     },
 }
 
+/// A window that was taken in.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Observed {
+    /// The control's outcomes.
+    pub control: Outcomes,
+    /// The canary's outcomes.
+    pub canary: Outcomes,
+    /// The step it was counted in, from 0.
+    pub step: u32,
+    /// When it ended.
+    pub at: Timestamp,
+    /// Which window it was, if it was named.
+    pub id: Option<WindowId>,
+}
+
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Started => f.write_str("started"),
-            Self::Observed {
-                control, canary, ..
-            } => write!(
+            Self::Observed(window) => write!(
                 f,
                 "observed: control {} requests, canary {} requests",
-                control.requests(),
-                canary.requests()
+                window.control.requests(),
+                window.canary.requests()
             ),
             Self::Held { why } => write!(f, "held: {why}"),
             Self::Advanced { share, .. } => write!(f, "advanced to {}", percent(*share)),

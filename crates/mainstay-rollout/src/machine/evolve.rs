@@ -5,7 +5,7 @@ use mainstay_experiment::Observation;
 
 use crate::plan::ALL_TRAFFIC;
 
-use super::{Event, Phase, RolloutSpec, RolloutState, StepRequests};
+use super::{Event, Observed, Phase, RolloutSpec, RolloutState, StepRequests};
 
 /// The most sources that may observe one rollout.
 const MAX_SOURCES: usize = 4_096;
@@ -19,7 +19,7 @@ impl RolloutSpec {
     pub fn evolve(&self, mut state: RolloutState, event: &Event) -> Result<RolloutState> {
         match event {
             Event::Started | Event::Held { .. } => {}
-            Event::Observed { .. } => self.take_in(&mut state, event)?,
+            Event::Observed(window) => self.take_in(&mut state, window)?,
             Event::Advanced { step, .. } => {
                 state.step = *step;
                 state.step_requests = StepRequests::default();
@@ -34,29 +34,19 @@ impl RolloutSpec {
         Ok(state)
     }
 
-    fn take_in(&self, state: &mut RolloutState, event: &Event) -> Result<()> {
-        let Event::Observed {
-            control,
-            canary,
-            step,
-            at,
-            id,
-        } = event
-        else {
-            return Ok(());
-        };
-        let share = f64::from(self.share(*step)) / f64::from(ALL_TRAFFIC);
-        let observation = Observation::new(*control, *canary, share)?;
+    fn take_in(&self, state: &mut RolloutState, window: &Observed) -> Result<()> {
+        let share = f64::from(self.share(window.step)) / f64::from(ALL_TRAFFIC);
+        let observation = Observation::new(window.control, window.canary, share)?;
         for spec in &self.guardrails {
             let evidence = state.evidence.entry(spec.name.clone()).or_default();
             spec.test.observe(evidence, &observation)?;
         }
-        if *step == state.step {
+        if window.step == state.step {
             let requests = &mut state.step_requests;
-            requests.control = requests.control.saturating_add(control.requests());
-            requests.canary = requests.canary.saturating_add(canary.requests());
+            requests.control = requests.control.saturating_add(window.control.requests());
+            requests.canary = requests.canary.saturating_add(window.canary.requests());
         }
-        if let Some(id) = id {
+        if let Some(id) = &window.id {
             state.sources.insert(id.source.clone(), id.number);
             if state.sources.len() > MAX_SOURCES {
                 return Err(Error::invalid(
@@ -64,7 +54,8 @@ impl RolloutSpec {
                 ));
             }
         }
-        state.observed_until = state.observed_until.max(Some(*at));
+        state.observed_until = state.observed_until.max(Some(window.at));
+        state.window = Some(window.clone());
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use mainstay_core::{Name, NodeRef, RefPath, Timestamp};
 use mainstay_experiment::Evidence;
 use serde::{Deserialize, Serialize};
 
-use super::{Event, Phase};
+use super::{Event, Observed, Phase};
 
 /// The changing part of a rollout: the sum of its events.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -24,6 +24,8 @@ pub struct RolloutState {
     pub evidence: BTreeMap<Name, Evidence>,
     /// The number of the last window of each source.
     pub sources: BTreeMap<Name, u64>,
+    /// The window that the last input brought; `None` when it was a command.
+    pub window: Option<Observed>,
     /// The end of the latest window.
     pub observed_until: Option<Timestamp>,
     /// What the followed refs pointed to before the candidate got everything; `None` for nothing.
@@ -53,6 +55,7 @@ impl RolloutState {
             step_requests: StepRequests::default(),
             evidence: BTreeMap::new(),
             sources: BTreeMap::new(),
+            window: None,
             observed_until: None,
             restore: BTreeMap::new(),
             last_event: Event::Started,

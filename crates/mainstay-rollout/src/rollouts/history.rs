@@ -6,7 +6,7 @@ use mainstay_repo::{RefChange, Repo};
 use serde::Serialize;
 
 use crate::channel::{Channel, STATE_KIND};
-use crate::{Event, Phase, RolloutState, record};
+use crate::{Event, Observed, Phase, RolloutState, record};
 
 /// One change of a rollout, as the log tells it.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -26,6 +26,8 @@ pub struct ChannelEvent {
     pub state: Phase,
     /// Its step then, from 0.
     pub step: u32,
+    /// The window that led to it; `None` when it was a command.
+    pub window: Option<Observed>,
     /// What happened.
     pub event: Event,
 }
@@ -69,6 +71,7 @@ fn event(change: RefChange, rollout: &NodeRef) -> Result<Option<ChannelEvent>> {
         rollout: rollout.clone(),
         state: state.phase,
         step: state.step,
+        window: state.window,
         event: state.last_event,
     }))
 }
