@@ -53,10 +53,11 @@ impl From<f64> for Metric {
     }
 }
 
-/// Equal bit for bit, but for the two zeros: NaN equals itself, as records need it.
+/// NaN equals NaN, so that a record equals itself.
 impl PartialEq for Metric {
     fn eq(&self, other: &Self) -> bool {
-        (self.0 + 0.0).total_cmp(&(other.0 + 0.0)) == Ordering::Equal
+        let both_nan = self.0.is_nan() && other.0.is_nan();
+        both_nan || self.0.partial_cmp(&other.0) == Some(Ordering::Equal)
     }
 }
 

@@ -112,11 +112,11 @@ fn is_telling(version: &ModelVersion) -> bool {
     clean && (version.code.is_some() || !version.data.is_empty())
 }
 
-/// Returns the identity of an environment: its record's member `identity` when that is a digest,
-/// because a record may also hold what does not matter; otherwise the record's digest.
+/// Returns the identity of an environment: its record's member `digest`, because a record also holds
+/// what does not matter, such as the host's name. A record without one is its own identity.
 fn identity(environment: &Value) -> Result<Digest> {
-    let stated = environment.record.get("identity");
-    match stated.and_then(|identity| identity.as_str()?.parse().ok()) {
+    let stated = environment.record.get("digest");
+    match stated.and_then(|digest| digest.as_str()?.parse().ok()) {
         Some(identity) => Ok(identity),
         None => environment.record_digest(),
     }

@@ -426,6 +426,13 @@ fn adopt(
         };
         holders.entry(stage).or_default().push(version);
     }
+    for stage in &policy.stages {
+        if refs::is_alias(view, model, &stage.name)? {
+            return Err(
+                Error::invalid("a stage has the name of an alias").context("stage", &stage.name)
+            );
+        }
+    }
     for (name, versions) in &holders {
         let stage = policy
             .stage(name)
@@ -438,20 +445,19 @@ fn adopt(
             );
         }
     }
-    for stage in before.stages.iter().chain(&policy.stages) {
-        if refs::is_alias(view, model, &stage.name)? {
-            return Err(
-                Error::invalid("a stage has the name of an alias").context("stage", &stage.name)
-            );
-        }
-        let exclusive = policy
-            .find(&stage.name)
-            .is_some_and(|stage| stage.exclusive);
+    let names: BTreeSet<&Name> = before
+        .stages
+        .iter()
+        .chain(&policy.stages)
+        .map(|stage| &stage.name)
+        .collect();
+    for name in names {
+        let exclusive = policy.find(name).is_some_and(|stage| stage.exclusive);
         let wanted = holders
-            .get(&stage.name)
+            .get(name)
             .filter(|_| exclusive)
             .and_then(|versions| versions.first());
-        let path = refs::of(model, Family::Stage, &stage.name)?;
+        let path = refs::of(model, Family::Stage, name)?;
         let held = refs::target(view, &path)?;
         let expectation = refs::unchanged(view, &path);
         match (held, wanted) {

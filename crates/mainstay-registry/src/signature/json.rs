@@ -270,7 +270,15 @@ fn params(items: &[Value], at: &str) -> Result<Vec<ParamSpec>> {
         let members = object(item, &at)?;
         only(
             members,
-            &["name", "type", "default", "shape", "properties"],
+            &[
+                "name",
+                "type",
+                "default",
+                "shape",
+                "items",
+                "properties",
+                "values",
+            ],
             &at,
         )?;
         Ok(ParamSpec {

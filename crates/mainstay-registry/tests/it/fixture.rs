@@ -1,0 +1,120 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use mainstay_core::{Actor, Clock as _, Locator, ManualClock, Name, NodeRef, SeededIds, Timestamp};
+use mainstay_registry::{
+    AliasSpec, FileSpec, ModelSpec, PromoteSpec, Promotion, Registered, Registry,
+};
+use mainstay_repo::{Expectation, Repo, RepoOptions, Step, Transaction, Value};
+use mainstay_store::{MemoryStorage, NoWait};
+
+pub(crate) struct Fixture {
+    pub(crate) repo: Repo,
+    pub(crate) registry: Registry,
+    pub(crate) clock: Arc<ManualClock>,
+}
+
+impl Fixture {
+    pub(crate) async fn new() -> Self {
+        let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
+        let clock = Arc::new(ManualClock::new(start));
+        let options = RepoOptions::default()
+            .with_clock(Arc::clone(&clock) as _)
+            .with_ids(Arc::new(SeededIds::new(7)))
+            .with_timer(Arc::new(NoWait::default()));
+        let repo = Repo::create(Arc::new(MemoryStorage::new()), options)
+            .await
+            .unwrap();
+        Self {
+            registry: Registry::new(repo.clone()),
+            repo,
+            clock,
+        }
+    }
+
+    /// Records something that a model may refer to.
+    pub(crate) async fn record(&self, reference: &str, record: serde_json::Value) -> NodeRef {
+        let node = node(reference);
+        let value = Value::new("note", &record).unwrap();
+        let build = |_: &_| {
+            let mut transaction = Transaction::new(ada(), "record");
+            transaction.set(node.ref_path(), value.clone(), Expectation::Absent);
+            Ok(Step::Commit(transaction, ()))
+        };
+        self.repo.transact(build).await.unwrap();
+        node
+    }
+
+    pub(crate) async fn register(&self, spec: ModelSpec) -> Registered {
+        self.clock.advance(Duration::from_secs(60));
+        self.registry.register(spec).await.unwrap()
+    }
+
+    /// Registers `model` with these weights.
+    pub(crate) async fn weights(&self, model: &str, weights: &str) -> Registered {
+        self.register(spec(model, weights)).await
+    }
+
+    pub(crate) async fn promote(&self, model: &str, to: &str) -> Promotion {
+        let spec = PromoteSpec::new(locator(model), name(to), ada(), "promote");
+        self.registry.promote(spec).await.unwrap()
+    }
+
+    /// Takes a version to production by way of staging.
+    pub(crate) async fn produce(&self, model: &str) {
+        for stage in ["staging", "production"] {
+            assert!(matches!(
+                self.promote(model, stage).await,
+                Promotion::Promoted(_)
+            ));
+        }
+    }
+
+    pub(crate) async fn alias(&self, model: &str, alias: &str) {
+        let spec = AliasSpec::new(locator(model), name(alias), ada(), "alias");
+        self.registry.set_alias(spec).await.unwrap();
+    }
+
+    pub(crate) async fn stage(&self, model: &str) -> String {
+        let info = self.registry.show(&locator(model)).await.unwrap();
+        info.stage.to_string()
+    }
+
+    pub(crate) async fn find(&self, model: &str) -> Option<String> {
+        match self.registry.resolve(&locator(model)).await {
+            Ok(node) => Some(node.version().to_string()),
+            Err(error) => {
+                assert_eq!(error.kind(), mainstay_core::ErrorKind::NotFound, "{error}");
+                None
+            }
+        }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+}
+
+pub(crate) fn spec(model: &str, weights: &str) -> ModelSpec {
+    ModelSpec::new(name(model), ada(), "register").with_file(file("model.bin", weights))
+}
+
+pub(crate) fn file(path: &str, content: &str) -> FileSpec {
+    FileSpec::from_bytes(path.parse().unwrap(), content.to_owned())
+}
+
+pub(crate) fn ada() -> Actor {
+    Actor::new("ada").unwrap()
+}
+
+pub(crate) fn name(text: &str) -> Name {
+    text.parse().unwrap()
+}
+
+pub(crate) fn node(text: &str) -> NodeRef {
+    text.parse().unwrap()
+}
+
+pub(crate) fn locator(text: &str) -> Locator {
+    text.parse().unwrap()
+}
