@@ -17,7 +17,7 @@ pub struct RepoOptions {
     pub timer: Arc<dyn Timer>,
     /// How many log entries pass between checkpoints; at least 1.
     pub checkpoint_every: u64,
-    /// How often a commit that lost its race against disjoint refs tries again.
+    /// How often a commit tries in all while others come first; at least 1.
     pub max_commit_attempts: u32,
 }
 
@@ -28,7 +28,8 @@ impl Default for RepoOptions {
             ids: Arc::new(RandomIds::default()),
             timer: Arc::new(TokioTimer::default()),
             checkpoint_every: 256,
-            max_commit_attempts: 64,
+            // Sixteen writers that never pause exhaust them once in 10^7 commits.
+            max_commit_attempts: 256,
         }
     }
 }
@@ -62,7 +63,7 @@ impl RepoOptions {
         self
     }
 
-    /// Sets how often a commit that lost its race tries again; 0 is taken as 1.
+    /// Sets how often a commit tries in all while others come first; 0 is taken as 1.
     #[must_use]
     pub fn with_max_commit_attempts(mut self, attempts: u32) -> Self {
         self.max_commit_attempts = attempts.max(1);

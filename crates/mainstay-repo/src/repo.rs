@@ -140,7 +140,8 @@ impl Repo {
     /// Builds a transaction on the newest view and commits it on exactly that view; builds anew when
     /// another commit came first. So everything the closure read still holds when it commits.
     ///
-    /// The [`Committed`] is `None` when the closure said [`Step::Done`].
+    /// The [`Committed`] is `None` when the closure said [`Step::Done`]. The closure may run several
+    /// times. It must not wait for a commit of this handle or its clones: theirs wait for this one.
     ///
     /// # Errors
     /// Those of the closure and of [`commit`](Self::commit). An expectation that fails on the view

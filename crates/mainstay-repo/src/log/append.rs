@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use mainstay_core::{Error, ErrorKind, Result, WriteId};
-use mainstay_store::{PutOutcome, StorageExt as _};
+use mainstay_store::{PutOutcome, Storage, StorageExt as _};
 
 use super::entry::{self, Entry};
 use super::read;
@@ -31,32 +31,44 @@ pub(super) async fn append(
     bytes: &Bytes,
 ) -> Result<Holder> {
     let storage = &*inner.storage;
+    // Whether a write of ours may have taken effect, or may yet.
+    let mut in_doubt = false;
     let mut repeats = 0;
     loop {
         let failure = match storage.create(&entry::key(seq), bytes.clone()).await {
             Ok(PutOutcome::Written) => return Ok(Holder::Us),
             Ok(PutOutcome::Exists) => None,
-            Err(error) => Some(error),
+            Err(failure) => Some(failure),
         };
-        let certain = failure.as_ref().is_some_and(|error| !error.is_ambiguous());
-        match (read::read_raw(storage, seq).await, failure) {
-            (Ok(Some(stored)), _) if stored == *bytes => return Ok(Holder::Us),
-            (Ok(Some(stored)), _) => {
-                return match Entry::decode(seq, &stored) {
-                    Ok(_) => Ok(Holder::Another),
-                    Err(cause) => Err(unknown_fate(seq, write_id, cause)),
-                };
-            }
+        // What exists may be our own: a layer below repeats a write whose answer it lost.
+        in_doubt |= failure.as_ref().is_none_or(Error::is_ambiguous);
+        let cause = match (holder(storage, seq, bytes).await, failure) {
+            (Ok(Some(holder)), _) => return Ok(holder),
             (Ok(None), None) => return Err(read::missing(seq)),
-            (_, Some(failure)) if certain => return Err(failure.context("object", entry::key(seq))),
-            (Ok(None), Some(_)) if repeats < MAX_REPEATS => {
+            (Ok(None), Some(_)) if in_doubt && repeats < MAX_REPEATS => {
                 back_off(&*inner.options.timer, write_id, repeats).await;
                 repeats += 1;
+                continue;
             }
-            (Ok(None), Some(cause)) | (Err(cause), _) => {
-                return Err(unknown_fate(seq, write_id, cause));
-            }
-        }
+            (Err(cause), None) => cause,
+            (Err(cause), Some(_)) if in_doubt => cause,
+            (Ok(None) | Err(_), Some(failure)) => failure,
+        };
+        return Err(if in_doubt {
+            unknown_fate(seq, write_id, cause)
+        } else {
+            cause.context("object", entry::key(seq))
+        });
+    }
+}
+
+/// Reads back whose entry has the number; `None` when there is no entry.
+async fn holder(storage: &dyn Storage, seq: u64, bytes: &Bytes) -> Result<Option<Holder>> {
+    match read::read_raw(storage, seq).await? {
+        None => Ok(None),
+        Some(stored) if stored == *bytes => Ok(Some(Holder::Us)),
+        // Ours, if damaged, must not pass for another's.
+        Some(stored) => Entry::decode(seq, &stored).map(|_| Some(Holder::Another)),
     }
 }
 

@@ -16,7 +16,8 @@ use crate::{CommitOutcome, Committed, Conflict, Transaction, View, checkpoint};
 /// Commits on the newest view, again and again while others commit to other refs.
 pub(crate) async fn commit(inner: &Inner, transaction: &Transaction) -> Result<CommitOutcome> {
     let mut writer = Writer::new(inner)?;
-    for attempt in 0..inner.options.max_commit_attempts {
+    let mut lost = 0;
+    while lost < inner.options.max_commit_attempts {
         let turn = inner.turn.lock().await;
         let view = inner.head();
         match writer.attempt(transaction, &view).await? {
@@ -27,16 +28,18 @@ pub(crate) async fn commit(inner: &Inner, transaction: &Transaction) -> Result<C
                 return Ok(CommitOutcome::Committed(Committed::at(&view)));
             }
             Attempt::Conflict(conflict) => {
-                // The view was what this process knew; only the newest one makes a conflict.
+                // Only the newest view makes a conflict; this one is what the process knew.
                 if inner.refresh().await?.seq == view.seq {
                     return Ok(CommitOutcome::Conflict(conflict));
                 }
-                continue;
             }
-            Attempt::Lost => inner.refresh().await?,
-        };
-        drop(turn);
-        back_off(&*inner.options.timer, writer.write_id, attempt).await;
+            Attempt::Lost => {
+                inner.refresh().await?;
+                drop(turn);
+                back_off(&*inner.options.timer, writer.write_id, lost).await;
+                lost += 1;
+            }
+        }
     }
     Err(lost_every_race(inner))
 }

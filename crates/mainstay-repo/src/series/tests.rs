@@ -6,27 +6,22 @@ use proptest::prelude::*;
 use super::*;
 use crate::Value;
 
-/// A view holding `(path, seq, value)`.
-fn view(refs: &[(&str, u64, Option<Value>)]) -> View {
-    let mut view = View::empty();
-    for (path, seq, value) in refs {
-        let state = RefState {
-            value: value.clone(),
-            generation: 1,
-            seq: *seq,
-            time: Timestamp::UNIX_EPOCH,
-        };
-        view.refs.insert_mut(path.parse().unwrap(), Arc::new(state));
-    }
-    view
+fn hold(view: &mut View, path: &str, seq: u64, value: Option<Value>) {
+    let state = RefState {
+        value,
+        generation: 1,
+        seq,
+        time: Timestamp::UNIX_EPOCH,
+    };
+    view.refs.insert_mut(path.parse().unwrap(), Arc::new(state));
 }
 
-fn note(text: &str) -> Option<Value> {
-    Some(Value::new("note", &text).unwrap())
+fn note(text: &str) -> Value {
+    Value::new("note", &text).unwrap()
 }
 
-fn to(node: &str) -> Option<Value> {
-    Some(Value::pointer(&node.parse().unwrap()))
+fn to(node: &str) -> Value {
+    Value::pointer(&node.parse().unwrap())
 }
 
 fn fraud() -> Series {
@@ -41,11 +36,11 @@ fn resolve(view: &View, selector: &str, families: &[&str]) -> Result<String> {
 }
 
 fn world() -> View {
-    view(&[
+    let mut view = View::empty();
+    for (path, seq, value) in [
         ("model/fraud/version/1", 1, note("a")),
         ("model/fraud/version/9", 3, note("b")),
         ("model/fraud/version/10", 3, note("c")),
-        ("model/fraud/version/12", 4, None),
         ("model/fraud/version/1.0.0", 2, note("b")),
         ("model/fraud/version/7/extra", 9, note("not a version")),
         ("model/fraud/alias/best", 5, to("model:fraud@9")),
@@ -56,7 +51,11 @@ fn world() -> View {
         ("model/fraud-2/version/3", 6, note("a")),
         ("model/none/tag/x", 6, to("model:fraud@1")),
         ("data/fraud/version/77", 7, note("a")),
-    ])
+    ] {
+        hold(&mut view, path, seq, Some(value));
+    }
+    hold(&mut view, "model/fraud/version/12", 4, None);
+    view
 }
 
 #[test]
@@ -157,8 +156,7 @@ proptest! {
     fn the_next_number_is_above_all_that_were_used(numbers in prop::collection::btree_set(1_u64..2_000, 0..30)) {
         let mut view = View::empty();
         for number in &numbers {
-            let state = RefState { value: None, generation: 1, seq: 1, time: Timestamp::UNIX_EPOCH };
-            view.refs.insert_mut(fraud().numbered(*number).ref_path(), Arc::new(state));
+            hold(&mut view, fraud().numbered(*number).ref_path().as_str(), 1, None);
         }
         let next = fraud().next_number(&view);
         prop_assert_eq!(next, numbers.last().map_or(1, |last| last + 1));

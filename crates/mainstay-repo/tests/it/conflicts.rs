@@ -92,6 +92,17 @@ async fn an_expectation_only_a_newer_view_meets_is_no_conflict() {
 }
 
 #[tokio::test]
+async fn a_conflict_on_a_stale_view_takes_no_attempt() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
+    let b = repo(&storage, 2).await;
+    let once = options(1).with_max_commit_attempts(1);
+    let a = Repo::open(Arc::clone(&storage), once).await.unwrap();
+    let [first, second] = [Expectation::Absent, Expectation::Generation(1)];
+    committed(b.commit(set("note/a", 1, first)).await.unwrap());
+    committed(a.commit(set("note/a", 2, second)).await.unwrap());
+}
+
+#[tokio::test]
 async fn a_check_makes_a_commit_depend_on_a_ref_it_does_not_change() {
     let (a, b) = two().await;
     committed(

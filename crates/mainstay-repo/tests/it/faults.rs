@@ -104,6 +104,20 @@ async fn a_write_lost_again_and_again_is_given_up_with_its_fate_open() {
 }
 
 #[tokio::test]
+async fn a_refusal_after_a_lost_write_does_not_end_the_doubt() {
+    let (faulty, storage) = faulty();
+    let repo = repo(&storage, 1).await;
+    // The first write may still arrive, so the later refusals prove nothing.
+    faulty.fail_when(puts_of_log().with_times(1), Fault::LoseRequest);
+    faulty.fail_when(puts_of_log(), Fault::NoSpace);
+    let error = repo
+        .commit(set("note/a", 1, Expectation::Absent))
+        .await
+        .unwrap_err();
+    assert!(error.is_ambiguous(), "{error}");
+}
+
+#[tokio::test]
 async fn somebody_elses_entry_found_after_a_lost_request_is_rebased_upon() {
     let (faulty, storage) = faulty();
     let (a, b) = (repo(&storage, 1).await, repo(&storage, 2).await);

@@ -1,4 +1,10 @@
 //! Behaviour of the repository through its public interface.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod basics;
 mod checkpoints;
@@ -8,5 +14,6 @@ mod damage;
 mod faults;
 mod golden;
 mod idempotency;
+mod local;
 mod model;
 mod support;

@@ -351,7 +351,7 @@ async fn check_the_past(repo: &Repo, model: &Model) {
         for moment in [*time, time.saturating_add(Duration::from_micros(1))] {
             let last = model.states.iter().rposition(|(time, _)| *time <= moment);
             let view = repo.view_as_of(moment).await.unwrap();
-            assert_eq!(view.seq() as usize, last.unwrap_or(0), "as of {moment}");
+            assert_eq!(view.seq(), last.unwrap_or(0) as u64, "as of {moment}");
         }
     }
     let beyond = repo.view_at(model.states.len() as u64).await.unwrap_err();

@@ -1,0 +1,75 @@
+//! The same on a directory.
+
+use std::sync::Arc;
+
+use futures::TryStreamExt as _;
+use mainstay_core::ErrorKind;
+use mainstay_repo::{Expectation, Repo, Step, VerifyLevel};
+use mainstay_store::{LocalOptions, LocalStorage, Storage};
+
+use crate::support::{committed, options, path, set};
+
+async fn open(directory: &tempfile::TempDir) -> Arc<dyn Storage> {
+    let storage = LocalStorage::open(directory.path(), LocalOptions::default()).await;
+    Arc::new(storage.unwrap())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn writers_on_one_directory_lose_and_double_nothing() {
+    const WRITERS: u64 = 4;
+    const COMMITS: u64 = 10;
+    let directory = tempfile::tempdir().unwrap();
+    let mut tasks = Vec::new();
+    for writer in 0..WRITERS {
+        // A storage of its own, as another process has.
+        let storage = open(&directory).await;
+        tasks.push(tokio::spawn(async move {
+            let options = options(writer).with_checkpoint_every(8);
+            let repo = Repo::create(storage, options).await.unwrap();
+            for n in 0..COMMITS {
+                let at = format!("note/w{writer}-{n}");
+                committed(repo.commit(set(&at, n, Expectation::Absent)).await.unwrap());
+            }
+        }));
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    let repo = Repo::open(open(&directory).await, options(9))
+        .await
+        .unwrap();
+    assert_eq!(
+        repo.cached_view().below("note").count() as u64,
+        WRITERS * COMMITS
+    );
+    let log: Vec<_> = repo.entries(0).try_collect().await.unwrap();
+    assert_eq!(log.len() as u64, WRITERS * COMMITS);
+    assert_eq!(repo.verify(VerifyLevel::Full).await.unwrap().faults, []);
+}
+
+#[tokio::test]
+async fn a_closed_repository_opens_as_it_was_left() {
+    let directory = tempfile::tempdir().unwrap();
+    let error = Repo::open(open(&directory).await, options(1))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::NotFound);
+    for n in 0..5 {
+        let repo = Repo::create(open(&directory).await, options(n).with_checkpoint_every(2))
+            .await
+            .unwrap();
+        repo.transact(|view| {
+            assert_eq!(view.seq(), n);
+            Ok(Step::Commit(set("note/a", n, Expectation::Any), ()))
+        })
+        .await
+        .unwrap();
+    }
+    let repo = Repo::open(open(&directory).await, options(9))
+        .await
+        .unwrap();
+    assert_eq!(
+        repo.cached_view().get(&path("note/a")).unwrap().generation,
+        5
+    );
+}
