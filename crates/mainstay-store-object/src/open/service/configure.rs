@@ -1,0 +1,53 @@
+//! What the builders of all clients need.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::str::FromStr;
+
+use mainstay_core::{Error, Result};
+use object_store::RetryConfig;
+
+/// Long enough for the largest pack on a slow line.
+pub(super) const TIMEOUT: &str = "5 minutes";
+
+/// Trying again is left to `RetryStorage`, which knows what to do about creations.
+pub(super) fn no_retries() -> RetryConfig {
+    RetryConfig {
+        max_retries: 0,
+        ..RetryConfig::default()
+    }
+}
+
+/// Hands every option to a builder; the first that it does not know is an error.
+pub(super) fn with_options<B, K: FromStr>(
+    builder: B,
+    options: &BTreeMap<String, String>,
+    with: impl Fn(B, K, String) -> B,
+) -> Result<B> {
+    options.iter().try_fold(builder, |builder, (name, value)| {
+        match name.to_ascii_lowercase().parse() {
+            Ok(key) => Ok(with(builder, key, value.clone())),
+            Err(_) => Err(Error::invalid("the store has no such option").context("option", name)),
+        }
+    })
+}
+
+/// Tells why a builder could not build, without the values it was given.
+pub(super) fn not_built(error: &object_store::Error, options: &BTreeMap<String, String>) -> Error {
+    let mut reason = error.to_string();
+    for value in options.values().filter(|value| value.len() >= 4) {
+        reason = reason.replace(value.as_str(), "***");
+    }
+    Error::invalid("the options do not make a store").with_source(Reason(reason))
+}
+
+#[derive(Debug)]
+struct Reason(String);
+
+impl fmt::Display for Reason {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+impl std::error::Error for Reason {}
