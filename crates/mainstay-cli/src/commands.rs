@@ -1,0 +1,38 @@
+//! One module a command.
+
+pub(crate) mod changed;
+pub(crate) mod data;
+pub(crate) mod deploy;
+pub(crate) mod env;
+pub(crate) mod history;
+pub(crate) mod init;
+pub(crate) mod lineage;
+pub(crate) mod log;
+pub(crate) mod model;
+pub(crate) mod prompt;
+pub(crate) mod stats;
+pub(crate) mod verify;
+
+use mainstay::Result;
+
+use crate::cli::{Cli, Command};
+use crate::output::Answer;
+
+/// Runs the command that was asked for.
+pub(crate) async fn run(cli: Cli) -> Result<Answer> {
+    let global = &cli.global;
+    match cli.command {
+        Command::Init(command) => command.run(global).await,
+        Command::Verify(command) => command.run(global).await,
+        Command::Log(command) => command.run(global).await,
+        Command::History(command) => command.run(global).await,
+        Command::Changed(command) => command.run(global).await,
+        Command::Stats(command) => command.run(global).await,
+        Command::Data(command) => command.run(global).await,
+        Command::Model(command) => command.run(global).await,
+        Command::Prompt(command) => command.run(global).await,
+        Command::Env(command) => command.run(global).await,
+        Command::Deploy(command) => command.run(global).await,
+        Command::Lineage(command) => command.run(global).await,
+    }
+}

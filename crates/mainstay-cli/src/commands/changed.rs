@@ -1,0 +1,87 @@
+//! `mainstay changed`
+
+use clap::Args;
+use mainstay::lineage::change::{Change, Component, Severity};
+use mainstay::{Locator, NodeKind, NodeRef, Result};
+
+use crate::cli::Global;
+use crate::output::Answer;
+use crate::text::{BAD, BOLD, CAUTION, Cell, DIM, Line, PLAIN, Table, when};
+
+/// Say what changed between two things, the most telling first
+///
+/// Two deployment units are compared component by component, and what a changed component was made
+/// from as well. Data is compared by its statistics, models by signature and metrics, prompts by their
+/// text, environments by what results can depend on.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Example:
+  mainstay changed support@1 support@2
+  mainstay changed model:fraud@1.0.0 model:fraud@production
+  mainstay changed channel:prod unit:support@3")]
+pub(crate) struct Changed {
+    /// The one thing, as kind:name@selector [default kind: unit]
+    #[arg(value_name = "A")]
+    a: Locator,
+    /// The other thing
+    #[arg(value_name = "B")]
+    b: Locator,
+}
+
+impl Changed {
+    pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
+        let workspace = global.open().await?;
+        let view = workspace.repo().view().await?;
+        let find = |mut locator: Locator| {
+            locator.kind.get_or_insert(NodeKind::Unit);
+            mainstay::resolve(&view, &locator)
+        };
+        let change = workspace.changed(&find(self.a)?, &find(self.b)?).await?;
+        global.output().result(&change, |out| write(&change, out))?;
+        Ok(Answer::Yes)
+    }
+}
+
+fn write(change: &Change, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+    writeln!(out, "{BOLD}{} -> {}{BOLD:#}\n", change.a, change.b)?;
+    let mut table = Table::new(["what", "from", "to", "how"]);
+    for part in &change.components {
+        let [a, b] = versions(part);
+        table.row([
+            Cell::new(&part.slot, style(part.severity)),
+            a.into(),
+            b.into(),
+            (&part.summary).into(),
+        ]);
+    }
+    table.write(out)?;
+    if !change.events.is_empty() {
+        writeln!(out, "\n{BOLD}in between{BOLD:#}")?;
+    }
+    if change.events_omitted > 0 {
+        writeln!(out, "  {DIM}{} older{DIM:#}", change.events_omitted)?;
+    }
+    for event in &change.events {
+        let (seq, time, actor) = (event.seq, when(event.time), &event.actor);
+        let reason = Line(&event.reason);
+        writeln!(out, "  {seq} {DIM}{time} {actor}{DIM:#} {reason}")?;
+    }
+    Ok(())
+}
+
+/// What stands in the two columns: versions alone where both sides are of one name.
+fn versions(part: &Component) -> [String; 2] {
+    match (&part.a, &part.b) {
+        (Some(a), Some(b)) if a.name() == b.name() => [a.to_string(), b.version().to_string()],
+        (a, b) => [a, b].map(|node| crate::text::or_dash(node.as_ref().map(NodeRef::to_string))),
+    }
+}
+
+fn style(severity: Severity) -> anstyle::Style {
+    match severity {
+        Severity::High => BAD,
+        Severity::Medium => CAUTION,
+        Severity::Low => PLAIN,
+        Severity::None => DIM,
+    }
+}

@@ -1,0 +1,41 @@
+//! `mainstay data`
+
+mod compare;
+mod export;
+mod list;
+mod show;
+mod snapshot;
+mod tag;
+
+use clap::Subcommand;
+use mainstay::Result;
+
+use crate::cli::Global;
+use crate::output::Answer;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Data {
+    Snapshot(snapshot::Snapshot),
+    Show(show::Show),
+    List(list::List),
+    Log(list::Log),
+    Diff(compare::Diff),
+    Drift(compare::Drift),
+    Export(export::Export),
+    Tag(tag::Tag),
+}
+
+impl Data {
+    pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
+        match self {
+            Self::Snapshot(command) => command.run(global).await,
+            Self::Show(command) => command.run(global).await,
+            Self::List(command) => command.run(global).await,
+            Self::Log(command) => command.run(global).await,
+            Self::Diff(command) => command.run(global).await,
+            Self::Drift(command) => command.run(global).await,
+            Self::Export(command) => command.run(global).await,
+            Self::Tag(command) => command.run(global).await,
+        }
+    }
+}

@@ -1,0 +1,38 @@
+//! `mainstay data export`
+
+use std::path::PathBuf;
+
+use clap::Args;
+use mainstay::{Locator, Result};
+
+use crate::args;
+use crate::cli::Global;
+use crate::output::Answer;
+use crate::text::bytes;
+
+/// Write the files of a version to a directory, byte for byte as they were
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Example:
+  mainstay data export penguins@v1 out/")]
+pub(crate) struct Export {
+    /// The dataset version, as name@selector
+    #[arg(value_name = "REF", value_parser = args::data)]
+    reference: Locator,
+    /// Where to
+    #[arg(value_name = "DIR")]
+    directory: PathBuf,
+}
+
+impl Export {
+    pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
+        let workspace = global.open().await?;
+        let node = workspace.resolve(&self.reference).await?;
+        let report = workspace.data().export(&node, &self.directory).await?;
+        global.output().result(&report, |out| {
+            let (files, size) = (report.files.len(), bytes(report.bytes));
+            writeln!(out, "{}: files {files}, {size}", report.node)
+        })?;
+        Ok(Answer::Yes)
+    }
+}

@@ -1,0 +1,150 @@
+//! `mainstay data show`
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+
+use clap::Args;
+use mainstay::data::stats::{Bound, ColumnStats, ScalarValue};
+use mainstay::data::{Column, FileEntry, Manifest, VersionInfo};
+use mainstay::{Actor, BulkDigest, Digest, Locator, Name, NodeRef, Result, Timestamp};
+use serde::Serialize;
+
+use crate::args;
+use crate::cli::Global;
+use crate::output::Answer;
+use crate::text::{BOLD, Cell, DIM, Line, Table, bytes, fields, joined, or_dash, when};
+
+/// Show one version: columns with their statistics, and files
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Example:
+  mainstay data show penguins
+  mainstay data show penguins@v1 --json")]
+pub(crate) struct Show {
+    /// The dataset version, as name@selector
+    #[arg(value_name = "REF", value_parser = args::data)]
+    reference: Locator,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    node: &'a NodeRef,
+    version: u64,
+    snapshot: Digest,
+    time: Timestamp,
+    actor: &'a Actor,
+    reason: &'a str,
+    tags: &'a [Name],
+    rows: Option<u64>,
+    bytes: u64,
+    table_digest: Option<BulkDigest>,
+    rows_digest: Option<BulkDigest>,
+    columns: &'a [Column],
+    files: &'a [FileEntry],
+    metadata: &'a BTreeMap<String, String>,
+}
+
+impl Show {
+    pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
+        let workspace = global.open().await?;
+        let node = workspace.resolve(&self.reference).await?;
+        let datasets = workspace.data();
+        let info = datasets.show(&node).await?;
+        let manifest = datasets.manifest(&node).await?;
+        let document = Document::of(&info, &manifest);
+        global
+            .output()
+            .result(&document, |out| document.write(out))?;
+        Ok(Answer::Yes)
+    }
+}
+
+impl<'a> Document<'a> {
+    fn of(info: &'a VersionInfo, manifest: &'a Manifest) -> Self {
+        let table = manifest.table.as_ref();
+        Self {
+            node: &info.node,
+            version: info.version,
+            snapshot: info.snapshot,
+            time: info.time,
+            actor: &info.actor,
+            reason: &info.reason,
+            tags: &info.tags,
+            rows: info.rows,
+            bytes: info.bytes,
+            table_digest: table.map(|table| table.table_digest),
+            rows_digest: table.map(|table| table.rows_digest),
+            columns: manifest.columns(),
+            files: &manifest.files,
+            metadata: &manifest.metadata,
+        }
+    }
+
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        fields(
+            out,
+            [
+                ("version", Cell::new(self.node, BOLD)),
+                ("snapshot", self.snapshot.into()),
+                ("tags", joined(self.tags).into()),
+                (
+                    "made",
+                    format!("{} by {}", when(self.time), self.actor).into(),
+                ),
+                ("because", self.reason.into()),
+                (
+                    "rows",
+                    self.rows
+                        .map_or_else(String::new, |rows| rows.to_string())
+                        .into(),
+                ),
+                ("size", bytes(self.bytes).into()),
+            ],
+        )?;
+        for (key, value) in self.metadata {
+            writeln!(out, "{DIM}{}{DIM:#}  {}", Line(key), Line(value))?;
+        }
+        if !self.columns.is_empty() {
+            writeln!(out)?;
+            self.write_columns(out)?;
+        }
+        writeln!(out)?;
+        let mut files = Table::new(["file", "size", "sha256"]).numbers_in(&[1]);
+        for file in self.files {
+            files.row([
+                (&file.path).into(),
+                bytes(file.bytes).into(),
+                Cell::new(file.digest.to_hex(), DIM),
+            ]);
+        }
+        files.write(out)
+    }
+
+    fn write_columns(&self, out: &mut dyn Write) -> io::Result<()> {
+        let mut table = Table::new(["column", "type", "nulls", "distinct", "min", "max", "mean"])
+            .numbers_in(&[2, 3, 4, 5, 6]);
+        for column in self.columns {
+            let ColumnStats { numeric, .. } = &column.stats;
+            let mean = numeric.as_ref().and_then(|numeric| numeric.mean);
+            table.row([
+                (&column.name).into(),
+                (&column.logical_type).into(),
+                column.stats.nulls.into(),
+                or_dash(column.stats.distinct).into(),
+                bound(column.stats.min.as_ref()).into(),
+                bound(column.stats.max.as_ref()).into(),
+                or_dash(mean.map(|mean| format!("{mean:.4}"))).into(),
+            ]);
+        }
+        table.write(out)
+    }
+}
+
+fn bound(bound: Option<&Bound>) -> String {
+    or_dash(bound.map(|bound| match &bound.value {
+        ScalarValue::Bool(value) => value.to_string(),
+        ScalarValue::Number(value) => value.to_string(),
+        ScalarValue::Text(value) if bound.truncated => format!("{value}…"),
+        ScalarValue::Text(value) => value.clone(),
+    }))
+}

@@ -1,0 +1,122 @@
+//! `mainstay history`
+
+use std::str::FromStr;
+
+use clap::Args;
+use futures::TryStreamExt as _;
+use mainstay::repo::RefChange;
+use mainstay::{Actor, Error, Locator, RefPath, Result, Timestamp, Workspace};
+use serde::Serialize;
+
+use crate::cli::Global;
+use crate::output::Answer;
+use crate::text::{DIM, Table, when};
+
+/// Show every change of one ref, newest first
+///
+/// Tags, labels, aliases, stages and channels are refs that move; each move is kept with who made it
+/// and why. A version is a ref that is written once.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Example:
+  mainstay history model/fraud/stage/production
+  mainstay history channel/prod/current
+  mainstay history model:fraud@1.2.0")]
+pub(crate) struct History {
+    /// The ref, as model/fraud/stage/production, or a version, as model:fraud@1.2.0
+    #[arg(value_name = "REF")]
+    target: Target,
+}
+
+#[derive(Debug, Clone)]
+enum Target {
+    Path(RefPath),
+    Version(Locator),
+}
+
+impl FromStr for Target {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        if text.contains('/') {
+            text.parse().map(Self::Path)
+        } else {
+            text.parse().map(Self::Version)
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    path: &'a RefPath,
+    changes: Vec<Change>,
+}
+
+#[derive(Serialize)]
+struct Change {
+    seq: u64,
+    generation: u64,
+    time: Timestamp,
+    actor: Actor,
+    reason: String,
+    /// What a pointer points to, or the digest of the record; absent after a deletion.
+    value: Option<String>,
+}
+
+impl History {
+    pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
+        let workspace = global.open().await?;
+        let path = self.target.path(&workspace).await?;
+        let history = workspace.repo().history(&path);
+        let changes: Vec<Change> = history.map_ok(Change::from).try_collect().await?;
+        if changes.is_empty() {
+            return Err(Error::not_found("ref", &path));
+        }
+        let document = Document {
+            path: &path,
+            changes,
+        };
+        global.output().result(&document, |out| {
+            let mut table = Table::new(["change", "value", "time", "actor", "reason"]);
+            for change in &document.changes {
+                table.row([
+                    change.generation.into(),
+                    change.value.as_deref().unwrap_or("deleted").into(),
+                    crate::text::Cell::new(when(change.time), DIM),
+                    (&change.actor).into(),
+                    (&change.reason).into(),
+                ]);
+            }
+            table.write(out)
+        })?;
+        Ok(Answer::Yes)
+    }
+}
+
+impl Target {
+    async fn path(self, workspace: &Workspace) -> Result<RefPath> {
+        match self {
+            Self::Path(path) => Ok(path),
+            Self::Version(locator) => Ok(workspace.resolve(&locator).await?.ref_path()),
+        }
+    }
+}
+
+impl From<RefChange> for Change {
+    fn from(change: RefChange) -> Self {
+        let value = change.value.as_ref().map(|value| match value.pointee() {
+            Some(node) => node.to_string(),
+            None => value
+                .record_digest()
+                .map_or_else(|_| value.kind.clone(), |digest| digest.to_string()),
+        });
+        Self {
+            seq: change.seq,
+            generation: change.generation,
+            time: change.time,
+            actor: change.actor,
+            reason: change.reason,
+            value,
+        }
+    }
+}

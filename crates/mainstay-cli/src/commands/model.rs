@@ -1,0 +1,64 @@
+//! `mainstay model`
+
+mod alias;
+mod list;
+mod promote;
+mod pull;
+mod register;
+mod rollback;
+mod search;
+mod show;
+mod stage;
+
+use clap::Subcommand;
+use mainstay::Result;
+use mainstay::registry::Expect;
+
+use crate::args::Expected;
+use crate::cli::Global;
+use crate::output::Answer;
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Model {
+    Register(Box<register::Register>),
+    Show(show::Show),
+    List(list::List),
+    Search(search::Search),
+    Promote(promote::Promote),
+    Rollback(rollback::Rollback),
+    Stage(stage::Stage),
+    Alias(alias::Alias),
+    Pull(pull::Pull),
+}
+
+impl Model {
+    pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
+        match self {
+            Self::Register(command) => command.run(global).await,
+            Self::Show(command) => command.run(global).await,
+            Self::List(command) => command.run(global).await,
+            Self::Search(command) => command.run(global).await,
+            Self::Promote(command) => command.run(global).await,
+            Self::Rollback(command) => command.run(global).await,
+            Self::Stage(command) => command.run(global).await,
+            Self::Alias(command) => command.run(global).await,
+            Self::Pull(command) => command.run(global).await,
+        }
+    }
+}
+
+/// What a stage or alias is expected to hold.
+fn expectation(expected: Option<&Expected>) -> Result<Expect> {
+    match expected {
+        None => Ok(Expect::Any),
+        Some(Expected::Nothing) => Ok(Expect::Nothing),
+        Some(Expected::Version(version)) => {
+            let parsed = version.as_str().parse();
+            parsed.map(Expect::Version).map_err(|error| {
+                mainstay::Error::invalid("not a semantic version, nor none")
+                    .context("expected", version)
+                    .with_source(error)
+            })
+        }
+    }
+}

@@ -1,0 +1,201 @@
+//! `mainstay model register`
+
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use clap::Args;
+use mainstay::registry::signature::{MAX_SIGNATURE_BYTES, Signature};
+use mainstay::registry::{self, ModelSpec, Registered, Relation, files_at};
+use mainstay::repo::View;
+use mainstay::{Error, Locator, Name, Result};
+
+use crate::args::{self, Pair, Slot};
+use crate::cli::Global;
+use crate::output::Answer;
+use crate::text::{BOLD, Cell, Line, fields, or_dash};
+
+/// Register a model version: its files, and what it was made from
+///
+/// The version number follows from the differences to the version before: another signature, other
+/// files, other hyperparameters. --bump may ask for more, not for less.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Example:
+  mainstay model register fraud model.safetensors --data payments@7 --data validation=payments@6 \\
+      --code training@9f31c2a --env trainer --param depth=6 --seed numpy=42 --metric auc=0.93 \\
+      --signature signature.json
+  mainstay model register fraud small/ --parent fraud@1.2.0 --relation distill --data payments")]
+pub(crate) struct Register {
+    /// The model
+    name: Name,
+    /// Its file, or a directory whose files are taken
+    path: PathBuf,
+    /// Data it was made from, role train unless said; may be repeated
+    #[arg(long, value_name = "[ROLE=]REF", value_parser = Slot::data)]
+    data: Vec<Slot>,
+    /// The commit it was made with; REPO is the model's name unless said
+    #[arg(long, value_name = "[REPO@]COMMIT")]
+    code: Option<Commit>,
+    /// The working tree had changes beyond the commit
+    #[arg(long, requires = "code")]
+    dirty: bool,
+    /// The environment it was made in
+    #[arg(long, value_name = "REF", value_parser = args::env)]
+    env: Option<Locator>,
+    /// A hyperparameter: a JSON scalar, or else text; may be repeated
+    #[arg(long = "param", value_name = "KEY=VALUE")]
+    params: Vec<Pair>,
+    /// The seed of a source of random numbers; may be repeated
+    #[arg(long = "seed", value_name = "KEY=NUMBER")]
+    seeds: Vec<Pair>,
+    /// What was measured; may be repeated
+    #[arg(long = "metric", value_name = "KEY=NUMBER")]
+    metrics: Vec<Pair>,
+    /// The data on which the metrics were measured
+    #[arg(long, value_name = "REF", value_parser = args::data, requires = "metrics")]
+    measured_on: Option<Locator>,
+    /// A model it was made from; may be repeated
+    #[arg(long = "parent", value_name = "REF", value_parser = args::model, requires = "relation")]
+    parents: Vec<Locator>,
+    /// How it was made from its parents: fine_tune, continue, distill, merge, quantize, prune,
+    /// convert, checkpoint or copy
+    #[arg(long, requires = "parents")]
+    relation: Option<Relation>,
+    /// A JSON file that says what it takes and gives, as MLflow writes it
+    #[arg(long, value_name = "FILE")]
+    signature: Option<PathBuf>,
+    /// auto, major, minor, patch, or the exact version
+    #[arg(long, value_name = "LEVEL", default_value = "auto")]
+    bump: Bump,
+    /// A free label; may be repeated
+    #[arg(long = "tag", value_name = "KEY=VALUE")]
+    tags: Vec<Pair>,
+    /// Free text
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    description: String,
+}
+
+/// `[REPO@]COMMIT`.
+#[derive(Debug, Clone)]
+struct Commit {
+    repository: Option<Name>,
+    commit: Name,
+}
+
+impl FromStr for Commit {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (repository, commit) = match text.split_once('@') {
+            Some((repository, commit)) => (Some(repository.parse()?), commit),
+            None => (None, text),
+        };
+        Ok(Self {
+            repository,
+            commit: commit.parse()?,
+        })
+    }
+}
+
+#[derive(Debug, Clone)]
+struct Bump(registry::Bump);
+
+impl FromStr for Bump {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        if text == "auto" {
+            return Ok(Self(registry::Bump::Auto));
+        }
+        if let Ok(level) = text.parse() {
+            return Ok(Self(registry::Bump::Declared(level)));
+        }
+        let exact = text.parse().map(registry::Bump::Exact).map(Self);
+        exact.map_err(|error| {
+            Error::invalid("expected auto, major, minor, patch, or a version as 1.2.0")
+                .with_source(error)
+        })
+    }
+}
+
+impl Register {
+    pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
+        let workspace = global.open().await?;
+        let view = workspace.repo().view().await?;
+        let files = files_at(&self.path).await?;
+        let spec = self.spec(&view, global)?.with_files(files);
+        let registered = workspace.models().register(spec).await?;
+        global
+            .output()
+            .result(&registered, |out| write(&registered, out))?;
+        Ok(Answer::Yes)
+    }
+
+    fn spec(self, view: &View, global: &Global) -> Result<ModelSpec> {
+        let reason = global.reason(format!("register {}", self.name));
+        let mut spec = ModelSpec::new(self.name, global.actor()?, reason)
+            .with_bump(self.bump.0)
+            .with_description(self.description);
+        for Slot { role, reference } in self.data {
+            spec = spec.with_data(role, mainstay::resolve(view, &reference)?);
+        }
+        if let Some(Commit { repository, commit }) = self.code {
+            let repository = repository.unwrap_or_else(|| spec.model.clone());
+            spec = spec.with_code(repository, commit);
+        }
+        if self.dirty {
+            spec = spec.with_dirty_code();
+        }
+        if let Some(env) = &self.env {
+            spec = spec.with_environment(mainstay::resolve(view, env)?);
+        }
+        if let Some(relation) = self.relation {
+            for parent in &self.parents {
+                spec = spec.with_parent(mainstay::resolve(view, parent)?, relation);
+            }
+        }
+        let measured_on = self.measured_on.map(|data| mainstay::resolve(view, &data));
+        let measured_on = measured_on.transpose()?;
+        for (name, value) in args::collect(self.metrics, "metric", args::number)? {
+            spec = match measured_on.clone() {
+                Some(data) => spec.with_metric_on(name, value, data),
+                None => spec.with_metric(name, value),
+            };
+        }
+        for (name, value) in args::collect(self.params, "param", |text| Ok(args::scalar(text)))? {
+            spec = spec.with_parameter(name, value);
+        }
+        for (name, seed) in args::collect(self.seeds, "seed", args::count)? {
+            spec = spec.with_seed(name, seed);
+        }
+        for (key, value) in args::texts(self.tags, "tag")? {
+            spec = spec.with_tag(key, value);
+        }
+        if let Some(path) = &self.signature {
+            spec = spec.with_signature(signature(path)?);
+        }
+        Ok(spec)
+    }
+}
+
+fn signature(path: &std::path::Path) -> Result<Signature> {
+    let text = args::read_text(path, MAX_SIGNATURE_BYTES)?;
+    let parsed: Result<Signature> = text.parse();
+    parsed.map_err(|error| error.context("path", path.display()))
+}
+
+fn write(registered: &Registered, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+    fields(
+        out,
+        [
+            ("version", Cell::new(&registered.node, BOLD)),
+            ("bump", or_dash(registered.bump).into()),
+            ("artifact", registered.artifact.into()),
+            ("reproducibility", registered.reproducibility_digest.into()),
+        ],
+    )?;
+    for reason in &registered.reasons {
+        writeln!(out, "  {}", Line(&reason.to_string()))?;
+    }
+    Ok(())
+}

@@ -1,0 +1,70 @@
+//! `mainstay model search`
+
+use clap::Args;
+use mainstay::Result;
+use mainstay::registry::search::Page;
+
+use crate::cli::Global;
+use crate::output::Answer;
+use crate::text::{Table, joined};
+
+/// Find versions by stage, tags, metrics and parameters
+///
+/// The query is MLflow's filter language, with ORDER BY: comparisons joined by AND. A comparison is
+/// one of
+///   name, version, stage, alias, description, data, code, environment, created, ordinal
+///   tags.KEY, metrics.KEY, params.KEY
+/// with =, !=, <, <=, >, >=, LIKE, ILIKE, IN (…), IS NULL. Text stands in single quotes. Without a
+/// query everything is listed, the newest first.
+#[derive(Debug, Args)]
+#[command(
+    verbatim_doc_comment,
+    after_long_help = "\
+Example:
+  mainstay model search \"tags.team = 'risk' AND metrics.auc > 0.9 ORDER BY metrics.auc DESC\""
+)]
+pub(crate) struct Search {
+    /// What to find
+    #[arg(default_value = "", hide_default_value = true)]
+    query: String,
+    /// At most so many results
+    #[arg(long, value_name = "N", default_value_t = 100)]
+    limit: usize,
+    /// Continue after a page, with its next
+    #[arg(long, value_name = "NEXT")]
+    after: Option<String>,
+}
+
+impl Search {
+    pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
+        let mut page = Page::default().with_limit(self.limit);
+        if let Some(after) = self.after {
+            page = page.with_after(after);
+        }
+        let models = global.open().await?.models();
+        let found = models.search(&self.query, &page).await?;
+        let output = global.output();
+        output.result(&found, |out| {
+            let mut table = Table::new(["model", "version", "stage", "aliases", "metrics", "tags"]);
+            for hit in &found.results {
+                let metrics = hit.metrics.iter().map(|(k, v)| format!("{k}={v}"));
+                let tags = hit.tags.iter().map(|(k, v)| format!("{k}={v}"));
+                table.row([
+                    (&hit.model).into(),
+                    (&hit.version).into(),
+                    (&hit.stage).into(),
+                    joined(&hit.aliases).into(),
+                    joined(metrics).into(),
+                    joined(tags).into(),
+                ]);
+            }
+            table.write(out)
+        })?;
+        match &found.next {
+            Some(next) => output.note(&format!("more with --after '{next}'")),
+            None if found.results.is_empty() => output.note("nothing found"),
+            None => {}
+        }
+        Ok(Answer::Yes)
+    }
+}

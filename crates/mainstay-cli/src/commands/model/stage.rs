@@ -1,0 +1,127 @@
+//! `mainstay model stage`
+
+use clap::Args;
+use mainstay::registry::{self, StageChange, StagePolicy};
+use mainstay::repo::View;
+use mainstay::{Error, Name, NodeRef, Result};
+use serde::Serialize;
+
+use crate::cli::Global;
+use crate::output::Answer;
+use crate::text::{BOLD, Cell, DIM, Table, joined, when};
+
+/// Show which versions are in which stage, and who moved them there
+///
+/// Versions move with promote and rollback.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Example:
+  mainstay model stage fraud
+  mainstay model stage fraud production --history")]
+pub(crate) struct Stage {
+    /// The model
+    model: Name,
+    /// Show this stage only
+    stage: Option<Name>,
+    /// Show every move, newest first
+    #[arg(long)]
+    history: bool,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    model: &'a Name,
+    stages: Vec<Held>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    history: Option<Vec<StageChange>>,
+}
+
+#[derive(Serialize)]
+struct Held {
+    stage: Name,
+    exclusive: bool,
+    versions: Vec<NodeRef>,
+}
+
+impl Stage {
+    pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
+        let workspace = global.open().await?;
+        let view = workspace.repo().view().await?;
+        let stages = self.stages(&view)?;
+        let history = if self.history {
+            let models = workspace.models();
+            let changes = models.stage_history(&self.model, self.stage.as_ref());
+            Some(changes.await?)
+        } else {
+            None
+        };
+        let document = Document {
+            model: &self.model,
+            stages,
+            history,
+        };
+        global
+            .output()
+            .result(&document, |out| document.write(out))?;
+        Ok(Answer::Yes)
+    }
+
+    fn stages(&self, view: &View) -> Result<Vec<Held>> {
+        let versions = registry::versions(view, &self.model)?;
+        if versions.is_empty() {
+            return Err(Error::not_found("model", &self.model));
+        }
+        let policy = StagePolicy::of(view, &self.model)?;
+        if let Some(stage) = &self.stage {
+            policy.stage(stage)?;
+        }
+        let wanted = policy.stages.iter().filter(|stage| {
+            let only = self.stage.as_ref();
+            only.is_none_or(|only| *only == stage.name)
+        });
+        let held = wanted.map(|stage| Held {
+            stage: stage.name.clone(),
+            exclusive: stage.exclusive,
+            versions: versions
+                .iter()
+                .filter(|version| version.stage == stage.name)
+                .map(|version| version.node.clone())
+                .collect(),
+        });
+        Ok(held.collect())
+    }
+}
+
+impl Document<'_> {
+    fn write(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+        let mut table = Table::new(["stage", "versions"]);
+        for held in &self.stages {
+            let style = if held.exclusive {
+                BOLD
+            } else {
+                crate::text::PLAIN
+            };
+            table.row([
+                Cell::new(&held.stage, style),
+                joined(held.versions.iter().map(NodeRef::version)).into(),
+            ]);
+        }
+        table.write(out)?;
+        let Some(history) = &self.history else {
+            return Ok(());
+        };
+        writeln!(out)?;
+        let mut moves = Table::new(["version", "from", "to", "time", "actor", "reason"]);
+        for change in history {
+            moves.row([
+                change.model.version().into(),
+                (&change.from).into(),
+                (&change.to).into(),
+                Cell::new(when(change.time), DIM),
+                (&change.actor).into(),
+                (&change.reason).into(),
+            ]);
+        }
+        moves.write(out)
+    }
+}
