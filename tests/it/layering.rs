@@ -16,7 +16,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("mainstay-lineage", &["mainstay-repo"]),
     ("mainstay-env", &["mainstay-repo"]),
     ("mainstay-experiment", &["mainstay-core"]),
-    ("mainstay-rollout", &["mainstay-repo", "mainstay-experiment"]),
+    (
+        "mainstay-rollout",
+        &["mainstay-repo", "mainstay-experiment"],
+    ),
     (
         "mainstay",
         &[
@@ -47,7 +50,10 @@ const QUARANTINED: &[(&str, &[&str])] = &[
 #[test]
 fn every_dependency_between_members_points_down_the_layers() {
     let packages = members();
-    let names: BTreeSet<&str> = packages.iter().map(|package| package.name.as_str()).collect();
+    let names: BTreeSet<&str> = packages
+        .iter()
+        .map(|package| package.name.as_str())
+        .collect();
     let ruled: BTreeSet<&str> = ALLOWED.iter().map(|(name, _)| *name).collect();
     assert_eq!(names, ruled, "every member has its place in the layers");
 
@@ -95,7 +101,11 @@ fn experiment_and_env_need_only_the_core_by_default() {
 
 fn members() -> Vec<Package> {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
-    let metadata = MetadataCommand::new().manifest_path(manifest).no_deps().exec().unwrap();
+    let metadata = MetadataCommand::new()
+        .manifest_path(manifest)
+        .no_deps()
+        .exec()
+        .unwrap();
     metadata.packages
 }
 

@@ -1,3 +1,4 @@
 //! What only the crates together can show.
 
 mod layering;
+mod processes;

@@ -1,0 +1,89 @@
+//! Datasets: schema and drift.
+
+use async_trait::async_trait;
+use mainstay_core::{NodeRef, Result};
+use mainstay_data::Datasets;
+use mainstay_data::diff::{ColumnDiff, DatasetDiff, Verdict};
+use mainstay_lineage::change::{Describe, Description, Severity};
+
+/// How many drifted columns a summary names.
+const NAMED: usize = 3;
+
+#[derive(Debug)]
+pub(super) struct DescribeData(pub(super) Datasets);
+
+#[async_trait]
+impl Describe for DescribeData {
+    async fn describe(&self, a: &NodeRef, b: &NodeRef) -> Result<Option<Description>> {
+        let diff = self.0.compare(a, b).await?;
+        let severity = match diff.verdict {
+            Verdict::Pass if diff.same_table => Severity::None,
+            Verdict::Pass => Severity::Low,
+            Verdict::Warn => Severity::Medium,
+            _ => Severity::High,
+        };
+        Ok(Some(
+            Description::new(summary(&diff), severity).with_detail(super::json(&diff)?),
+        ))
+    }
+}
+
+fn summary(diff: &DatasetDiff) -> String {
+    let mut parts: Vec<String> = Vec::new();
+    let drifted = diff
+        .columns
+        .iter()
+        .filter(|column| column.verdict > Verdict::Pass);
+    parts.extend(drifted.take(NAMED).map(drift));
+    let schema = &diff.schema;
+    parts.extend(
+        schema
+            .removed
+            .iter()
+            .map(|column| format!("{} removed", column.name)),
+    );
+    parts.extend(
+        schema
+            .renamed
+            .iter()
+            .map(|rename| format!("{} is now {}", rename.from, rename.to)),
+    );
+    parts.extend(schema.changed.iter().map(|change| {
+        format!(
+            "{}: {} → {}",
+            change.name, change.before.logical_type, change.after.logical_type
+        )
+    }));
+    parts.extend(
+        schema
+            .added
+            .iter()
+            .map(|column| format!("{} added", column.name)),
+    );
+    if diff.rows.before != diff.rows.after {
+        parts.push(format!("{} → {} rows", diff.rows.before, diff.rows.after));
+    }
+    match parts.is_empty() {
+        true if diff.same_table => "same table".to_owned(),
+        true if diff.same_rows => "same rows in another order".to_owned(),
+        true => "values changed, no drift".to_owned(),
+        false => parts.join("; "),
+    }
+}
+
+fn drift(column: &ColumnDiff) -> String {
+    let mut text = format!("{} drifted", column.name);
+    if let Some(psi) = column.drift.psi {
+        text.push_str(&format!(" (PSI {psi:.2}"));
+        if let (Some(before), Some(after)) = (mean(&column.stats.before), mean(&column.stats.after))
+        {
+            text.push_str(&format!(", mean {before:.1} → {after:.1}"));
+        }
+        text.push(')');
+    }
+    text
+}
+
+fn mean(stats: &mainstay_data::stats::ColumnStats) -> Option<f64> {
+    stats.numeric.as_ref()?.mean
+}

@@ -1,0 +1,52 @@
+//! Environments: what the serving policy finds.
+
+use async_trait::async_trait;
+use mainstay_core::{NodeRef, Result};
+use mainstay_env::{Environments, Policy, Report, Verdict, compare};
+use mainstay_lineage::change::{Describe, Description, Severity};
+use mainstay_repo::View;
+
+/// How many findings a summary names.
+const NAMED: usize = 3;
+
+#[derive(Debug)]
+pub(super) struct DescribeEnvironment(pub(super) View);
+
+#[async_trait]
+impl Describe for DescribeEnvironment {
+    async fn describe(&self, a: &NodeRef, b: &NodeRef) -> Result<Option<Description>> {
+        let before = Environments::find(&self.0, &a.clone().into())?;
+        let after = Environments::find(&self.0, &b.clone().into())?;
+        let report = compare(&before.manifest, &after.manifest, Policy::Serve);
+        let severity = match report.verdict {
+            Verdict::Fail => Severity::High,
+            Verdict::Warn => Severity::Medium,
+            _ => Severity::Low,
+        };
+        Ok(Some(
+            Description::new(summary(&report), severity).with_detail(super::json(&report)?),
+        ))
+    }
+}
+
+fn summary(report: &Report) -> String {
+    let named: Vec<String> = report
+        .findings
+        .iter()
+        .take(NAMED)
+        .map(|finding| {
+            let side = |side: &Option<String>| side.clone().unwrap_or_else(|| "nothing".to_owned());
+            format!(
+                "{}: {} → {}",
+                finding.path,
+                side(&finding.a),
+                side(&finding.b)
+            )
+        })
+        .collect();
+    match report.findings.len() {
+        0 => "no difference that matters for serving".to_owned(),
+        count if count > NAMED => format!("{}; and {} more", named.join("; "), count - NAMED),
+        _ => named.join("; "),
+    }
+}

@@ -1,0 +1,93 @@
+//! Models: what asks for a new version, and what was measured.
+
+use async_trait::async_trait;
+use mainstay_core::{NodeRef, Result};
+use mainstay_lineage::change::{Describe, Description, Severity};
+use mainstay_registry::signature::CompatOptions;
+use mainstay_registry::{Level, ModelInfo, Reason, differences, show};
+use mainstay_repo::View;
+use serde::Serialize;
+
+#[derive(Debug)]
+pub(super) struct DescribeModel(pub(super) View);
+
+#[derive(Serialize)]
+struct Detail {
+    reasons: Vec<Reason>,
+    metrics: Vec<MetricChange>,
+}
+
+#[derive(Serialize)]
+struct MetricChange {
+    name: String,
+    a: Option<f64>,
+    b: Option<f64>,
+}
+
+#[async_trait]
+impl Describe for DescribeModel {
+    async fn describe(&self, a: &NodeRef, b: &NodeRef) -> Result<Option<Description>> {
+        let before = show(&self.0, &a.clone().into())?;
+        let after = show(&self.0, &b.clone().into())?;
+        let reasons = differences(&before.record, &after.record, CompatOptions::default());
+        let detail = Detail {
+            metrics: metrics(&before, &after),
+            reasons,
+        };
+        let severity = match detail.reasons.first().map(|reason| reason.level) {
+            Some(Level::Major) => Severity::High,
+            Some(Level::Minor) => Severity::Medium,
+            Some(_) => Severity::Low,
+            None => Severity::None,
+        };
+        let summary = summary(&before, &after, &detail);
+        Ok(Some(
+            Description::new(summary, severity).with_detail(super::json(&detail)?),
+        ))
+    }
+}
+
+fn metrics(before: &ModelInfo, after: &ModelInfo) -> Vec<MetricChange> {
+    let names: std::collections::BTreeSet<&String> =
+        before.metrics.keys().chain(after.metrics.keys()).collect();
+    let finite = |info: &ModelInfo, name: &str| {
+        info.metrics
+            .get(name)
+            .map(|metric| metric.value())
+            .filter(|value| value.is_finite())
+    };
+    names
+        .into_iter()
+        .map(|name| MetricChange {
+            name: name.clone(),
+            a: finite(before, name),
+            b: finite(after, name),
+        })
+        .filter(|metric| metric.a != metric.b)
+        .collect()
+}
+
+/// Three decimals for the eye; the detail has all of them.
+fn rounded(value: f64) -> f64 {
+    (value * 1_000.0).round() / 1_000.0
+}
+
+fn summary(before: &ModelInfo, after: &ModelInfo, detail: &Detail) -> String {
+    let mut parts = vec![format!("{} → {}", before.version(), after.version())];
+    parts.extend(detail.metrics.iter().filter_map(|metric| {
+        Some(format!(
+            "{} {} → {}",
+            metric.name,
+            rounded(metric.a?),
+            rounded(metric.b?)
+        ))
+    }));
+    let mut rules: Vec<&str> = detail
+        .reasons
+        .iter()
+        .map(|reason| reason.rule.as_str())
+        .collect();
+    rules.dedup();
+    parts.extend(rules.into_iter().map(|rule| rule.replace('_', " ")));
+    parts.join("; ")
+}

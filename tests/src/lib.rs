@@ -1,1 +1,0 @@
-//! Cross-crate behaviour of the workspace; see `it/`.
