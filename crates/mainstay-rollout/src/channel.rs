@@ -7,7 +7,7 @@ use mainstay_repo::{RefState, Series, Value, View};
 use serde::{Deserialize, Serialize};
 
 use crate::record;
-use crate::{Input, RolloutSpec, RolloutState};
+use crate::{Event, Input, RolloutSpec, RolloutState};
 
 pub(crate) const CONFIG_KIND: &str = "channel.config";
 pub(crate) const SPEC_KIND: &str = "rollout.spec";
@@ -81,24 +81,23 @@ pub(crate) struct Rollout {
 }
 
 impl Rollout {
-    /// Returns the state after `input`; `None` when nothing is to be done.
-    pub(crate) fn evolve(&self, input: &Input) -> Result<Option<RolloutState>> {
-        let events = self.spec.decide(&self.state, input)?;
-        if events.is_empty() {
-            return Ok(None);
-        }
+    /// Says what `input` leads to.
+    pub(crate) fn decide(&self, input: &Input) -> Result<Vec<Event>> {
+        self.spec.decide(&self.state, input)
+    }
+
+    /// Returns the state after `events`, which one input led to.
+    pub(crate) fn after(&self, events: &[Event]) -> Result<RolloutState> {
         let mut state = self.state.clone();
         state.window = None;
         events
             .iter()
             .try_fold(state, |state, event| self.spec.evolve(state, event))
-            .map(Some)
     }
 
-    /// Returns the state after `input`, which always changes it.
+    /// Returns the state after `input`.
     pub(crate) fn apply(&self, input: &Input) -> Result<RolloutState> {
-        let next = self.evolve(input)?;
-        Ok(next.unwrap_or_else(|| self.state.clone()))
+        self.after(&self.decide(input)?)
     }
 }
 
@@ -144,6 +143,12 @@ impl<'v> Channel<'v> {
         Ok(pointee(&path, state)?.map(|unit| (unit, state.seq)))
     }
 
+    /// Returns the unit of a channel that must serve one.
+    pub(crate) fn expect_current(&self) -> Result<(NodeRef, u64)> {
+        self.current()?
+            .ok_or_else(|| Error::corrupt(format!("channel/{}/current", self.name), "missing"))
+    }
+
     pub(crate) fn config(&self) -> Result<ChannelConfig> {
         let stored = record::read(self.view, &self.config_path()?, CONFIG_KIND)?;
         Ok(stored.unwrap_or_default())
@@ -179,6 +184,18 @@ impl<'v> Channel<'v> {
     pub(crate) fn expect_latest(&self) -> Result<Rollout> {
         self.latest()?
             .ok_or_else(|| Error::not_found("channel", &self.name))
+    }
+
+    /// Reads the rollout that changed last: the newest, unless an older one was undone after it.
+    pub(crate) fn last_changed(&self) -> Result<Rollout> {
+        let mut last = self.expect_latest()?;
+        for node in self.rollout_nodes() {
+            let changed = self.view.get(&self.state_path(&node)?);
+            if changed.is_some_and(|state| state.seq > last.state_seq) {
+                last = self.rollout(node)?;
+            }
+        }
+        Ok(last)
     }
 
     /// Reads the rollout that brought the unit that serves.

@@ -1,6 +1,6 @@
 //! The data plane: which unit answers a request.
 
-use mainstay_core::{Error, NodeRef, Result};
+use mainstay_core::{NodeRef, Result};
 use mainstay_experiment::Split;
 
 use crate::channel::Channel;
@@ -50,9 +50,7 @@ pub struct Route<'router> {
 impl Router {
     pub(crate) fn read(channel: &Channel<'_>) -> Result<Self> {
         let rollout = channel.expect_latest()?;
-        let (current, current_seq) = channel.current()?.ok_or_else(|| {
-            Error::corrupt(format!("channel/{}/current", channel.name), "missing")
-        })?;
+        let (current, current_seq) = channel.expect_current()?;
         let weights = canary_weights(&rollout.spec, &rollout.state);
         Ok(Self {
             control: current,

@@ -1,12 +1,12 @@
 //! How a channel stands.
 
-use mainstay_core::{Error, Name, NodeRef, Result, Timestamp};
+use mainstay_core::{Name, NodeRef, Result, Timestamp};
 use serde::Serialize;
 
 use crate::channel::{Channel, Rollout};
 use crate::{Event, GuardrailStatus, Phase, RolloutSpec, RolloutState, StepRequests, Weights};
 
-/// How a channel stands: what serves, and how its newest rollout is doing.
+/// How a channel stands: what serves, and the rollout that is live or changed last.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct Status {
@@ -14,9 +14,9 @@ pub struct Status {
     pub channel: Name,
     /// The unit that serves as the baseline, or everything when nothing is being rolled out.
     pub unit: NodeRef,
-    /// The unit of the newest rollout.
+    /// The unit that the rollout is to bring, or brought, or failed to.
     pub candidate: NodeRef,
-    /// The newest rollout.
+    /// The rollout.
     pub rollout: NodeRef,
     /// Where it stands.
     pub state: Phase,
@@ -41,14 +41,12 @@ pub struct Status {
 impl Status {
     /// Reads how a channel stands.
     pub(crate) fn read(channel: &Channel<'_>) -> Result<Self> {
-        let rollout = channel.expect_latest()?;
-        let (unit, _) = channel.current()?.ok_or_else(|| {
-            Error::corrupt(format!("channel/{}/current", channel.name), "missing")
-        })?;
+        let rollout = channel.last_changed()?;
+        let (unit, _) = channel.expect_current()?;
         Ok(Self::of(channel, unit, &rollout))
     }
 
-    /// Describes a channel that serves `unit` with `rollout` as its newest.
+    /// Describes a channel that serves `unit`, by `rollout`.
     pub(crate) fn of(channel: &Channel<'_>, unit: NodeRef, rollout: &Rollout) -> Self {
         Self::new(
             &channel.name,

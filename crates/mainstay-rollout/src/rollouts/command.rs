@@ -3,7 +3,7 @@
 use mainstay_core::{Actor, Name, Result};
 use mainstay_repo::{Repo, Step};
 
-use super::finish::{serves_after, transition};
+use super::finish::Transition;
 use crate::channel::Channel;
 use crate::{Input, Status};
 
@@ -43,9 +43,9 @@ async fn command(
             let channel = Channel::new(view, channel);
             let rollout = channel.expect_latest()?;
             let next = rollout.apply(input)?;
-            let (draft, rollout) = transition(&channel, rollout, next)?;
-            let status = Status::of(&channel, serves_after(&channel, &rollout)?, &rollout);
-            let transaction = draft.into_transaction(actor.clone(), reason);
+            let after = Transition::new(&channel, rollout, next)?;
+            let status = Status::of(&channel, after.serves, &after.rollout);
+            let transaction = after.draft.into_transaction(actor.clone(), reason);
             Ok(Step::Commit(transaction, status))
         })
         .await?;

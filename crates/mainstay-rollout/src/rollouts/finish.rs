@@ -38,72 +38,75 @@ fn plan(
         SwitchAction::RollBack => (candidate, baseline),
         _ => (baseline, candidate),
     };
-    let (mut draft, next) = transition(channel, rollout, state)?;
+    let Transition {
+        rollout,
+        serves,
+        mut draft,
+    } = Transition::new(channel, rollout, state)?;
     draft.check(channel.view, to.ref_path());
-    // A rollback may end another rollout than the newest; the channel's status is the newest's.
-    let newest = match channel.latest()? {
-        Some(latest) if latest.node != next.node => latest,
-        _ => next.clone(),
-    };
-    let serves = serves_after(channel, &next)?;
     Ok(SwitchPlan {
         channel: channel.name.clone(),
         action,
-        rollout: next.node,
         from: Some(from),
         to,
         supersedes: None,
         moves: draft.moves.clone(),
-        after: Status::of(channel, serves, &newest),
+        after: Status::of(channel, serves, &rollout),
+        rollout: rollout.node,
         draft,
     })
 }
 
-/// Drafts the change of a rollout to `next`, with the pointers that move.
-///
-/// The pointers move when the candidate gets everything, and back when that is undone; a rollout that
-/// ends before has not moved any.
-pub(super) fn transition(
-    channel: &Channel<'_>,
-    rollout: Rollout,
-    next: RolloutState,
-) -> Result<(Draft, Rollout)> {
-    let mut draft = Draft::default();
-    let mut rollout = rollout;
-    let before = std::mem::replace(&mut rollout.state, next);
-    let (was, is) = (before.phase, rollout.state.phase);
-    if was.is_live() && is == Phase::Completed {
-        expect_current(channel, rollout.spec.baseline.as_ref())?;
-        let unit = Unit::read(channel.view, &rollout.spec.candidate)?;
-        rollout.state.restore = draft.serve(channel, &unit, &Pointers::new())?;
-    } else if was == Phase::Completed && is == Phase::RolledBack {
-        expect_current(channel, Some(&rollout.spec.candidate))?;
-        let baseline = rollout.spec.baseline.as_ref().ok_or_else(nothing_before)?;
-        let unit = Unit::read(channel.view, baseline)?;
-        draft.serve(channel, &unit, &before.restore)?;
-    }
-    draft.write(
-        channel.view,
-        rollout.state_path.clone(),
-        record::encode(STATE_KIND, &rollout.state)?,
-    );
-    Ok((draft, rollout))
+/// A change of a rollout, and what has to be written for it.
+pub(super) struct Transition {
+    /// The rollout as it will be.
+    pub(super) rollout: Rollout,
+    /// The unit that will serve.
+    pub(super) serves: NodeRef,
+    /// What to write.
+    pub(super) draft: Draft,
 }
 
-/// Names the unit that serves once `rollout` is as given.
-pub(super) fn serves_after(channel: &Channel<'_>, rollout: &Rollout) -> Result<NodeRef> {
-    match rollout.state.phase {
-        Phase::Completed => Ok(rollout.spec.candidate.clone()),
-        Phase::Running | Phase::Paused | Phase::RolledBack | Phase::Superseded => rollout
-            .spec
-            .baseline
-            .clone()
-            .ok_or_else(|| Error::corrupt(&channel.name, "a live rollout without a baseline")),
+impl Transition {
+    /// Drafts the change of a rollout to `next`, with the pointers that move.
+    ///
+    /// The pointers move when the candidate gets everything, and back when that is undone; a rollout
+    /// that ends before has not moved any.
+    pub(super) fn new(
+        channel: &Channel<'_>,
+        mut rollout: Rollout,
+        next: RolloutState,
+    ) -> Result<Self> {
+        let mut draft = Draft::default();
+        let before = std::mem::replace(&mut rollout.state, next);
+        let (candidate, baseline) = (&rollout.spec.candidate, rollout.spec.baseline.as_ref());
+        let serves = match (before.phase, rollout.state.phase) {
+            (Phase::Running, Phase::Completed) => {
+                expect_unmoved(channel, baseline)?;
+                let unit = Unit::read(channel.view, candidate)?;
+                rollout.state.restore = draft.serve(channel, &unit, &Pointers::new())?;
+                unit.node
+            }
+            (Phase::Completed, Phase::RolledBack) => {
+                expect_unmoved(channel, Some(candidate))?;
+                let unit = Unit::read(channel.view, baseline.ok_or_else(nothing_before)?)?;
+                draft.serve(channel, &unit, &before.restore)?;
+                unit.node
+            }
+            _ => channel.expect_current()?.0,
+        };
+        let record = record::encode(STATE_KIND, &rollout.state)?;
+        draft.write(channel.view, rollout.state_path.clone(), record);
+        Ok(Self {
+            rollout,
+            serves,
+            draft,
+        })
     }
 }
 
 /// Refuses to move a channel that was moved behind the rollouts' back.
-fn expect_current(channel: &Channel<'_>, expected: Option<&NodeRef>) -> Result<()> {
+fn expect_unmoved(channel: &Channel<'_>, expected: Option<&NodeRef>) -> Result<()> {
     let current = channel.current()?.map(|(unit, _)| unit);
     if current.as_ref() == expected {
         return Ok(());

@@ -4,7 +4,7 @@ use mainstay_core::{Actor, Name, Result};
 use mainstay_repo::{Repo, Step};
 use serde::Serialize;
 
-use super::finish::{serves_after, transition};
+use super::finish::Transition;
 use crate::channel::Channel;
 use crate::{Event, Input, Status, Window};
 
@@ -68,10 +68,11 @@ fn step(channel: &Channel<'_>, window: &Window, actor: &Actor) -> Result<Step<De
     if !rollout.state.phase.is_live() {
         return dropped(Action::Ended);
     }
-    let input = Input::Observe(window.clone());
-    let Some(next) = rollout.evolve(&input)? else {
+    let events = rollout.decide(&Input::Observe(window.clone()))?;
+    if events.is_empty() {
         return dropped(Action::Repeated);
-    };
+    }
+    let next = rollout.after(&events)?;
     let action = match &next.last_event {
         Event::Advanced { .. } => Action::Advanced,
         Event::Completed { .. } => Action::Completed,
@@ -79,8 +80,8 @@ fn step(channel: &Channel<'_>, window: &Window, actor: &Actor) -> Result<Step<De
         _ => Action::Held,
     };
     let reason = next.last_event.to_string();
-    let (draft, rollout) = transition(channel, rollout, next)?;
-    let status = Status::of(channel, serves_after(channel, &rollout)?, &rollout);
-    let transaction = draft.into_transaction(actor.clone(), &reason);
+    let after = Transition::new(channel, rollout, next)?;
+    let status = Status::of(channel, after.serves, &after.rollout);
+    let transaction = after.draft.into_transaction(actor.clone(), &reason);
     Ok(Step::Commit(transaction, Decision { action, status }))
 }

@@ -120,14 +120,18 @@ async fn rollbacks_go_back_step_by_step_and_never_forward() {
         let unit = workshop.unit(n).await;
         workshop.put(&unit).await;
     }
-    for expected in ["unit:support@2", "unit:support@1"] {
+    for (expected, undone) in [
+        ("unit:support@2", "rollout:prod@3"),
+        ("unit:support@1", "rollout:prod@2"),
+    ] {
         let status = workshop
             .rollouts
             .rollback(&prod(), actor(), "bad")
             .await
             .unwrap();
         assert_eq!(status.unit, node(expected));
-        assert_eq!(workshop.status().await.unit, node(expected));
+        assert_eq!(status.rollout, node(undone));
+        assert_eq!(workshop.status().await, status);
     }
 }
 
