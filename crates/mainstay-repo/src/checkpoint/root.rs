@@ -1,7 +1,7 @@
 //! The format of a checkpoint's root; its normative page is `docs/formats/checkpoint.md`.
 
 use bytes::Bytes;
-use mainstay_core::{Digest, Error, Result, Timestamp};
+use mainstay_core::{Digest, Error, RefPath, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::root_key;
@@ -54,12 +54,24 @@ impl Root {
     /// of a newer format.
     pub(crate) fn decode(seq: u64, bytes: &[u8]) -> Result<Self> {
         let root: Self = seal::decode(&root_key(seq), bytes)?;
-        if root.seq == seq {
-            Ok(root)
-        } else {
+        if root.seq != seq {
             let why = format!("holds the checkpoint of entry {}", root.seq);
-            Err(Error::corrupt(root_key(seq), why))
+            return Err(Error::corrupt(root_key(seq), why));
         }
+        if !root.is_in_order() {
+            return Err(Error::corrupt(root_key(seq), "slices out of order"));
+        }
+        Ok(root)
+    }
+
+    /// Reports whether the slices ascend. Then each is another shard, and reading them all reads no
+    /// more than is stored.
+    fn is_in_order(&self) -> bool {
+        let paths = self.refs.iter().map(|slice| slice.first.parse::<RefPath>());
+        let Ok(paths) = paths.collect::<Result<Vec<RefPath>>>() else {
+            return false;
+        };
+        paths.is_sorted_by(|a, b| a < b) && self.keys.is_sorted_by(|a, b| a.first < b.first)
     }
 
     /// Iterates over every shard.

@@ -173,6 +173,38 @@ fn a_root_round_trips_and_says_which_entry_it_is_of() {
 }
 
 #[test]
+fn a_root_that_names_a_shard_twice_or_out_of_order_is_corrupt() {
+    let slices: Vec<Slice> = shards(&refs(3_000))
+        .into_iter()
+        .map(|(slice, _)| slice)
+        .collect();
+    let [a, b, ..] = &slices[..] else {
+        unreachable!()
+    };
+    let unnamed = Slice {
+        first: "?".into(),
+        ..a.clone()
+    };
+    for slices in [
+        vec![a.clone(), a.clone()],
+        vec![b.clone(), a.clone()],
+        vec![unnamed],
+    ] {
+        let bytes = root(&slices).encode().unwrap();
+        assert_eq!(
+            Root::decode(9, &bytes).unwrap_err().kind(),
+            ErrorKind::Corrupt
+        );
+        let keys = Root {
+            keys: slices,
+            ..root(&[])
+        };
+        let expected = keys.keys.len() == 1;
+        assert_eq!(Root::decode(9, &keys.encode().unwrap()).is_ok(), expected);
+    }
+}
+
+#[test]
 fn keys_are_items_too() {
     let used = KeyUse {
         request: Digest::of(b"r"),

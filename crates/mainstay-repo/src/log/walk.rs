@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::stream::{self, BoxStream, Stream, StreamExt as _, TryStreamExt as _};
-use mainstay_core::{Actor, Error, RefPath, Result, Timestamp};
+use mainstay_core::{Actor, Digest, Error, RefPath, Result, Timestamp};
 
 use super::entry::{self, LoggedChange};
 use super::read::{self, READ_AHEAD, Stored};
@@ -57,18 +57,27 @@ async fn find_change(
 }
 
 /// Walks the log from the entry after `after` to the head.
+///
+/// An entry is passed on once the next one, or the head of the view, has confirmed it.
 pub(crate) fn forwards(inner: Arc<Inner>, after: u64) -> BoxStream<'static, Result<LogEntry>> {
     let walk = async move {
         let head = inner.refresh().await?;
-        let entries = read_many(inner, after.saturating_add(1)..=head.seq);
-        let mut before = None;
-        Ok::<_, Error>(checked(entries, move |stored| {
-            let follows = before.is_none_or(|digest| stored.entry.prev == Some(digest));
-            before = Some(stored.digest);
-            follows && (stored.entry.seq < head.seq || head.entry == before)
-        }))
+        let mut entries = read_many(inner, after.saturating_add(1)..=head.seq);
+        let first = entries.try_next().await?;
+        Ok::<_, Error>(stream::try_unfold(
+            (entries, first),
+            move |state| async move {
+                let (mut entries, Some(entry)) = state else {
+                    return Ok(None);
+                };
+                let next = entries.try_next().await?;
+                let confirmed = next.as_ref().map_or(head.entry, |next| next.entry.prev);
+                in_chain(&entry, confirmed)?;
+                Ok(Some((entry, (entries, next))))
+            },
+        ))
     };
-    stream::once(walk).try_flatten().boxed()
+    transactions(stream::once(walk).try_flatten())
 }
 
 /// Walks the log from the head to the first entry.
@@ -76,14 +85,29 @@ pub(crate) fn backwards(inner: Arc<Inner>) -> BoxStream<'static, Result<LogEntry
     let walk = async move {
         let head = inner.refresh().await?;
         let entries = read_many(inner, (1..=head.seq).rev());
-        let mut expected = head.entry;
-        Ok::<_, Error>(checked(entries, move |stored| {
-            let follows = expected == Some(stored.digest);
-            expected = stored.entry.prev;
-            follows
-        }))
+        Ok::<_, Error>(stream::try_unfold(
+            (entries, head.entry),
+            |state| async move {
+                let (mut entries, confirmed) = state;
+                let Some(entry) = entries.try_next().await? else {
+                    return Ok(None);
+                };
+                in_chain(&entry, confirmed)?;
+                let before = entry.entry.prev;
+                Ok(Some((entry, (entries, before))))
+            },
+        ))
     };
-    stream::once(walk).try_flatten().boxed()
+    transactions(stream::once(walk).try_flatten())
+}
+
+fn in_chain(stored: &Stored, confirmed: Option<Digest>) -> Result<()> {
+    if confirmed == Some(stored.digest) {
+        Ok(())
+    } else {
+        let why = "the hash chain of the log is broken after this entry";
+        Err(Error::corrupt(entry::key(stored.entry.seq), why))
+    }
 }
 
 fn read_many(
@@ -99,26 +123,13 @@ fn read_many(
         .boxed()
 }
 
-/// Passes on the transactions of entries while `in_chain` holds; ends at the first error.
-fn checked(
-    entries: BoxStream<'static, Result<Stored>>,
-    in_chain: impl FnMut(&Stored) -> bool + Send + 'static,
-) -> impl Stream<Item = Result<LogEntry>> + Send {
-    stream::try_unfold(
-        (entries, in_chain),
-        |(mut entries, mut in_chain)| async move {
-            match entries.try_next().await? {
-                None => Ok(None),
-                Some(stored) if in_chain(&stored) => Ok(Some((stored, (entries, in_chain)))),
-                Some(stored) => Err(Error::corrupt(
-                    entry::key(stored.entry.seq),
-                    "the hash chain of the log is broken here",
-                )),
-            }
-        },
-    )
-    .map_ok(|stored| stream::iter(log_entries(stored)).map(Ok))
-    .try_flatten()
+fn transactions(
+    entries: impl Stream<Item = Result<Stored>> + Send + 'static,
+) -> BoxStream<'static, Result<LogEntry>> {
+    entries
+        .map_ok(|stored| stream::iter(log_entries(stored)).map(Ok))
+        .try_flatten()
+        .boxed()
 }
 
 /// One [`LogEntry`] for each transaction.

@@ -3,15 +3,21 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use futures::TryStreamExt as _;
+use async_trait::async_trait;
+use bytes::Bytes;
+use futures::stream::BoxStream;
+use futures::{StreamExt as _, TryStreamExt as _, future};
 use mainstay_core::{Digest, Error, ErrorKind, RefPath, Result};
 use mainstay_repo::{Expectation, LogEntry, RefState, Repo};
-use mainstay_store::{Key, MemoryStorage, Prefix, PutMode, Storage, StorageExt as _};
+use mainstay_store::{
+    ByteRange, Capabilities, Key, MemoryStorage, Object, ObjectMeta, Prefix, PutMode, PutOutcome,
+    Storage, StorageExt as _,
+};
 use proptest::prelude::*;
 
 use crate::support::{committed, options, set};
 
-type Objects = BTreeMap<Key, bytes::Bytes>;
+type Objects = BTreeMap<Key, Bytes>;
 
 /// The objects of a small repository with checkpoints.
 async fn written() -> Objects {
@@ -145,6 +151,84 @@ async fn an_entry_forged_with_its_seal_breaks_the_chain() {
             assert_eq!(error.kind(), ErrorKind::Corrupt, "{seq}: {error}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_forged_entry_is_not_passed_on_by_the_feed() {
+    let objects = written().await;
+    let key = Key::new("log/00000000000000000003").unwrap();
+    let forgery = forged(
+        &objects[&key],
+        "\"reason\":\"test\"",
+        "\"reason\":\"forged\"",
+    );
+    let storage = stored(&objects).await;
+    storage
+        .put(&key, forgery.into(), PutMode::Overwrite)
+        .await
+        .map(drop)
+        .unwrap();
+    // Opens from a checkpoint after the forgery, so that only the walks meet it.
+    let opened = Repo::open(storage, options(2)).await.unwrap();
+    let passed: Vec<_> = opened
+        .entries(0)
+        .take_while(|entry| future::ready(entry.is_ok()))
+        .collect()
+        .await;
+    assert_eq!(passed.len(), 2);
+    let back: Vec<_> = opened.entries_back().collect().await;
+    assert_eq!(
+        back.len(),
+        3,
+        "two entries, then the error that ends the walk"
+    );
+    assert!(
+        back[2]
+            .as_ref()
+            .is_err_and(|error| error.to_string().contains(key.as_str()))
+    );
+}
+
+/// A storage that says it created what it replaced.
+#[derive(Debug)]
+struct NotExclusive(MemoryStorage);
+
+#[async_trait]
+impl Storage for NotExclusive {
+    async fn get(&self, key: &Key, range: ByteRange) -> Result<Option<Object>> {
+        self.0.get(key, range).await
+    }
+
+    async fn put(&self, key: &Key, bytes: Bytes, _mode: PutMode) -> Result<PutOutcome> {
+        self.0.put(key, bytes, PutMode::Overwrite).await
+    }
+
+    fn list(&self, prefix: &Prefix, after: Option<&Key>) -> BoxStream<'_, Result<ObjectMeta>> {
+        self.0.list(prefix, after)
+    }
+
+    async fn delete(&self, key: &Key) -> Result<()> {
+        self.0.delete(key).await
+    }
+
+    fn capabilities(&self) -> Capabilities {
+        self.0.capabilities()
+    }
+}
+
+#[tokio::test]
+async fn a_storage_that_breaks_exclusive_creation_is_found_out_by_the_chain() {
+    let storage: Arc<dyn Storage> = Arc::new(NotExclusive(MemoryStorage::new()));
+    let a = Repo::create(Arc::clone(&storage), options(1))
+        .await
+        .unwrap();
+    let b = Repo::open(Arc::clone(&storage), options(2)).await.unwrap();
+    for (repo, at) in [(&a, "note/a"), (&b, "note/b"), (&b, "note/c")] {
+        committed(repo.commit(set(at, 1, Expectation::Absent)).await.unwrap());
+    }
+    // Entry 1 of `a` is gone; entry 2 follows that of `b`.
+    let error = a.view().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
 }
 
 #[tokio::test]
