@@ -126,7 +126,7 @@ impl Manifest {
             INLINE => inline(bytes.slice(HEAD_LEN..content.len()), count, size, digest)?,
             CHUNKS => Body::Chunks(decode_list(fields.0, count, size)?),
             LISTS => Body::Lists(lists(fields, count, size)?),
-            _ => return Err(Damage::Broken("unknown manifest form")),
+            _ => return Err(Damage::Unknown("manifest form", form)),
         };
         Ok(Self {
             digest: *digest,

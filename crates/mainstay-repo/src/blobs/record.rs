@@ -118,8 +118,9 @@ impl Header {
 
     /// Decodes and checks every limit, so that lengths may be trusted to allocate.
     pub(crate) fn decode(bytes: &[u8; Self::LEN]) -> Result<Self, Damage> {
-        let kind = Kind::from_byte(bytes[0]).ok_or(Damage::Broken("unknown record kind"))?;
-        let codec = Codec::from_byte(bytes[1]).ok_or(Damage::Broken("unknown codec"))?;
+        let [kind, codec, ..] = *bytes;
+        let kind = Kind::from_byte(kind).ok_or(Damage::Unknown("record kind", kind))?;
+        let codec = Codec::from_byte(codec).ok_or(Damage::Unknown("codec", codec))?;
         if bytes[2..4] != [0, 0] {
             return Err(Damage::Broken("reserved bytes are not zero"));
         }

@@ -36,6 +36,11 @@ impl Blob {
         }
     }
 
+    #[cfg(test)]
+    pub(super) fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
     /// Returns its SHA-256.
     #[must_use]
     pub fn digest(&self) -> Digest {

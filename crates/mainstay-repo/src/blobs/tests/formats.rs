@@ -1,0 +1,304 @@
+//! The stored formats: golden fixtures, and decoders against hostile bytes.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use mainstay_core::{BulkDigest, Digest};
+use mainstay_store::{Key, MemoryStorage, StorageExt as _};
+use proptest::prelude::*;
+
+use super::get;
+use crate::blobs::BlobStore;
+use crate::blobs::codec::Codec;
+use crate::blobs::damage::Damage;
+use crate::blobs::index::{IndexObject, PackRef};
+use crate::blobs::manifest::{Body, ChunkRef, ListRef, Manifest, decode_list, encode_list};
+use crate::blobs::pack::{FOOTER_LEN, Footer, PackBuilder, Sealed, check_header};
+use crate::blobs::record::{Entry, RecordId};
+use crate::blobs::testing::random_bytes;
+
+/// A chunk of each codec with the bytes that are stored for it, and the blobs they make.
+struct Sample {
+    chunks: Vec<(Codec, Vec<u8>, Vec<u8>)>,
+    blobs: Vec<(Vec<u8>, Manifest)>,
+    list: Vec<ChunkRef>,
+}
+
+fn sample() -> Sample {
+    let text = b"golden ".repeat(3000);
+    // Written out, so that another version of a compressor changes nothing.
+    let zstd = hex("28b52ffd6008517d000038676f6c64656e200100fe91f66204");
+    let lz4 = hex(&format!(
+        "7f676f6c64656e200700{}03506c64656e20",
+        "ff".repeat(82)
+    ));
+    let random = random_bytes(20_000, 1);
+    let chunks = vec![
+        (Codec::Raw, random.clone(), random.clone()),
+        (Codec::Zstd, text.clone(), zstd),
+        (Codec::Lz4, text[..20_944].to_vec(), lz4),
+    ];
+    let reference = |content: &[u8]| ChunkRef {
+        address: *blake3::hash(content).as_bytes(),
+        len: u32::try_from(content.len()).unwrap(),
+    };
+    let references: Vec<_> = chunks
+        .iter()
+        .map(|(_, content, _)| reference(content))
+        .collect();
+    let blob = |parts: &[usize], body: Body| {
+        let contents = parts.iter().map(|part| chunks[*part].1.as_slice());
+        let bytes = contents.collect::<Vec<_>>().concat();
+        let manifest = Manifest {
+            digest: Digest::of(&bytes),
+            size: bytes.len() as u64,
+            body,
+        };
+        (bytes, manifest)
+    };
+    let list = vec![references[0], references[1], references[0]];
+    let list_size = list.iter().map(|chunk| u64::from(chunk.len)).sum();
+    let list_ref = ListRef {
+        address: *blake3::hash(&encode_list(&list)).as_bytes(),
+        chunks: 3,
+        size: list_size,
+    };
+    let inline = Manifest {
+        digest: Digest::of(b"inline"),
+        size: 6,
+        body: Body::Inline(Bytes::from_static(b"inline")),
+    };
+    let blobs = vec![
+        (b"inline".to_vec(), inline),
+        blob(&[0, 1, 2], Body::Chunks(references)),
+        blob(&[0, 1, 0, 0, 1, 0], Body::Lists(vec![list_ref; 2])),
+    ];
+    Sample {
+        chunks,
+        blobs,
+        list,
+    }
+}
+
+fn hex(digits: &str) -> Vec<u8> {
+    let pairs = digits.as_bytes().chunks(2);
+    pairs
+        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
+        .collect()
+}
+
+/// The sample's packs, chunks first, and their index.
+fn objects(sample: &Sample) -> (Vec<Sealed>, IndexObject) {
+    let mut chunks = PackBuilder::new(usize::MAX);
+    for (codec, content, stored) in &sample.chunks {
+        let id = RecordId::chunk(blake3::hash(content));
+        chunks.append(id, *codec, stored, content.len()).unwrap();
+    }
+    let mut metadata = PackBuilder::new(usize::MAX);
+    let list = encode_list(&sample.list);
+    let id = RecordId::list(blake3::hash(&list));
+    metadata.append(id, Codec::Raw, &list, list.len()).unwrap();
+    for (_, manifest) in &sample.blobs {
+        let encoded = manifest.encode();
+        let id = RecordId::manifest(&manifest.digest);
+        metadata
+            .append(id, Codec::Raw, &encoded, encoded.len())
+            .unwrap();
+    }
+    let packs = [&mut chunks, &mut metadata].map(|pack| pack.seal(BytesMut::new()).unwrap());
+    let known = packs.iter().map(|pack| {
+        let size = pack.bytes.len() as u64;
+        (PackRef { id: pack.id, size }, pack.entries.clone())
+    });
+    let index = IndexObject::of(known.collect());
+    (packs.into(), index)
+}
+
+fn golden(format: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../tests/golden/{format}/v1"))
+}
+
+#[test]
+fn what_is_written_is_what_version_1_wrote() {
+    let (packs, index) = objects(&sample());
+    let index = Bytes::from(index.encode());
+    let packs = packs.iter().map(|pack| ("pack", pack.bytes.clone()));
+    let mut missing = Vec::new();
+    for (format, bytes) in packs.chain([("index", index)]) {
+        let hash = BulkDigest::from_bytes(*blake3::hash(&bytes).as_bytes());
+        let file = golden(format).join(format).join(hash.to_hex());
+        if let Ok(stored) = std::fs::read(&file) {
+            assert!(stored == bytes, "{}", file.display());
+        } else {
+            std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+            std::fs::write(&file, bytes).unwrap();
+            missing.push(file);
+        }
+    }
+    assert!(
+        missing.is_empty(),
+        "were missing and have been written, commit them: {missing:?}"
+    );
+}
+
+#[tokio::test]
+async fn what_version_1_wrote_is_read() {
+    let storage = MemoryStorage::new();
+    for format in ["pack", "index"] {
+        for entry in std::fs::read_dir(golden(format).join(format)).unwrap() {
+            let path = entry.unwrap().path();
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let key = Key::new(format!("{format}/{name}")).unwrap();
+            let bytes = std::fs::read(&path).unwrap();
+            storage.create(&key, bytes.into()).await.map(drop).unwrap();
+        }
+    }
+    let store = BlobStore::new(Arc::new(storage));
+    for (bytes, manifest) in sample().blobs {
+        assert!(get(&store, &manifest.digest).await.unwrap() == bytes);
+    }
+    let sizes = sample()
+        .blobs
+        .into_iter()
+        .map(|(_, manifest)| manifest.size);
+    assert_eq!(store.logical_bytes().await.unwrap(), sizes.sum::<u64>());
+}
+
+/// Whatever a decoder makes of bytes; it must not panic, and must not take what is not so.
+fn decode_all(bytes: &Bytes) {
+    let hash = *blake3::hash(bytes).as_bytes();
+    if let Ok(index) = IndexObject::decode(bytes, &hash) {
+        assert_eq!(index.encode(), *bytes);
+    }
+    let _checked = check_header(bytes);
+    if let Some(end) = bytes.len().checked_sub(FOOTER_LEN)
+        && let Ok(footer) = Footer::decode(&bytes[end..], bytes.len() as u64)
+    {
+        let directory = footer.directory(&bytes[footer.directory_offset as usize..end]);
+        for entry in directory.into_iter().flatten() {
+            let start = entry.offset as usize;
+            let end = usize::try_from(entry.end()).unwrap();
+            let _opened = entry.open(&bytes.slice(start..end));
+        }
+    }
+    for digest in sample_digests() {
+        if let Ok(manifest) = Manifest::decode(bytes, &digest) {
+            assert_eq!(manifest.encode(), *bytes);
+        }
+    }
+    let _list = decode_list(bytes, bytes.len() / 36, bytes.len() as u64);
+}
+
+fn sample_digests() -> Vec<Digest> {
+    let blobs = sample().blobs.into_iter();
+    blobs.map(|(_, manifest)| manifest.digest).collect()
+}
+
+/// One of each stored thing, to be mutilated.
+fn specimens() -> Vec<Vec<u8>> {
+    let sample = sample();
+    let (packs, index) = objects(&sample);
+    let manifests = sample.blobs.iter().map(|(_, manifest)| manifest.encode());
+    let packs = packs.iter().map(|pack| pack.bytes.to_vec());
+    manifests
+        .chain(packs)
+        .chain([index.encode(), encode_list(&sample.list)])
+        .collect()
+}
+
+/// Sets the checksums of a mutilated specimen right, so that the checks behind them are reached.
+fn forge(bytes: &mut [u8]) {
+    let len = bytes.len();
+    if len > 32 && bytes[0] == 1 {
+        let check = blake3::hash(&bytes[..len - 32]);
+        bytes[len - 32..].copy_from_slice(check.as_bytes());
+    } else if bytes.starts_with(b"MNSTPACK") && len > FOOTER_LEN {
+        let footer = len - FOOTER_LEN;
+        let offset = bytes[footer..footer + 4].try_into().unwrap();
+        let offset = u32::from_le_bytes(offset) as usize;
+        if offset <= footer {
+            let hash = blake3::hash(&bytes[offset..footer]);
+            bytes[footer + 8..footer + 40].copy_from_slice(hash.as_bytes());
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    #[test]
+    fn decoders_survive_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        decode_all(&bytes.into());
+    }
+
+    #[test]
+    fn decoders_survive_mutilated_and_forged_objects(
+        which: prop::sample::Index,
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..4),
+        at_the_end: bool,
+        cut in prop_oneof![3 => Just(0_usize), 1 => 1_usize..200],
+        forged: bool,
+    ) {
+        let mut bytes = which.get(&specimens()).clone();
+        bytes.truncate(bytes.len().saturating_sub(cut));
+        for (at, byte) in edits {
+            if !bytes.is_empty() {
+                // Most of a pack is payload: directory and footer deserve their share.
+                let start = if at_the_end { bytes.len().saturating_sub(300) } else { 0 };
+                let at = start + at.index(bytes.len() - start);
+                bytes[at] = byte;
+            }
+        }
+        if forged {
+            forge(&mut bytes);
+        }
+        decode_all(&bytes.into());
+    }
+}
+
+#[test]
+fn a_newer_version_is_told_from_damage() {
+    let sample = sample();
+    let (packs, index) = objects(&sample);
+    let mut pack = packs[0].bytes.to_vec();
+    pack[8] = 2;
+    assert_eq!(check_header(&pack), Err(Damage::Newer(2)));
+    let mut index = index.encode();
+    index[8] = 2;
+    let hash = *blake3::hash(&index).as_bytes();
+    assert_eq!(IndexObject::decode(&index, &hash), Err(Damage::Newer(2)));
+    let (_, manifest) = &sample.blobs[0];
+    let mut bytes = manifest.encode();
+    bytes[0] = 2;
+    let len = bytes.len();
+    let check = blake3::hash(&bytes[..len - 32]);
+    bytes[len - 32..].copy_from_slice(check.as_bytes());
+    let decoded = Manifest::decode(&bytes.into(), &manifest.digest);
+    assert_eq!(decoded, Err(Damage::Newer(2)));
+}
+
+#[test]
+fn a_manifest_of_another_blob_is_refused() {
+    let (_, manifest) = &sample().blobs[1];
+    let bytes = Bytes::from(manifest.encode());
+    assert!(Manifest::decode(&bytes, &manifest.digest).is_ok());
+    assert!(Manifest::decode(&bytes, &Digest::of(b"another")).is_err());
+}
+
+#[test]
+fn an_index_leaves_out_what_another_of_its_packs_has_too() {
+    let (packs, _) = objects(&sample());
+    let size = packs[0].bytes.len() as u64;
+    let pack = |id: &Sealed, entries: &[Entry]| (PackRef { id: id.id, size }, entries.to_vec());
+    let twice = vec![
+        pack(&packs[0], &packs[0].entries),
+        pack(&packs[1], &packs[0].entries),
+        pack(&packs[1], &packs[0].entries),
+    ];
+    let index = IndexObject::of(twice);
+    assert_eq!((index.packs.len(), index.records.len()), (2, 3));
+    let bytes = index.encode();
+    let hash = *blake3::hash(&bytes).as_bytes();
+    assert_eq!(IndexObject::decode(&bytes, &hash), Ok(index));
+}
