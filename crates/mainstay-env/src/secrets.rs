@@ -14,7 +14,10 @@ pub(crate) fn fingerprint(secret: &str) -> String {
 
 /// Reports whether `text` holds something with the shape of a known credential.
 pub(crate) fn holds_credential(text: &str) -> bool {
-    tokens::holds_token(text) || tokens::holds_userinfo(text) || tokens::holds_assignment(text)
+    tokens::holds_token(text)
+        || tokens::holds_aws_secret(text)
+        || tokens::holds_userinfo(text)
+        || tokens::holds_assignment(text)
 }
 
 /// Reports whether `text` may be a secret: a credential, or a long random-looking word.
@@ -59,7 +62,8 @@ pub(crate) fn clean(text: &str) -> String {
 /// Reduces a URL to what names the place: scheme, host, port and path.
 ///
 /// Credentials, query and fragment are dropped; a path segment that may be a secret becomes
-/// `redacted`. `None` for local paths and for what is no URL. The scp-like `user@host:path` of git
+/// `redacted`. `None` for local paths, for what is no URL, and where credentials cannot be told from
+/// the place. The scp-like `user@host:path` of git
 /// becomes `ssh://host/path`.
 pub(crate) fn clean_url(text: &str) -> Option<String> {
     let text = text.trim();
@@ -71,7 +75,9 @@ pub(crate) fn clean_url(text: &str) -> Option<String> {
         return None;
     }
     let host = url.host_str()?;
-    if may_be_secret(host) {
+    // A password that holds a slash moves the rest of itself into the path.
+    let torn = |segment: &str| segment.rfind('@').is_some_and(|at| at > 0);
+    if may_be_secret(host) || url.path().split('/').any(torn) {
         return None;
     }
     let port = url
@@ -107,18 +113,18 @@ fn scp_like(text: &str) -> Option<String> {
 }
 
 fn is_word_border(c: char) -> bool {
-    !(c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '_' | '-' | '='))
+    !(c.is_ascii_alphanumeric() || matches!(c, '+' | '/' | '_' | '-' | '=' | '%'))
 }
 
 /// Reports whether a word looks random: 32 hex digits; or 20 characters of upper and lower case with
-/// 2 digits, or 24 lower-case letters and digits with 4, of a Shannon entropy of 3.5 bits or more.
+/// a digit, or 24 lower-case letters and digits with 4, of a Shannon entropy of 3.5 bits or more.
 fn is_random(word: &str) -> bool {
     let count = |class: fn(&u8) -> bool| word.bytes().filter(class).count();
     if word.len() >= 32 && count(u8::is_ascii_hexdigit) == word.len() {
         return true;
     }
     let (digits, lower) = (count(u8::is_ascii_digit), count(u8::is_ascii_lowercase));
-    let mixed = word.len() >= 20 && digits >= 2 && lower > 0 && count(u8::is_ascii_uppercase) > 0;
+    let mixed = word.len() >= 20 && digits >= 1 && lower > 0 && count(u8::is_ascii_uppercase) > 0;
     let plain = word.len() >= 24 && digits >= 4 && digits + lower == word.len();
     (mixed || plain) && entropy_bits(word) >= 3.5
 }

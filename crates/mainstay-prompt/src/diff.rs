@@ -165,20 +165,19 @@ fn defaults(content: &PromptContent) -> Vec<(&str, &str)> {
         .collect()
 }
 
+/// Writes a body as one text; the role of a message stands on a line of its own.
 fn flat(body: &Body) -> String {
     match body {
         Body::Text(text) => text.clone(),
-        Body::Chat(messages) => messages
-            .iter()
-            .map(|message| {
-                let newline = if message.content.ends_with('\n') {
-                    ""
-                } else {
-                    "\n"
-                };
-                format!("[{}]\n{}{newline}", message.role, message.content)
-            })
-            .collect(),
+        Body::Chat(messages) => messages.iter().fold(String::new(), |mut flat, message| {
+            for part in ["[", message.role.as_str(), "]\n", &message.content] {
+                flat.push_str(part);
+            }
+            if !flat.ends_with('\n') {
+                flat.push('\n');
+            }
+            flat
+        }),
     }
 }
 

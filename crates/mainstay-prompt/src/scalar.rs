@@ -117,7 +117,7 @@ impl Visitor<'_> for ScalarVisitor {
         reason = "what would lose precision is refused"
     )]
     fn visit_u64<E: de::Error>(self, value: u64) -> Result<Scalar, E> {
-        self.integer(value as f64)
+        integer(value as f64)
     }
 
     #[expect(
@@ -125,7 +125,7 @@ impl Visitor<'_> for ScalarVisitor {
         reason = "what would lose precision is refused"
     )]
     fn visit_i64<E: de::Error>(self, value: i64) -> Result<Scalar, E> {
-        self.integer(value as f64)
+        integer(value as f64)
     }
 
     fn visit_f64<E: de::Error>(self, value: f64) -> Result<Scalar, E> {
@@ -145,14 +145,12 @@ impl Visitor<'_> for ScalarVisitor {
     }
 }
 
-impl ScalarVisitor {
-    fn integer<E: de::Error>(self, value: f64) -> Result<Scalar, E> {
-        if value.abs() <= MAX_INTEGER {
-            Ok(Scalar::Number(value))
-        } else {
-            Err(E::custom(
-                "integer beyond 2^53 - 1 has no one meaning in JSON",
-            ))
-        }
+fn integer<E: de::Error>(value: f64) -> Result<Scalar, E> {
+    if value.abs() <= MAX_INTEGER {
+        Ok(Scalar::Number(value))
+    } else {
+        Err(E::custom(
+            "integer beyond 2^53 - 1 has no one meaning in JSON",
+        ))
     }
 }

@@ -90,9 +90,8 @@ impl From<ParseError> for mainstay_core::Error {
 
 /// Reports whether `name` may name a variable.
 pub(crate) fn is_variable(name: &str) -> bool {
-    let (first, rest) = match name.as_bytes() {
-        [first, rest @ ..] => (first, rest),
-        [] => return false,
+    let [first, rest @ ..] = name.as_bytes() else {
+        return false;
     };
     let begins = first.is_ascii_alphabetic() || *first == b'_';
     begins

@@ -71,33 +71,35 @@ struct Family {
 
 impl Family {
     fn new(architecture: &str, vendor: Option<&str>, flags: &BTreeSet<&str>) -> Self {
-        let targets = MicroarchitecturesSchema::schema().microarchitectures.keys();
-        let mut compatible: Vec<_> = targets
+        let schema = &MicroarchitecturesSchema::schema().microarchitectures;
+        // A target's own list is complete; those of its ancestors also hold names Linux never uses.
+        let own_features = |name: &str| schema.get(name).map_or(&[][..], |own| &own.features);
+        let mut compatible: Vec<_> = schema
+            .keys()
             .filter_map(|name| Microarchitecture::known_targets().get(name))
             .filter(|target| target.family().name() == architecture)
             .cloned()
             .collect();
         let features = compatible
             .iter()
-            .flat_map(|target| target.all_features())
+            .flat_map(|target| own_features(target.name()).iter().cloned())
             .collect();
         compatible.retain(|target| {
             // archspec cannot tell the versions of the Arm architecture apart.
             let arm_version = target.vendor() == "generic" && target.name() != "aarch64";
+            let mut needed = own_features(target.name()).iter();
             !(architecture == "aarch64" && arm_version)
                 && (target.vendor() == "generic" || Some(target.vendor()) == vendor)
-                && target
-                    .all_features()
-                    .iter()
-                    .all(|feature| flags.contains(feature.as_str()))
+                && needed.all(|feature| flags.contains(feature.as_str()))
         });
         // The most specific last; the name decides between equals, so that the order is the same
         // everywhere.
         compatible.sort_by_cached_key(|target| {
+            let name = target.name();
             (
                 target.ancestors().len(),
-                target.all_features().len(),
-                target.name().to_owned(),
+                own_features(name).len(),
+                name.to_owned(),
             )
         });
         Self {

@@ -61,13 +61,12 @@ fn plan(
         matches!(latest, Some(Ok(latest)) if latest == digest)
     });
     let created = same.is_none();
-    let node = match same {
-        Some((node, _)) => node,
-        None => {
-            let node = series.numbered(series.next_number(view));
-            transaction.set(node.ref_path(), value.clone(), Expectation::Absent);
-            node
-        }
+    let node = if let Some((node, _)) = same {
+        node
+    } else {
+        let node = series.numbered(series.next_number(view));
+        transaction.set(node.ref_path(), value.clone(), Expectation::Absent);
+        node
     };
     let mut moved_labels = Vec::new();
     for label in labels {

@@ -2,6 +2,8 @@
 
 use pep440_rs::Version;
 
+use crate::secrets::holds_credential;
+
 /// The longest name or version that is believed.
 const MAX_BYTES: usize = 128;
 
@@ -34,8 +36,12 @@ impl Form {
     }
 }
 
-/// Splits a directory's name into name and version, normalized. `None` when it tells no version.
+/// Splits a directory's name into name and version, normalized. `None` when it tells no version, or
+/// looks like a credential.
 pub(super) fn from_stem(form: Form, stem: &str) -> Option<(String, String)> {
+    if holds_credential(stem) {
+        return None;
+    }
     let stem = match form {
         Form::DistInfo => stem,
         // A Python tag follows the version.
@@ -52,7 +58,7 @@ pub(super) fn from_stem(form: Form, stem: &str) -> Option<(String, String)> {
         })
 }
 
-/// Normalizes a name by PEP 503; `None` when it is none.
+/// Normalizes a name by PEP 503; `None` when it is none, or looks like a credential.
 pub(super) fn normalize_name(name: &str) -> Option<String> {
     let bytes = name.as_bytes();
     let word = |byte: &u8| byte.is_ascii_alphanumeric();
@@ -61,14 +67,19 @@ pub(super) fn normalize_name(name: &str) -> Option<String> {
         && bytes.last().is_some_and(word)
         && bytes
             .iter()
-            .all(|byte| word(byte) || matches!(byte, b'-' | b'_' | b'.'));
+            .all(|byte| word(byte) || matches!(byte, b'-' | b'_' | b'.'))
+        && !holds_credential(name);
     let words = name.split(['-', '_', '.']).filter(|word| !word.is_empty());
     valid.then(|| words.collect::<Vec<_>>().join("-").to_ascii_lowercase())
 }
 
 /// Normalizes a version by PEP 440; one that does not follow it is kept when it is one short word.
+/// `None` for others, and when it looks like a credential.
 pub(super) fn normalize_version(version: &str) -> Option<String> {
     let version = version.trim();
+    if holds_credential(version) {
+        return None;
+    }
     if let Ok(parsed) = version.parse::<Version>() {
         return Some(parsed.to_string()).filter(|version| version.len() <= MAX_BYTES);
     }

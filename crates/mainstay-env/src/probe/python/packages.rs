@@ -59,10 +59,8 @@ pub(crate) fn scan(tree: &Tree, directories: &[PathBuf], with_content: bool) -> 
             if let Some(installer) = recorded.installer() {
                 *installers.entry(installer).or_default() += 1;
             }
-            packages.insert(
-                name.clone(),
-                recorded.package(&name, &version, with_content),
-            );
+            let package = recorded.package(name.clone(), version, with_content);
+            packages.insert(name, package);
         }
     }
     let detail = format!(
@@ -109,7 +107,7 @@ impl Recorded<'_> {
         }
     }
 
-    fn package(&self, name: &str, version: &str, with_content: bool) -> Package {
+    fn package(&self, name: String, version: String, with_content: bool) -> Package {
         let (source, editable) = match self.note("direct_url.json") {
             Some(text) => match parse_direct_url(&text) {
                 Some((source, editable)) => (Some(source), editable),
@@ -119,8 +117,8 @@ impl Recorded<'_> {
         };
         let content = with_content.then(|| self.note("RECORD")).flatten();
         Package {
-            name: clean(name),
-            version: clean(version),
+            name,
+            version,
             editable,
             source,
             content: content.as_deref().map(record_digest),
