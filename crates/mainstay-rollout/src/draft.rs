@@ -48,8 +48,8 @@ impl Draft {
 
     /// Makes `channel` serve `unit`: the current unit, its components, the pointers that follow.
     ///
-    /// `restore` says where followed pointers go back to when a switch is undone. Returns what the
-    /// followed pointers point to now.
+    /// `restore` says where pointers that still follow go back to when a switch is undone. Returns
+    /// what the pointers that follow point to now.
     pub(crate) fn serve(
         &mut self,
         channel: &Channel<'_>,
@@ -66,8 +66,12 @@ impl Draft {
             wanted.insert(channel.component_path(slot)?, Some(node.clone()));
         }
         self.check(channel.view, channel.config_path()?);
-        let mut following = follows(&channel.config()?, unit)?;
-        following.extend(restore.clone());
+        let config = channel.config()?;
+        let mut following = follows(&config, unit)?;
+        let still_followed = restore
+            .iter()
+            .filter(|(path, _)| config.follows.contains_key(*path));
+        following.extend(still_followed.map(|(path, to)| (path.clone(), to.clone())));
         let before = self.point(channel.view, following)?;
         self.point(channel.view, wanted)?;
         Ok(before)

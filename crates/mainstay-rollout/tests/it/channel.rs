@@ -95,6 +95,29 @@ async fn rolling_back_removes_the_slots_the_older_unit_lacks_and_restores_what_f
 }
 
 #[tokio::test]
+async fn a_pointer_that_follows_no_more_is_left_alone_by_a_rollback() {
+    let workshop = Workshop::new().await;
+    let (one, two) = (workshop.unit(1).await, workshop.unit(2).await);
+    workshop.follow().await;
+    workshop.put(&one).await;
+    workshop.put(&two).await;
+    let config = ChannelConfig::default().with_follow(name("model"), path(ALIAS));
+    workshop
+        .rollouts
+        .configure(&prod(), &config, actor(), "unfollow")
+        .await
+        .unwrap();
+    workshop
+        .rollouts
+        .rollback(&prod(), actor(), "bad")
+        .await
+        .unwrap();
+    let view = workshop.view().await;
+    assert_eq!(pointee(&view, LABEL).as_deref(), Some("prompt:support@2"));
+    assert_eq!(pointee(&view, ALIAS).as_deref(), Some("model:fraud@1"));
+}
+
+#[tokio::test]
 async fn there_is_nothing_to_roll_back_to_at_first() {
     let workshop = Workshop::new().await;
     let prod = prod();
