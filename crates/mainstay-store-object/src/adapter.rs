@@ -18,8 +18,8 @@ use crate::{StoreProfile, get, list};
 /// A store of the [`object_store`] crate as a [`Storage`].
 ///
 /// Does not try again by itself: wrap it in a [`RetryStorage`](mainstay_store::RetryStorage). The
-/// store should not try again either, because a creation that is silently repeated after its
-/// answer was lost finds its own object and reports a lost race; [`open`](crate::open()) sees to that.
+/// store should not try again either, because a creation that is silently repeated after its answer
+/// was lost finds its own object and reports a lost race; [`open`](crate::open()) sees to that.
 ///
 /// # Errors
 /// What a failed call may have done, [`Error::is_ambiguous`] says. Errors name the key, the backend

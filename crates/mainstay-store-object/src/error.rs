@@ -167,7 +167,8 @@ impl StdError for Cause {}
 
 /// Finds the HTTP status in the text of one error of a chain.
 ///
-/// `object_store` keeps its type that holds the status private; of its texts these two begin or end with it.
+/// `object_store` keeps its type that holds the status private; of its texts these two begin or end
+/// with it.
 fn status_in(text: &str) -> Option<u16> {
     let digits = match text.strip_prefix("Server returned non-2xx status code: ") {
         Some(rest) => rest.get(..3)?,

@@ -1,6 +1,6 @@
 //! S3, Google Cloud Storage and Azure as a Mainstay [`Storage`](mainstay_store::Storage).
 //!
-//! [`open`] takes a URL and options and returns a storage that tries again when the service
+//! [`open()`] takes a URL and options and returns a storage that tries again when the service
 //! falters. [`ObjectStorage`] adapts any store of the [`object_store`] crate and is what `open` is
 //! built on:
 //!
@@ -21,11 +21,11 @@
 //! The types to know are [`ObjectStorage`] and [`StoreProfile`], which says how a store differs
 //! from the others. The crate re-exports [`object_store`] 0.14, whose types are in its interface.
 //!
-//! It needs a store that honors creation with `If-None-Match: *` or its like, as S3, Google
-//! Cloud Storage, Azure, Ceph and R2 do; it does not find out whether one does. Objects are written in
-//! one request, so they are limited to what the service takes in one. A directory is better
-//! kept by [`LocalStorage`](mainstay_store::LocalStorage): the file system store of `object_store`
-//! does not sync deletions and cannot hold a key below another key.
+//! It needs a store that honors creation with `If-None-Match: *` or its like, as S3, Google Cloud
+//! Storage, Azure, Ceph and R2 do; it does not find out whether one does. Objects are written in
+//! one request, so they are limited to what the service takes in one. A directory is better kept by
+//! [`LocalStorage`](mainstay_store::LocalStorage): the file system store of `object_store` does not
+//! sync deletions and cannot hold a key below another key.
 //!
 //! | feature | URLs |
 //! |---|---|

@@ -48,7 +48,8 @@ pub fn open(url: &str, options: &BTreeMap<String, String>) -> Result<Arc<dyn Sto
 
 /// Picks from environment variables those that are options of the service at `url`.
 ///
-/// They begin with `AWS_`, `GOOGLE_` or `AZURE_`; those that the service does not have are left out.
+/// They begin with `AWS_`, `GOOGLE_` or `AZURE_`; those that the service does not have are left
+/// out.
 ///
 /// # Errors
 /// As [`open`], of the URL and the feature.

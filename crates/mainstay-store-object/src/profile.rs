@@ -46,8 +46,8 @@ impl StoreProfile {
         Self::new("gcs").with_max_object_bytes(5 << 40)
     }
 
-    /// Describes Azure Blob Storage, which cannot be asked for the last bytes of an object; 5000 MiB
-    /// in one request.
+    /// Describes Azure Blob Storage, which cannot be asked for the last bytes of an object; 5000
+    /// MiB in one request.
     #[must_use]
     pub fn azure() -> Self {
         Self::new("azure")

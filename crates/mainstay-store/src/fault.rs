@@ -32,9 +32,9 @@
 //! # Ok::<(), mainstay_core::Error>(()) }).unwrap();
 //! ```
 //!
-//! Start with [`FaultStorage::crash_at`] and [`FaultStorage::fail_at`]; [`Trigger`] picks operations
-//! by what they do. A write torn in the middle cannot happen here: [`Storage`] promises that an object is
-//! there whole or not at all.
+//! Start with [`FaultStorage::crash_at`] and [`FaultStorage::fail_at`]; [`Trigger`] picks
+//! operations by what they do. A write torn in the middle cannot happen here: [`Storage`] promises
+//! that an object is there whole or not at all.
 
 mod plan;
 
@@ -82,7 +82,7 @@ impl<S: Storage> FaultStorage<S> {
     }
 
     /// Plans a crash of the process at an operation: it and every later one fail until
-    /// [`revive`](Self::revive).
+    /// [`revive`](Self::revive). Operations that other tasks have begun go on to their end.
     pub fn crash_at(&self, operation: u64, applied: Applied) {
         self.fail_at(operation, Fault::Crash(applied));
     }

@@ -7,8 +7,8 @@ use mainstay_core::{Error, Result};
 
 /// The key of an object: `/`-joined segments of `a-z 0-9 . _ - %`, at most 512 bytes.
 ///
-/// The alphabet has no upper case, so keys are safe on case-insensitive file systems, and no segment
-/// begins with `.`, so none is hidden or climbs. Keys are ordered as bytes.
+/// The alphabet has no upper case, so keys are safe on case-insensitive file systems, and no
+/// segment begins with `.`, so none is hidden or climbs. Keys are ordered as bytes.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Key(Box<str>);
 

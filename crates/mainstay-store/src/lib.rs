@@ -1,9 +1,9 @@
 //! Where Mainstay keeps its bytes: the [`Storage`] trait and what comes with it.
 //!
-//! A storage is a flat map from [`Key`] to bytes with five methods and one contract that every backend
-//! keeps: objects are whole, creation is exclusive also between processes, what is acknowledged is durable, and
-//! listings see it. Everything above, up to atomic commits, is built on that and nothing more, so it
-//! works the same in memory, in a directory and in a cloud.
+//! A storage is a flat map from [`Key`] to bytes with five methods and one contract that every
+//! backend keeps: objects are whole, creation is exclusive also between processes, what is
+//! acknowledged is durable, and listings see it. Everything above, up to atomic commits, is built
+//! on that and nothing more, so it works the same in memory, in a directory and in a cloud.
 //!
 //! ```
 //! use mainstay_store::{Key, MemoryStorage, PutOutcome, StorageExt};
@@ -20,7 +20,8 @@
 //!
 //! Start with [`Storage`], [`Key`], [`LocalStorage`] and [`MemoryStorage`]. Wrappers add to any
 //! storage: [`PrefixStorage`] shows a part of it, [`RetryStorage`] tries again, [`MeterStorage`]
-//! counts, [`CacheStorage`] remembers, and [`ReadOnlyStorage`] protects. [`Timer`] is how they wait.
+//! counts, [`CacheStorage`] remembers, and [`ReadOnlyStorage`] protects. [`Timer`] is how they
+//! wait.
 //!
 //! There is no compare-and-swap of existing objects, no lock, no append and no metadata beside the
 //! bytes: not every backend has them, and nothing above needs them. S3, Google Cloud Storage and

@@ -121,12 +121,15 @@ impl Directory {
         self.0.sync_all()
     }
 
-    /// Reads the names that are UTF-8, in no order; directories and files that may be there.
+    /// Reads the names in this directory, in no order; those that are not UTF-8 are left out, as
+    /// this storage makes none.
     pub(super) fn names(&self) -> io::Result<Vec<(String, FileType)>> {
         let mut names = Vec::new();
         for entry in Dir::read_from(&self.0)? {
             let entry = entry?;
-            if let Ok(name) = entry.file_name().to_str() {
+            if let Ok(name) = entry.file_name().to_str()
+                && !matches!(name, "." | "..")
+            {
                 names.push((name.to_owned(), entry.file_type()));
             }
         }
@@ -144,8 +147,8 @@ fn unless_absent<T>(result: rustix::io::Result<T>) -> io::Result<Option<T>> {
 
 /// Creates the directory `path`, which is absolute, and makes its name durable.
 ///
-/// The ancestors that were there may just have been made by another process, so they are synced too; those
-/// that this process may not open were not made on its behalf.
+/// The ancestors that were there may just have been made by another process, so they are synced
+/// too; those that this process may not open were not made on its behalf.
 pub(super) fn create_with_ancestors(path: &Path, durability: Durability) -> io::Result<()> {
     let missing = path.ancestors().take_while(|path| !path.exists()).count();
     match fs::create_dir_all(path) {

@@ -69,9 +69,6 @@ impl Staging {
     }
 
     fn remove_if_stale(&self, name: &str, now: Timestamp) -> io::Result<()> {
-        if matches!(name, "." | "..") {
-            return Ok(());
-        }
         let Some(file) = self.directory.open_file(name)? else {
             return Ok(());
         };

@@ -1,7 +1,9 @@
 use std::collections::BTreeSet;
-use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::PathBuf;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
+use std::{fs, io};
 
 use futures::{StreamExt as _, TryStreamExt as _};
 use mainstay_core::{ManualClock, Timestamp};

@@ -10,9 +10,10 @@ use mainstay_core::{Error, Result};
 use rustix::fs::FileType;
 use rustix::io::Errno;
 
+use super::blocking;
 use super::directory::Found;
 use super::place::{Segment, directory_name};
-use super::{Tree, blocking};
+use super::tree::Tree;
 use crate::{Key, ObjectMeta, Prefix};
 
 /// A walk through the tree that reads one directory at a time.

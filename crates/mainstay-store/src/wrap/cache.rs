@@ -16,10 +16,10 @@ use lru::Lru;
 
 /// Keeps whole objects below given prefixes in memory and answers from there, ranges included.
 ///
-/// The caller vouches that objects below these prefixes never change once created. An object is kept
-/// when it was read or created whole through this value; a part read of an object that is not kept
-/// fetches only that part. Absence is never remembered. The objects used last stay, up to a bound
-/// in bytes.
+/// The caller vouches that objects below these prefixes never change once created. An object is
+/// kept when it was read or created whole through this value; a part read of an object that is not
+/// kept fetches only that part. Absence is never remembered. The objects used last stay, up to a
+/// bound in bytes.
 ///
 /// # Consistency
 /// Deleting or overwriting through this value forgets the object. An object that somebody else

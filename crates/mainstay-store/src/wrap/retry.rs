@@ -69,8 +69,8 @@ impl RetryOptions {
     }
 }
 
-/// Tries calls again that fail with a [retryable](Error::is_retryable) error, after a delay that doubles
-/// and of which a random half is waited, so that clients do not come back all at once.
+/// Tries calls again that fail with a [retryable](Error::is_retryable) error, after a delay that
+/// doubles and of which a random half is waited, so that clients do not come back all at once.
 ///
 /// After an ambiguous failure of a [`PutMode::Create`] the key is read back: the same bytes are
 /// reported as [`PutOutcome::Written`], other bytes as [`PutOutcome::Exists`], and an absent key

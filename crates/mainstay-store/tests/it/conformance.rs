@@ -101,8 +101,8 @@ async fn retrying_over_a_storage_that_loses_requests_passes_every_case_it_can() 
     let faulty = FaultStorage::new(MemoryStorage::new());
     faulty.fail_randomly(1, 5, vec![Fault::LoseRequest]);
     let options = RetryOptions::default().with_seed(1).with_attempts(40);
-    // A create that fails ambiguously and then finds its own bytes there takes them for written; this case
-    // writes the same bytes twice.
+    // A create that fails ambiguously and then finds its own bytes there takes them for written;
+    // this case writes the same bytes twice.
     let options_run = RunOptions::default().with_skipped(&["create_does_not_replace"]);
     let storage = Arc::new(RetryStorage::new(
         faulty,

@@ -6,8 +6,8 @@ use bytes::Bytes;
 
 use crate::Key;
 
-/// At most so many bytes of objects and their keys; the one used longest ago goes first. Every operation is
-/// O(log n) for each object it displaces.
+/// At most so many bytes of objects and their keys; the one used longest ago goes first. Every
+/// operation is O(log n) for each object it displaces.
 #[derive(Debug)]
 pub(super) struct Lru {
     max_bytes: u64,
