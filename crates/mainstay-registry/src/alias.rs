@@ -5,9 +5,10 @@ use mainstay_core::{Actor, Error, Locator, Name, NodeRef, Result, Timestamp};
 use mainstay_repo::{Repo, Step, Transaction, Value, View};
 use serde::Serialize;
 
+use crate::expect::Expect;
+use crate::policy::StagePolicy;
 use crate::refs::{self, Family};
 use crate::resolve::resolve;
-use crate::stage::{Expect, StagePolicy};
 
 /// An alias to set.
 #[derive(Debug, Clone, PartialEq)]

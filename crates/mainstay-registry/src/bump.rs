@@ -106,13 +106,8 @@ fn inputs(before: &ModelVersion, after: &ModelVersion, reasons: &mut Reasons) {
         &after.parameters,
         reasons,
     );
-    maps(
-        "seed.changed",
-        "seeds",
-        &before.seeds,
-        &after.seeds,
-        reasons,
-    );
+    let [old_seeds, new_seeds] = [before, after].map(|side| as_text(&side.seeds));
+    maps("seed.changed", "seeds", &old_seeds, &new_seeds, reasons);
     if before.parents != after.parents {
         let (old, new) = (json!(before.parents), json!(after.parents));
         reasons.add(Level::Minor, "parents.changed", "parents", old, new);
@@ -147,6 +142,14 @@ fn data(before: &ModelVersion, after: &ModelVersion, reasons: &mut Reasons) {
             reasons.add(Level::Minor, "data.changed", path, old, new);
         }
     }
+}
+
+/// A seed uses all 64 bits, more than a number in JSON has.
+fn as_text(seeds: &BTreeMap<String, u64>) -> BTreeMap<String, String> {
+    let seeds = seeds.iter();
+    seeds
+        .map(|(name, seed)| (name.clone(), seed.to_string()))
+        .collect()
 }
 
 fn maps<T: PartialEq + Serialize>(

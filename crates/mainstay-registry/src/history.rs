@@ -7,7 +7,7 @@ use serde::Serialize;
 
 use crate::record::decode;
 use crate::refs::Family;
-use crate::stage::Status;
+use crate::standing::Status;
 
 /// One version entering one stage and leaving another.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

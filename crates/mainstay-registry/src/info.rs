@@ -10,10 +10,11 @@ use serde::Serialize;
 use crate::annotate::Annotation;
 use crate::gate::Evidence;
 use crate::metric::Metric;
+use crate::policy::StagePolicy;
 use crate::record::ModelVersion;
 use crate::refs;
 use crate::resolve::resolve;
-use crate::stage::{StagePolicy, holder, standing};
+use crate::standing::{holder, standing};
 
 /// A version and everything known about it at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize)]

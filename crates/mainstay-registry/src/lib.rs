@@ -1,15 +1,65 @@
-//! The model registry: versions that say what they were made from, how they differ, and where they
-//! stand.
+//! The model registry: versions that say what they were made from, how they differ from the one
+//! before, and where they stand.
+//!
+//! A version is immutable: files, data, code, hyperparameters, metrics, signature. Its number follows
+//! from what changed ([SemVer](https://semver.org), with reasons for each step). Stages and aliases
+//! are pointers beside it; at most one version is in production, and the one it displaces is retired
+//! in the same transaction.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use mainstay_core::{Actor, Locator};
+//! use mainstay_registry::{FileSpec, ModelSpec, PromoteSpec, Promotion, Registry, search::Page};
+//! use mainstay_repo::{Repo, RepoOptions};
+//! use mainstay_store::MemoryStorage;
+//!
+//! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+//! let repo = Repo::create(Arc::new(MemoryStorage::new()), RepoOptions::default()).await?;
+//! let registry = Registry::new(repo);
+//! let ada = Actor::new("ada")?;
+//!
+//! for (weights, auc) in [("first weights", 0.91), ("better weights", 0.94)] {
+//!     let spec = ModelSpec::new("fraud".parse()?, ada.clone(), "weekly training")
+//!         .with_file(FileSpec::from_bytes("model.bin".parse()?, weights))
+//!         .with_code("fraud-training".parse()?, "9f31c2a".parse()?)
+//!         .with_metric("auc", auc);
+//!     registry.register(spec).await?;
+//! }
+//! // The weights changed and the interface did not.
+//! let latest: Locator = "fraud".parse()?;
+//! assert_eq!(registry.resolve(&latest).await?.to_string(), "model:fraud@1.1.0");
+//!
+//! for stage in ["staging", "production"] {
+//!     let spec = PromoteSpec::new(latest.clone(), stage.parse()?, ada.clone(), "beats 1.0.0");
+//!     assert!(matches!(registry.promote(spec).await?, Promotion::Promoted(_)));
+//! }
+//! let found = registry.search("stage = 'production' AND metrics.auc > 0.9", &Page::default()).await?;
+//! assert_eq!(found.results[0].version.to_string(), "1.1.0");
+//! # Ok::<(), mainstay_core::Error>(()) }).unwrap();
+//! ```
+//!
+//! Start with [`Registry`], [`ModelSpec`], [`Registered`], [`PromoteSpec`] and [`ModelInfo`]. What only
+//! reads is a function of a [`View`](mainstay_repo::View): [`resolve()`], [`show`], [`list`],
+//! [`search::search`]; give it an older view to ask about the past.
+//!
+//! What it does not do: it does not load or run models, nor look inside their files; it does not
+//! serve them (see `mainstay-rollout`); it does not follow the lineage it records (see
+//! `mainstay-lineage`); it does not authenticate who acts. The records are described in
+//! `docs/formats/model-version.md` and `docs/formats/reproducibility.md`.
 
+mod adopt;
 mod alias;
 mod annotate;
 mod artifact;
 mod bump;
+mod expect;
 mod gate;
 mod history;
 mod info;
 mod level;
 mod metric;
+mod policy;
 mod promote;
 mod pull;
 mod record;
@@ -22,18 +72,20 @@ mod rollback;
 pub mod search;
 pub mod signature;
 mod spec;
-mod stage;
+mod standing;
 mod text;
 
 pub use alias::{AliasChange, AliasReport, AliasSpec};
 pub use annotate::AnnotateSpec;
 pub use artifact::{Artifact, ArtifactFile, ArtifactPath, FileSpec, files_at};
 pub use bump::differences;
+pub use expect::Expect;
 pub use gate::{Better, Gate, GateResult};
 pub use history::StageChange;
 pub use info::{ModelInfo, ModelSummary, list, show, stage_holder, versions};
 pub use level::{Level, Reason};
 pub use metric::Metric;
+pub use policy::{Stage, StagePolicy};
 pub use promote::{PromoteReport, PromoteSpec, Promotion, Refusal};
 pub use pull::PullReport;
 pub use record::{CodeUse, DataUse, Increment, Measured, ModelVersion, Parent, Relation};
@@ -43,5 +95,4 @@ pub use reproducibility::Reproduced;
 pub use resolve::{resolve, resolve_req};
 pub use rollback::{RollbackReport, RollbackSpec};
 pub use spec::{Bump, ModelSpec};
-pub use stage::{Expect, Stage, StagePolicy};
 pub use text::{MAX_ENTRIES, MAX_KEY_BYTES, MAX_TEXT_BYTES};

@@ -6,11 +6,13 @@ use mainstay_core::{Actor, Error, Locator, Name, NodeRef, Result};
 use mainstay_repo::{Repo, Step, Transaction, View};
 use serde::Serialize;
 
+use crate::expect::Expect;
 use crate::gate::{Gate, GateResult};
 use crate::info::{ModelInfo, show};
 use crate::metric::Metric;
+use crate::policy::{Stage, StagePolicy};
 use crate::refs;
-use crate::stage::{Expect, Move, Stage, StagePolicy, holder, standing};
+use crate::standing::{Move, holder, standing};
 use crate::text;
 
 /// A promotion to make.

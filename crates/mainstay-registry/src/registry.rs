@@ -10,14 +10,14 @@ use crate::alias::{self, AliasChange, AliasReport, AliasSpec};
 use crate::annotate::{self, AnnotateSpec};
 use crate::history::{self, StageChange};
 use crate::info::{self, ModelInfo, ModelSummary};
+use crate::policy::StagePolicy;
 use crate::promote::{self, PromoteSpec, Promotion};
 use crate::pull::{self, PullReport};
 use crate::register::{self, Registered};
 use crate::rollback::{self, RollbackReport, RollbackSpec};
 use crate::search::{self, Page, SearchPage};
 use crate::spec::ModelSpec;
-use crate::stage::{self, StagePolicy};
-use crate::{resolve, show};
+use crate::{adopt, resolve, show};
 
 /// The models of a repository. Cheap to clone.
 ///
@@ -46,7 +46,7 @@ impl Registry {
     ///
     /// # Complexity
     /// O(n) in the versions of the model, beside storing the files.
-    #[instrument(skip_all, fields(model = %spec.model), err)]
+    #[instrument(skip_all, fields(model = %spec.model), err(level = "debug"))]
     pub async fn register(&self, spec: ModelSpec) -> Result<Registered> {
         register::register(&self.repo, spec)
             .await
@@ -65,7 +65,7 @@ impl Registry {
     ///   than expected.
     ///
     /// A gate that says no is a value, [`Promotion::Refused`].
-    #[instrument(skip_all, fields(model = %spec.model, to = %spec.to), err)]
+    #[instrument(skip_all, fields(model = %spec.model, to = %spec.to), err(level = "debug"))]
     pub async fn promote(&self, spec: PromoteSpec) -> Result<Promotion> {
         promote::promote(&self.repo, spec)
             .await
@@ -80,7 +80,7 @@ impl Registry {
     /// * [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid): the stage is not exclusive.
     /// * [`ErrorKind::Conflict`](mainstay_core::ErrorKind::Conflict): another version holds the stage
     ///   than expected.
-    #[instrument(skip_all, fields(model = %spec.model, stage = %spec.stage), err)]
+    #[instrument(skip_all, fields(model = %spec.model, stage = %spec.stage), err(level = "debug"))]
     pub async fn rollback(&self, spec: RollbackSpec) -> Result<RollbackReport> {
         rollback::rollback(&self.repo, spec)
             .await
@@ -95,7 +95,7 @@ impl Registry {
     /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid): the policy contradicts itself, lacks a
     /// stage that a version is in, names a stage like an alias, or makes a stage exclusive that
     /// several versions are in.
-    #[instrument(skip_all, fields(model = %model), err)]
+    #[instrument(skip_all, fields(model = %model), err(level = "debug"))]
     pub async fn set_stage_policy(
         &self,
         model: &Name,
@@ -103,7 +103,7 @@ impl Registry {
         actor: Actor,
         reason: impl Into<String>,
     ) -> Result<Option<u64>> {
-        stage::set_policy(&self.repo, model, policy, actor, reason.into())
+        adopt::set_policy(&self.repo, model, policy, actor, reason.into())
             .await
             .map_err(|error| error.operation("set stage policy"))
     }
@@ -112,7 +112,7 @@ impl Registry {
     ///
     /// # Complexity
     /// O(changes of all versions of the model).
-    #[instrument(skip_all, fields(model = %model), err)]
+    #[instrument(skip_all, fields(model = %model), err(level = "debug"))]
     pub async fn stage_history(
         &self,
         model: &Name,
@@ -131,7 +131,7 @@ impl Registry {
     /// * [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound): no such version.
     /// * [`ErrorKind::Conflict`](mainstay_core::ErrorKind::Conflict): the alias points elsewhere than
     ///   expected.
-    #[instrument(skip_all, fields(model = %spec.model, alias = %spec.alias), err)]
+    #[instrument(skip_all, fields(model = %spec.model, alias = %spec.alias), err(level = "debug"))]
     pub async fn set_alias(&self, spec: AliasSpec) -> Result<AliasReport> {
         alias::set(&self.repo, spec)
             .await
@@ -139,7 +139,7 @@ impl Registry {
     }
 
     /// Removes an alias; removing one that is not there changes nothing.
-    #[instrument(skip_all, fields(model = %model, alias = %alias), err)]
+    #[instrument(skip_all, fields(model = %model, alias = %alias), err(level = "debug"))]
     pub async fn remove_alias(
         &self,
         model: &Name,
@@ -153,7 +153,7 @@ impl Registry {
     }
 
     /// Reads where an alias pointed, newest first.
-    #[instrument(skip_all, fields(model = %model, alias = %alias), err)]
+    #[instrument(skip_all, fields(model = %model, alias = %alias), err(level = "debug"))]
     pub async fn alias_history(&self, model: &Name, alias: &Name) -> Result<Vec<AliasChange>> {
         alias::history(&self.repo, model, alias)
             .await
@@ -166,7 +166,7 @@ impl Registry {
     /// # Errors
     /// [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound): no such version.
     /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid): a key or value breaks its limits.
-    #[instrument(skip_all, fields(model = %spec.model), err)]
+    #[instrument(skip_all, fields(model = %spec.model), err(level = "debug"))]
     pub async fn annotate(&self, spec: AnnotateSpec) -> Result<(NodeRef, Option<u64>)> {
         annotate::annotate(&self.repo, spec)
             .await
@@ -182,7 +182,7 @@ impl Registry {
     ///   something.
     /// * [`ErrorKind::Corrupt`](mainstay_core::ErrorKind::Corrupt): stored bytes are missing or wrong.
     /// * [`ErrorKind::Unavailable`](mainstay_core::ErrorKind::Unavailable): the disk is full.
-    #[instrument(skip_all, fields(model = %model), err)]
+    #[instrument(skip_all, fields(model = %model), err(level = "debug"))]
     pub async fn pull(&self, view: &View, model: &Locator, directory: &Path) -> Result<PullReport> {
         pull::pull(&self.repo, view, model, directory)
             .await
@@ -190,25 +190,25 @@ impl Registry {
     }
 
     /// Finds a version in the newest view; see [`resolve`](fn@crate::resolve).
-    #[instrument(skip_all, fields(model = %locator), err)]
+    #[instrument(skip_all, fields(model = %locator), err(level = "debug"))]
     pub async fn resolve(&self, locator: &Locator) -> Result<NodeRef> {
         resolve(&self.repo.view().await?, locator)
     }
 
     /// Reads a version in the newest view; see [`show`](fn@crate::show).
-    #[instrument(skip_all, fields(model = %locator), err)]
+    #[instrument(skip_all, fields(model = %locator), err(level = "debug"))]
     pub async fn show(&self, locator: &Locator) -> Result<ModelInfo> {
         show(&self.repo.view().await?, locator)
     }
 
     /// Lists every model of the newest view; see [`list`](fn@crate::list).
-    #[instrument(skip_all, err)]
+    #[instrument(skip_all, err(level = "debug"))]
     pub async fn list(&self) -> Result<Vec<ModelSummary>> {
         Ok(info::list(&self.repo.view().await?))
     }
 
     /// Searches the newest view; see [`search`](mod@crate::search).
-    #[instrument(skip_all, err)]
+    #[instrument(skip_all, err(level = "debug"))]
     pub async fn search(&self, query: &str, page: &Page) -> Result<SearchPage> {
         search::search(&self.repo.view().await?, query, page)
     }

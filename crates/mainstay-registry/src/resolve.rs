@@ -4,8 +4,9 @@ use mainstay_core::{Error, Locator, Name, NodeKind, NodeRef, Result, Selector};
 use mainstay_repo::{Series, View};
 use semver::{Version, VersionReq};
 
+use crate::policy::StagePolicy;
 use crate::refs::{self, Family};
-use crate::stage::{StagePolicy, holder, standing};
+use crate::standing::{holder, standing};
 
 /// Finds the version that `locator` means.
 ///

@@ -5,8 +5,10 @@ use mainstay_core::{Actor, Error, ErrorKind, Name, NodeRef, RefPath, Result};
 use mainstay_repo::{RefChange, Repo, Step, Transaction, Value, View};
 use serde::Serialize;
 
+use crate::expect::Expect;
+use crate::policy::StagePolicy;
 use crate::refs::{self, Family};
-use crate::stage::{Expect, Move, StagePolicy, standing};
+use crate::standing::{Move, standing};
 
 /// A rollback to make.
 #[derive(Debug, Clone, PartialEq)]

@@ -37,6 +37,7 @@
 mod cursor;
 mod eval;
 mod like;
+mod parse;
 mod query;
 mod rows;
 mod token;

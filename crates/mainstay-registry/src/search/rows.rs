@@ -6,8 +6,9 @@ use mainstay_core::{Error, Name, NodeKind, NodeRef, RefPath, Result};
 use mainstay_repo::{RefState, Value, View};
 
 use crate::annotate::Annotation;
+use crate::policy::StagePolicy;
 use crate::record::{FORMAT, ModelVersion, decode};
-use crate::stage::{StagePolicy, Status};
+use crate::standing::Status;
 
 /// One version, read as far as the search needs it.
 pub(super) struct Row<'v> {

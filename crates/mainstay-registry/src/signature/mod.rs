@@ -13,7 +13,8 @@
 //! ```
 
 mod compat;
-mod json;
+mod read;
+mod write;
 
 pub use compat::CompatOptions;
 pub(crate) use compat::compare;

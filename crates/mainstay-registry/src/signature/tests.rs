@@ -26,6 +26,10 @@ fn level(before: &Signature, after: &Signature, strict: bool) -> Option<Level> {
 }
 
 #[track_caller]
+#[expect(
+    clippy::needless_pass_by_value,
+    reason = "every caller makes its values in place"
+)]
 fn check(before: Value, after: Value, expected: &[(Level, &str)]) {
     let found = reasons(&signature(&before), &signature(&after), false);
     let found: Vec<_> = found

@@ -46,7 +46,7 @@ impl Fixture {
     }
 
     pub(crate) async fn register(&self, spec: ModelSpec) -> Registered {
-        self.clock.advance(Duration::from_secs(60));
+        self.clock.advance(Duration::from_mins(1));
         self.registry.register(spec).await.unwrap()
     }
 

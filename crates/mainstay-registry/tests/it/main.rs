@@ -1,4 +1,9 @@
 //! The registry on a repository in memory.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod aliases;
 mod fixture;

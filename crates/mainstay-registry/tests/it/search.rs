@@ -233,7 +233,7 @@ fn a_query_has_bounds() {
     let values = vec!["'a'"; 257].join(",");
     assert!(Query::parse(&format!("name IN ({values})")).is_err());
     assert!(Query::parse(&format!("name = '{}'", "a".repeat(20_000))).is_err());
-    let keys = vec!["name"; 9].join(",");
+    let keys = ["name"; 9].join(",");
     assert!(Query::parse(&format!("ORDER BY {keys}")).is_err());
 }
 

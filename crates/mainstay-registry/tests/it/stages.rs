@@ -401,10 +401,7 @@ struct Model {
 
 impl Model {
     fn allowed(from: usize, to: usize) -> bool {
-        matches!(
-            (from, to),
-            (0, 1 | 3) | (1, 0 | 2 | 3) | (2, 1 | 3) | (3, 0 | 1)
-        )
+        matches!((from, to), (0 | 2, 1 | 3) | (1, 0 | 2 | 3) | (3, 0 | 1))
     }
 
     fn enter(&mut self, version: usize, to: usize) {
