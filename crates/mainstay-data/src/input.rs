@@ -178,3 +178,36 @@ impl Origin {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_was_written_to_is_noticed() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("a.csv");
+        fs::write(&path, "a\n1\n").unwrap();
+        let files = gather(&[SnapshotInput::Path(path.clone())]).unwrap();
+        assert!(files[0].origin.check_unchanged(4).is_ok());
+        // Stored while it was longer.
+        assert!(files[0].origin.check_unchanged(5).is_err());
+        fs::write(&path, "a\n1\n2\n").unwrap();
+        let error = files[0].origin.check_unchanged(4).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Conflict);
+        assert!(error.to_string().contains("a.csv"), "{error}");
+    }
+
+    #[test]
+    fn files_come_in_path_order_wherever_they_are_named() {
+        let directory = tempfile::tempdir().unwrap();
+        for path in ["b.csv", "a/z.csv", "a.csv"] {
+            let path = directory.path().join(path);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "x").unwrap();
+        }
+        let files = gather(&[SnapshotInput::Path(directory.path().to_owned())]).unwrap();
+        let paths: Vec<_> = files.iter().map(|file| file.path.as_str()).collect();
+        assert_eq!(paths, ["a.csv", "a/z.csv", "b.csv"]);
+    }
+}

@@ -121,13 +121,12 @@ fn plan(
     let same = versions
         .last()
         .filter(|(_, state)| state.value.as_ref() == Some(value));
-    let (node, reused) = match same {
-        Some((node, _)) => (node.clone(), true),
-        None => {
-            let node = series.numbered(series.next_number(view));
-            transaction.set(node.ref_path(), value.clone(), Expectation::Absent);
-            (node, false)
-        }
+    let (node, reused) = if let Some((node, _)) = same {
+        (node.clone(), true)
+    } else {
+        let node = series.numbered(series.next_number(view));
+        transaction.set(node.ref_path(), value.clone(), Expectation::Absent);
+        (node, false)
     };
     let tags: BTreeSet<&Name> = spec.tags.iter().collect();
     let mut moved = false;

@@ -91,7 +91,7 @@ pub(super) fn missing_noise(missing: (f64, f64), count: (f64, f64)) -> f64 {
 }
 
 /// Cuts the line at `edges`, which rise, into the shares of both sides: up to and with the first edge,
-/// between the edges, beyond the last.
+/// between the edges, beyond the last. Leaves out bins that are empty on both sides.
 fn bins(before: &Cdf, after: &Cdf, edges: &[f64]) -> Vec<(f64, f64)> {
     let heights = edges.iter().map(|&edge| (before.at(edge), after.at(edge)));
     let mut bins = Vec::new();
@@ -100,6 +100,7 @@ fn bins(before: &Cdf, after: &Cdf, edges: &[f64]) -> Vec<(f64, f64)> {
         bins.push((height.0 - last.0, height.1 - last.1));
         last = height;
     }
+    bins.retain(|&(p, q)| p > 0.0 || q > 0.0);
     bins
 }
 

@@ -11,7 +11,7 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::ipc::convert::try_fb_to_schema;
 use arrow::ipc::reader::{FileDecoder, read_footer_length};
-use arrow::ipc::{Block, Footer, root_as_footer, root_as_message};
+use arrow::ipc::{Block, FieldNode, Footer, root_as_footer, root_as_message};
 use bytes::Bytes;
 use mainstay_core::{Error, ErrorKind, Result};
 
@@ -154,11 +154,7 @@ fn check_message(message: &[u8], body: &[u8]) -> Result<()> {
     let slots = (body.len() as u64)
         .saturating_mul(MAX_RATIO)
         .max(FREE_SLOTS);
-    let claims = batch
-        .nodes()
-        .into_iter()
-        .flatten()
-        .map(|node| node.length());
+    let claims = batch.nodes().into_iter().flatten().map(FieldNode::length);
     for claim in claims.chain([batch.length()]) {
         if u64::try_from(claim).map_or(true, |claim| claim > slots) {
             return Err(not_ipc(&format!(

@@ -131,7 +131,8 @@ impl Iterator for TableReader {
 
 /// Runs a decoder so that neither its panics nor its rewording of our own errors reach the caller.
 ///
-/// The decoders are not free of panics on hostile bytes. Such a decoder is not used again.
+/// The decoders are not free of panics on hostile bytes. Such a decoder is not used again. The
+/// process's panic hook still sees the panic, and in a build that aborts on panic it still aborts.
 fn guarded<T>(source: &Source, decode: impl FnOnce() -> Result<T>) -> Result<T> {
     let outcome = catch_unwind(AssertUnwindSafe(decode))
         .unwrap_or_else(|_| Err(Error::invalid("malformed: the decoder gave up")));

@@ -1,7 +1,7 @@
-//! An estimate of the number of different values: HyperLogLog.
+//! An estimate of the number of different values: `HyperLogLog`.
 //!
-//! Source: Flajolet, Fusy, Gandouet, Meunier, *HyperLogLog: the analysis of a near-optimal cardinality
-//! estimation algorithm*, AofA 2007, figure 3, with 2¹² registers over 64-bit hashes, which make the
+//! Source: Flajolet, Fusy, Gandouet and Meunier, *`HyperLogLog`: the analysis of a near-optimal
+//! cardinality estimation algorithm*, 2007, figure 3, with 2¹² registers over 64-bit hashes, which make the
 //! correction for large ranges unnecessary.
 
 use xxhash_rust::xxh3::xxh3_64;
@@ -55,9 +55,13 @@ impl DistinctEstimate {
             .map(|&rank| 2_f64.powi(-i32::from(rank)))
             .sum();
         let raw = ALPHA * registers * registers / sum;
-        let empty = self.registers.iter().filter(|&&rank| rank == 0).count();
-        let estimate = if raw <= 2.5 * registers && empty > 0 {
-            registers * (registers / empty as f64).ln()
+        let empty: f64 = self
+            .registers
+            .iter()
+            .map(|&rank| f64::from(rank == 0))
+            .sum();
+        let estimate = if raw <= 2.5 * registers && empty > 0.0 {
+            registers * (registers / empty).ln()
         } else {
             raw
         };

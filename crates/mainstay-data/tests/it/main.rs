@@ -1,4 +1,9 @@
 //! The behavior of the crate as a whole, on storage in memory.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
 
 mod digests;
 mod drift;

@@ -1,6 +1,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::diff::distribution::float;
 use crate::slots::slots;
 use crate::stats::{ColumnCollector, ColumnStats};
 use arrow::array::{Array, Float64Array, Int64Array};
@@ -114,7 +115,8 @@ proptest! {
         b in proptest::collection::vec(0_i64..60, 1..200),
     ) {
         let share = |values: &[i64], x: i64| {
-            values.iter().filter(|value| **value <= x).count() as f64 / values.len() as f64
+            let up_to = values.iter().filter(|value| **value <= x).count();
+            float(up_to as u64) / float(values.len() as u64)
         };
         let expected = (0..60).map(|x| (share(&a, x) - share(&b, x)).abs()).fold(0.0, f64::max);
         let (measures, _) = numeric(&integers(a), &integers(b));

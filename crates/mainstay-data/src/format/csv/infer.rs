@@ -68,6 +68,10 @@ impl Inference {
 
 /// The types that every field so far allows.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "each says by itself whether a type is still possible"
+)]
 struct Candidates {
     seen: bool,
     bool: bool,
