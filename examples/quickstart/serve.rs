@@ -65,7 +65,7 @@ pub(crate) async fn visitors(
                 },
             );
         }
-        clock.advance(Duration::from_secs(600));
+        clock.advance(Duration::from_mins(10));
         let seen = counters
             .drain(clock.now())?
             .with_id("station-1".parse()?, window)?;
@@ -94,7 +94,7 @@ pub(crate) async fn visitors(
             };
             tell!("{outcome}");
             tell!(
-                "channel prod serves {}: everything moved in one log entry",
+                "channel prod serves {} alone; the rollback is one log entry",
                 status.unit
             );
             return Ok(());

@@ -72,16 +72,15 @@ fn summary(diff: &DatasetDiff) -> String {
 }
 
 fn drift(column: &ColumnDiff) -> String {
-    let mut text = format!("{} drifted", column.name);
-    if let Some(psi) = column.drift.psi {
-        text.push_str(&format!(" (PSI {psi:.2}"));
-        if let (Some(before), Some(after)) = (mean(&column.stats.before), mean(&column.stats.after))
-        {
-            text.push_str(&format!(", mean {before:.1} → {after:.1}"));
+    let name = &column.name;
+    let means = mean(&column.stats.before).zip(mean(&column.stats.after));
+    match (column.drift.psi, means) {
+        (Some(psi), Some((before, after))) => {
+            format!("{name} drifted (PSI {psi:.2}, mean {before:.1} → {after:.1})")
         }
-        text.push(')');
+        (Some(psi), None) => format!("{name} drifted (PSI {psi:.2})"),
+        (None, _) => format!("{name} drifted"),
     }
-    text
 }
 
 fn mean(stats: &mainstay_data::stats::ColumnStats) -> Option<f64> {

@@ -21,7 +21,7 @@ impl Describe for DescribeEnvironment {
         let severity = match report.verdict {
             Verdict::Fail => Severity::High,
             Verdict::Warn => Severity::Medium,
-            _ => Severity::Low,
+            Verdict::Pass => Severity::Low,
         };
         Ok(Some(
             Description::new(summary(&report), severity).with_detail(super::json(&report)?),
