@@ -1,4 +1,10 @@
 //! What only the crates together can show.
 
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a failure in a helper fails the test that called it"
+)]
+
 mod layering;
 mod processes;
