@@ -1,0 +1,251 @@
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use mainstay_core::{Error, ErrorKind, NodeKind, NodeRef, Result};
+use mainstay_lineage::change::{
+    Change, Component, Describe, Describers, Description, Severity, changed,
+};
+use serde_json::json;
+
+use crate::fixture::{Fixture, node};
+
+async fn compare(fixture: &Fixture, a: &str, b: &str, describers: &Describers) -> Result<Change> {
+    let view = fixture.view().await;
+    changed(&fixture.repo, &view, &node(a), &node(b), describers).await
+}
+
+fn told(change: &Change) -> Vec<String> {
+    let side = |node: &Option<NodeRef>| node.as_ref().map_or("-".to_owned(), ToString::to_string);
+    let tell = |part: &Component| {
+        format!(
+            "{} {} -> {}: {}",
+            part.slot,
+            side(&part.a),
+            side(&part.b),
+            part.summary
+        )
+    };
+    change.components.iter().map(tell).collect()
+}
+
+#[tokio::test]
+async fn units_are_compared_slot_by_slot_and_the_model_one_level_deeper() {
+    let fixture = Fixture::penguins().await;
+    let none = Describers::new();
+    let change = compare(&fixture, "unit:penguins@1", "unit:penguins@2", &none)
+        .await
+        .unwrap();
+    assert_eq!(
+        told(&change),
+        [
+            "data data:penguins@1 -> data:penguins@2: mean_mass 4201 → 1402.5; rows 226 → 344",
+            "prompt prompt:explain@1 -> prompt:explain@2: text Explain. → Explain briefly.",
+            "model model:species@1.0.0 -> model:species@1.1.0: accuracy 0.97 → 0.61",
+            "model/code code:training@aaa111 -> code:training@bbb222: aaa111 → bbb222",
+            "env env:lab@1 -> env:lab@1: unchanged",
+        ]
+    );
+    let changed: Vec<bool> = change.components.iter().map(|part| part.changed).collect();
+    assert_eq!(changed, [true, true, true, true, false]);
+    assert_eq!(
+        change.components[0].detail["differences"][1],
+        json!({"path": "/rows", "before": 226, "after": 344})
+    );
+}
+
+#[tokio::test]
+async fn events_are_what_happened_to_these_things_between_the_two() {
+    let fixture = Fixture::penguins().await;
+    let none = Describers::new();
+    let change = compare(&fixture, "unit:penguins@2", "unit:penguins@1", &none)
+        .await
+        .unwrap();
+    let told: Vec<_> = change
+        .events
+        .iter()
+        .map(|event| event.reason.as_str())
+        .collect();
+    assert_eq!(
+        told,
+        [
+            "point channel/prod/current",
+            "add data:penguins@2",
+            "add prompt:explain@2",
+            "add model:species@1.1.0",
+            "add unit:penguins@2",
+        ]
+    );
+    assert_eq!(change.events[0].refs[0].as_str(), "channel/prod/current");
+    assert_eq!(change.events[0].actor.as_str(), "ada");
+    assert!(
+        change
+            .events
+            .is_sorted_by_key(|event| (event.seq, event.time))
+    );
+    assert_eq!(change.events_omitted, 0);
+}
+
+#[tokio::test]
+async fn two_things_without_parts_are_one_component_and_their_inputs() {
+    let fixture = Fixture::penguins().await;
+    let none = Describers::new();
+    let change = compare(
+        &fixture,
+        "model:species@1.0.0",
+        "model:species@1.1.0",
+        &none,
+    )
+    .await
+    .unwrap();
+    let slots: Vec<_> = change
+        .components
+        .iter()
+        .map(|part| part.slot.as_str())
+        .collect();
+    assert_eq!(slots, ["model/train", "model", "model/code"]);
+    let same = compare(&fixture, "data:penguins@1", "data:penguins@1", &none)
+        .await
+        .unwrap();
+    assert_eq!(
+        told(&same),
+        ["data data:penguins@1 -> data:penguins@1: unchanged"]
+    );
+    assert!(same.events.is_empty());
+}
+
+#[tokio::test]
+async fn parts_that_came_or_went_are_told_first() {
+    let fixture = Fixture::penguins().await;
+    fixture
+        .add(
+            "unit:penguins@3",
+            json!({}),
+            &[
+                "contains model model:species@1.1.0",
+                "contains data data:penguins@2",
+                "contains data data:unrelated@1",
+                "contains env env:lab@1",
+            ],
+        )
+        .await;
+    let none = Describers::new();
+    let change = compare(&fixture, "unit:penguins@2", "unit:penguins@3", &none)
+        .await
+        .unwrap();
+    assert_eq!(
+        told(&change),
+        [
+            "data - -> data:unrelated@1: added",
+            "prompt prompt:explain@2 -> -: removed",
+            "data data:penguins@2 -> data:penguins@2: unchanged",
+            "env env:lab@1 -> env:lab@1: unchanged",
+            "model model:species@1.1.0 -> model:species@1.1.0: unchanged",
+        ]
+    );
+}
+
+/// Knows that what a model was trained with is what matters.
+#[derive(Debug)]
+struct Oracle(Severity);
+
+#[async_trait]
+impl Describe for Oracle {
+    async fn describe(&self, a: &NodeRef, b: &NodeRef) -> Result<Option<Description>> {
+        if b.name().as_str() == "explain" {
+            return Ok(None);
+        }
+        let summary = format!("{} drifted", a.name());
+        let detail = json!({"psi": 8.1, "to": b});
+        Ok(Some(Description::new(summary, self.0).with_detail(detail)))
+    }
+}
+
+#[tokio::test]
+async fn a_describer_says_what_a_change_means_and_how_much_it_matters() {
+    let fixture = Fixture::penguins().await;
+    let describers = Describers::new()
+        .with(NodeKind::Code, Arc::new(Oracle(Severity::High)))
+        .with(NodeKind::Data, Arc::new(Oracle(Severity::Low)))
+        .with(NodeKind::Prompt, Arc::new(Oracle(Severity::High)));
+    let change = compare(&fixture, "unit:penguins@1", "unit:penguins@2", &describers)
+        .await
+        .unwrap();
+    let slots: Vec<_> = change
+        .components
+        .iter()
+        .map(|part| part.slot.as_str())
+        .collect();
+    // The prompt's describer passes, so its records are compared.
+    assert_eq!(slots, ["model/code", "prompt", "model", "data", "env"]);
+    assert_eq!(change.components[0].summary, "training drifted");
+    assert_eq!(change.components[0].detail["psi"], 8.1);
+    assert_eq!(
+        change.components[1].summary,
+        "text Explain. → Explain briefly."
+    );
+    assert_eq!(change.components[4].severity, Severity::None);
+}
+
+#[derive(Debug)]
+struct Broken;
+
+#[async_trait]
+impl Describe for Broken {
+    async fn describe(&self, _: &NodeRef, _: &NodeRef) -> Result<Option<Description>> {
+        Err(Error::corrupt("pack", "a byte is wrong"))
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_compared_says_why() {
+    let fixture = Fixture::penguins().await;
+    let none = Describers::new();
+    let broken = Describers::new().with(NodeKind::Data, Arc::new(Broken));
+    for (a, b, describers, kind) in [
+        (
+            "unit:penguins@1",
+            "data:penguins@1",
+            &none,
+            ErrorKind::Invalid,
+        ),
+        (
+            "unit:penguins@1",
+            "unit:penguins@9",
+            &none,
+            ErrorKind::NotFound,
+        ),
+        (
+            "data:heldout@1",
+            "data:penguins@1",
+            &none,
+            ErrorKind::NotFound,
+        ),
+        (
+            "unit:penguins@1",
+            "unit:penguins@2",
+            &broken,
+            ErrorKind::Corrupt,
+        ),
+    ] {
+        let error = compare(&fixture, a, b, describers).await.unwrap_err();
+        assert_eq!(error.kind(), kind, "{a} {b}");
+    }
+}
+
+#[tokio::test]
+async fn a_change_as_json_has_the_members_that_programs_read() {
+    let fixture = Fixture::penguins().await;
+    let none = Describers::new();
+    let change = compare(&fixture, "data:penguins@1", "data:penguins@2", &none)
+        .await
+        .unwrap();
+    let json = serde_json::to_value(&change).unwrap();
+    assert_eq!(json["a"], "data:penguins@1");
+    let component = json["components"][0].as_object().unwrap();
+    for member in ["slot", "kind", "changed", "a", "b", "summary", "detail"] {
+        assert!(component.contains_key(member), "{member}");
+    }
+    assert_eq!(component["kind"], "data");
+    assert_eq!(component["severity"], "medium");
+    assert_eq!(json["events"][0]["actor"], "ada");
+}

@@ -1,0 +1,7 @@
+//! Lineage over a repository in memory.
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod changes;
+mod drawings;
+mod fixture;
+mod walks;
