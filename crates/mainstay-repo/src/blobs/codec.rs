@@ -44,12 +44,15 @@ impl Compressor {
         })
     }
 
-    /// Returns the bytes to store: compressed when that saves at least a 32nd.
+    /// Returns the bytes to store: compressed when that saves an eighth.
+    ///
+    /// Less is not worth the time of decompression: 32-bit float weights, of which Zstandard saves a
+    /// thirteenth, are read three times as fast when they are raw.
     pub(crate) fn compress<'b>(&'b mut self, bytes: &'b [u8]) -> (Codec, &'b [u8]) {
         if !self.sampler.promises(bytes) {
             return (Codec::Raw, bytes);
         }
-        self.buffer.resize(bytes.len() - bytes.len() / 32, 0);
+        self.buffer.resize(bytes.len() - bytes.len().div_ceil(8), 0);
         // The only failure of compression into a buffer is that the result does not fit.
         match self.zstd.compress_to_buffer(bytes, &mut self.buffer[..]) {
             Ok(len) if len < bytes.len() => (Codec::Zstd, &self.buffer[..len]),
@@ -91,15 +94,16 @@ impl Sampler {
         self.is_uneven() || self.repeats()
     }
 
-    /// Reports whether some byte values are clearly more frequent than others.
+    /// Reports whether some byte values are so frequent that entropy coding alone saves an eighth.
     fn is_uneven(&self) -> bool {
         let mut counts = [0_u64; 256];
         for byte in self.sample {
             counts[usize::from(byte)] += 1;
         }
-        // The sum of squares is about SAMPLE + SAMPLE² / 256 for random bytes, more for all others.
+        // The sum of squares is about SAMPLE + SAMPLE² / 256 for random bytes. It is 3.1 times that
+        // for 32-bit float weights, 3.8 times for Base64, and 10 times for 16-bit ones.
         let random = (SAMPLE + SAMPLE * SAMPLE / 256) as u64;
-        counts.iter().map(|count| count * count).sum::<u64>() > random + random / 8
+        counts.iter().map(|count| count * count).sum::<u64>() > random * 7 / 2
     }
 
     fn repeats(&mut self) -> bool {
@@ -151,20 +155,39 @@ mod tests {
 
     #[test]
     fn what_zstd_shrinks_is_compressed() {
-        let floats = |(index, byte): (usize, &u8)| if index % 4 == 3 { 0x3f } else { *byte };
-        let floats: Vec<u8> = random_bytes(65_536, 2)
-            .iter()
-            .enumerate()
-            .map(floats)
-            .collect();
-        let hex: Vec<u8> = random_bytes(65_536, 3)
-            .iter()
-            .map(|b| b"0123456789abcdef"[usize::from(b & 15)])
-            .collect();
+        let digits = |digits: &[u8]| -> Vec<u8> {
+            let bytes = random_bytes(65_536, 3).into_iter();
+            bytes
+                .map(|byte| digits[usize::from(byte) % digits.len()])
+                .collect()
+        };
+        let hex = digits(b"0123456789abcdef");
+        let base64 = digits(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/");
         let repeated = random_bytes(600, 4).repeat(100);
-        for bytes in [floats, hex, repeated, vec![0; 20_000]] {
+        for bytes in [hex, base64, repeated, weights(2), vec![0; 20_000]] {
             assert_eq!(codec_of(&bytes), Codec::Zstd);
         }
+    }
+
+    #[test]
+    fn weights_of_32_bits_stay_raw() {
+        assert_eq!(codec_of(&weights(4)), Codec::Raw);
+    }
+
+    /// The first bytes of sums of random numbers as 32-bit floats, most significant last.
+    fn weights(bytes_each: usize) -> Vec<u8> {
+        let random = random_bytes(65_536 * 12 / bytes_each, 2);
+        let numbers = random.chunks_exact(12).map(|bytes| {
+            let sum: u32 = bytes.iter().map(|byte| u32::from(*byte)).sum();
+            let low = u32::from_le_bytes([bytes[0], bytes[1], bytes[2], 0]);
+            let sum = f64::from(sum) - 1530.0 + f64::from(low) / f64::from(1 << 24);
+            #[expect(clippy::cast_possible_truncation, reason = "rounds")]
+            let weight = (sum / 20_000.0) as f32;
+            weight.to_le_bytes()
+        });
+        numbers
+            .flat_map(|number| number[4 - bytes_each..].to_vec())
+            .collect()
     }
 
     #[test]

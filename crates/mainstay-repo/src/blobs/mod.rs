@@ -4,6 +4,7 @@
 //! so after that. Reading goes the other way round.
 
 mod blob;
+pub(crate) mod blocking;
 mod chunker;
 mod codec;
 pub(crate) mod damage;

@@ -11,20 +11,19 @@ use super::{Findings, VerifyLevel};
 use crate::checkpoint::{self, load};
 use crate::log::entry;
 use crate::log::read::{READ_AHEAD, Stored, read_raw};
-use crate::{Repo, View, descriptor, keys};
+use crate::{View, descriptor, keys};
 
 /// Checks the log and its checkpoints; returns the newest view that is known: folded from the log
-/// when that is sound, else the one in memory.
+/// when that is sound, else `known`.
 pub(super) async fn check(
-    repo: &Repo,
+    storage: &dyn Storage,
+    known: &View,
     level: VerifyLevel,
     findings: &mut Findings,
 ) -> Result<View> {
-    let storage = &*repo.inner.storage;
     check_descriptor(storage, findings).await?;
     let entries = numbered(storage, "log", findings).await?;
     let checkpoints = numbered(storage, checkpoint::ROOTS, findings).await?;
-    let known = repo.inner.head();
 
     let mut chain = Chain::new();
     let mut reads = stream::iter(entries)
@@ -55,7 +54,7 @@ pub(super) async fn check(
     let last = checkpoints.last().copied().unwrap_or(0).max(known.seq);
     chain.expect(last.saturating_add(1), findings);
     check_shards(storage, level, findings).await?;
-    Ok(chain.view.unwrap_or(known))
+    Ok(chain.view.unwrap_or_else(|| known.clone()))
 }
 
 async fn check_descriptor(storage: &dyn Storage, findings: &mut Findings) -> Result<()> {

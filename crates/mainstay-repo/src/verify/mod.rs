@@ -10,11 +10,12 @@ mod tests;
 use std::fmt::Display;
 use std::sync::Arc;
 
+use futures::TryStreamExt as _;
 use mainstay_core::{Error, ErrorKind, Result};
-use mainstay_store::Key;
+use mainstay_store::{Key, Prefix, Storage};
 
 pub(crate) use self::stats::stats;
-use crate::Repo;
+use crate::{View, descriptor};
 
 /// How hard to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -67,15 +68,35 @@ pub struct RepoStats {
     pub head: u64,
 }
 
-/// Checks a repository from its storage, trusting nothing that is cached.
+/// Checks the repository on `storage` and reports every fault found, also when it is too damaged to
+/// be opened.
 ///
 /// Memory: the refs, about 150 bytes for each record of the index, and one pack.
-pub(crate) async fn verify(repo: &Repo, level: VerifyLevel) -> Result<VerifyReport> {
-    let storage = Arc::clone(&repo.inner.storage);
+///
+/// # Errors
+/// [`NotFound`](ErrorKind::NotFound) when there is no repository; otherwise those of the storage.
+/// Damage is in the report.
+#[tracing::instrument(skip(storage), err(level = "debug"))]
+pub async fn verify(storage: Arc<dyn Storage>, level: VerifyLevel) -> Result<VerifyReport> {
+    if let Err(error) = descriptor::check(&*storage).await
+        && error.kind() == ErrorKind::NotFound
+        && storage.list(&Prefix::all(), None).try_next().await?.is_none()
+    {
+        return Err(error);
+    }
+    check(&storage, &View::empty(), level).await
+}
+
+/// Checks a repository of which `known` was read before; trusts nothing else that is cached.
+pub(crate) async fn check(
+    storage: &Arc<dyn Storage>,
+    known: &View,
+    level: VerifyLevel,
+) -> Result<VerifyReport> {
     let mut findings = Findings::default();
-    let view = log::check(repo, level, &mut findings).await?;
-    let index = packs::check(&storage, level, &mut findings).await?;
-    blobs::check(&storage, &view, index, level, &mut findings).await?;
+    let view = log::check(&**storage, known, level, &mut findings).await?;
+    let index = packs::check(storage, level, &mut findings).await?;
+    blobs::check(storage, &view, index, level, &mut findings).await?;
     let mut report = findings.0;
     // What several checks came upon is told once.
     report.faults.sort();

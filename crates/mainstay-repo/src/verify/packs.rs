@@ -5,10 +5,11 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
-use mainstay_core::{Digest, Error, ErrorKind, Result};
+use mainstay_core::{Digest, Error, Result};
 use mainstay_store::{ByteRange, Key, Storage, StorageExt as _};
 
 use super::{Findings, VerifyLevel};
+use crate::blobs::blocking;
 use crate::blobs::damage::Damage;
 use crate::blobs::index::{self, Index, IndexObject};
 use crate::blobs::manifest::Manifest;
@@ -107,11 +108,8 @@ async fn check_all(
         }
         compare(&open_pack(&bytes)?, &indexed)
     };
-    tokio::task::spawn_blocking(checking)
-        .await
-        .map_err(|error| {
-            Error::new(ErrorKind::Internal, "checking was interrupted").with_source(error)
-        })?
+    blocking::run(checking)
+        .await?
         .map_err(|damage| damage.of(key))
 }
 

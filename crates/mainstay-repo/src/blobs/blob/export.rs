@@ -7,11 +7,13 @@ use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use bytes::Bytes;
-use futures::StreamExt as _;
+use futures::TryStreamExt as _;
 use futures::stream::BoxStream;
 use mainstay_core::{Error, ErrorKind, Result};
 use tempfile::NamedTempFile;
 use tokio::sync::mpsc::{self, Receiver};
+
+use crate::blobs::blocking;
 
 /// How many pieces wait to be written.
 const WAITING_PIECES: usize = 64;
@@ -25,30 +27,20 @@ pub(super) async fn export(
     path: &Path,
 ) -> Result<()> {
     let (sender, receiver) = mpsc::channel(WAITING_PIECES);
-    let target = path.to_owned();
-    let writing = tokio::task::spawn_blocking(move || write(receiver, &target));
-    let mut outcome = Ok(());
-    while let Some(piece) = pieces.next().await {
-        let message = match piece {
-            Ok(piece) => Some(piece),
-            Err(error) => {
-                outcome = Err(error);
-                break;
+    let feeding = async move {
+        while let Some(piece) = pieces.try_next().await? {
+            if sender.send(Some(piece)).await.is_err() {
+                return Ok(());
             }
-        };
-        if sender.send(message).await.is_err() {
-            break;
         }
-    }
-    if outcome.is_ok() {
         // An end that is said tells a whole blob from one that was given up.
         let _closed = sender.send(None).await;
-    }
-    drop(sender);
-    let written = writing.await.map_err(|error| {
-        Error::new(ErrorKind::Internal, "writing a file was interrupted").with_source(error)
-    });
-    outcome.and(written.flatten())
+        Ok(())
+    };
+    let target = path.to_owned();
+    let writing = blocking::run(move || write(receiver, &target));
+    let (fed, written) = futures::join!(feeding, writing);
+    fed.and(written.flatten())
 }
 
 fn write(pieces: Receiver<Option<Bytes>>, path: &Path) -> Result<()> {

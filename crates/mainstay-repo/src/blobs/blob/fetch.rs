@@ -6,13 +6,13 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt as _, TryStreamExt as _};
-use mainstay_core::{BulkDigest, Digest, Error, ErrorKind, Result};
+use mainstay_core::{BulkDigest, Digest, Error, Result};
 use mainstay_store::ByteRange;
 
 use super::parts::Part;
-use crate::blobs::Shared;
 use crate::blobs::pack::PackId;
 use crate::blobs::record::Entry;
+use crate::blobs::{Shared, blocking};
 
 /// The most bytes, stored or restored, of one request.
 const MAX_REQUEST: u64 = 4 * 1024 * 1024;
@@ -128,11 +128,7 @@ impl Request {
             .get(&key, ByteRange::Offsets(self.range.clone()))
             .await?
             .ok_or_else(|| Error::corrupt(&key, "missing pack"))?;
-        tokio::task::spawn_blocking(move || self.open(&object.bytes))
-            .await
-            .map_err(|error| {
-                Error::new(ErrorKind::Internal, "reading was interrupted").with_source(error)
-            })?
+        blocking::run(move || self.open(&object.bytes)).await?
     }
 
     fn open(&self, fetched: &Bytes) -> Result<Vec<Bytes>> {

@@ -58,7 +58,7 @@ impl Blob {
     /// # Errors
     /// [`ErrorKind::Corrupt`](mainstay_core::ErrorKind::Corrupt) when the stored bytes are damaged, and
     /// those of the storage.
-    #[instrument(skip_all, fields(blob = %self.digest()), err)]
+    #[instrument(skip_all, fields(blob = %self.digest()), err(level = "debug"))]
     pub async fn bytes(&self) -> Result<Bytes> {
         collect(self.stream()).await
     }
@@ -67,7 +67,7 @@ impl Blob {
     ///
     /// # Errors
     /// As [`bytes`](Self::bytes).
-    #[instrument(skip_all, fields(blob = %self.digest(), start = range.start, end = range.end), err)]
+    #[instrument(skip_all, fields(blob = %self.digest(), start = range.start, end = range.end), err(level = "debug"))]
     pub async fn range(&self, range: Range<u64>) -> Result<Bytes> {
         let end = range.end.min(self.size());
         collect(self.pieces(range.start.min(end)..end)).await
@@ -104,7 +104,7 @@ impl Blob {
     ///
     /// # Errors
     /// As [`bytes`](Self::bytes), and those of writing, naming the path; `path` is untouched then.
-    #[instrument(skip_all, fields(blob = %self.digest(), path = %path.display()), err)]
+    #[instrument(skip_all, fields(blob = %self.digest(), path = %path.display()), err(level = "debug"))]
     pub async fn export(&self, path: &Path) -> Result<()> {
         export::export(self.stream(), path).await
     }

@@ -4,17 +4,18 @@ mod format;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
 
-use futures::{StreamExt as _, TryStreamExt as _};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
 use mainstay_core::{Error, ErrorKind, Result};
 use mainstay_store::{Key, Prefix, Storage, StorageExt as _};
 use tokio::sync::Mutex;
 
 pub(crate) use self::format::{DIRECTORY, IndexObject, PackRef, key};
+use super::codec::Codec;
 use super::object::hash_in_key;
 use super::pack::PackId;
-use super::record::{Entry, Kind, RecordId};
+use super::record::{Entry, Header, Kind, RecordId};
 
 /// How many index objects are fetched at a time.
 const FETCHES: usize = 8;
@@ -28,21 +29,50 @@ pub(crate) struct Location {
 
 /// The merged index objects of a repository, loaded on first use.
 ///
-/// Memory: about 100 bytes a record.
+/// Memory: about 90 bytes a record.
 #[derive(Debug)]
 pub(crate) struct Index {
     storage: Arc<dyn Storage>,
     table: RwLock<Table>,
-    refreshing: Mutex<()>,
-    /// How many refreshes that went well have begun.
+    /// How many refreshes have begun.
     begun: AtomicU64,
+    /// Held while refreshing: which refresh was the last that went well.
+    refreshed: Mutex<u64>,
 }
 
 #[derive(Debug, Default)]
 struct Table {
     loaded: HashSet<[u8; 32]>,
     packs: Vec<PackId>,
-    records: HashMap<RecordId, (Entry, u32)>,
+    records: HashMap<RecordId, Slot>,
+}
+
+/// A [`Location`] without what the table holds elsewhere.
+#[derive(Debug, Clone, Copy)]
+struct Slot {
+    pack: u32,
+    offset: u32,
+    stored_len: u32,
+    len: u32,
+    codec: Codec,
+}
+
+impl Table {
+    fn location(&self, id: RecordId, slot: &Slot) -> Option<Location> {
+        let header = Header {
+            id,
+            codec: slot.codec,
+            stored_len: slot.stored_len,
+            len: slot.len,
+        };
+        Some(Location {
+            pack: *self.packs.get(slot.pack as usize)?,
+            entry: Entry {
+                header,
+                offset: slot.offset,
+            },
+        })
+    }
 }
 
 impl Index {
@@ -50,20 +80,21 @@ impl Index {
         Self {
             storage,
             table: RwLock::default(),
-            refreshing: Mutex::default(),
             begun: AtomicU64::new(0),
+            refreshed: Mutex::new(0),
         }
     }
 
     /// Finds a record among those loaded.
     pub(crate) fn get(&self, id: &RecordId) -> Option<Location> {
-        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
-        let (entry, pack) = table.records.get(id)?;
-        let pack = *table.packs.get(*pack as usize)?;
-        Some(Location {
-            pack,
-            entry: *entry,
-        })
+        let table = self.table();
+        let slot = table.records.get(id)?;
+        table.location(*id, slot)
+    }
+
+    /// Reports whether a record is among those loaded.
+    pub(crate) fn contains(&self, id: &RecordId) -> bool {
+        self.table().records.contains_key(id)
     }
 
     /// Finds a record, looking for new index objects if need be.
@@ -87,23 +118,13 @@ impl Index {
     /// Of the first object that cannot be loaded, after all others have been.
     pub(crate) async fn refresh(&self) -> Result<()> {
         let begun = self.begun.load(Ordering::Acquire);
-        let _turn = self.refreshing.lock().await;
-        if self.begun.load(Ordering::Acquire) > begun {
-            // Another caller's refresh began after this call did, so it saw all that this one must.
+        let mut refreshed = self.refreshed.lock().await;
+        if *refreshed > begun {
+            // It began after this call did, so it saw all that this one must.
             return Ok(());
         }
-        let prefix = Prefix::directory(DIRECTORY)?;
-        let listed: Vec<_> = self.storage.list(&prefix, None).try_collect().await?;
-        let new: Vec<(Key, [u8; 32])> = {
-            let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
-            listed
-                .into_iter()
-                .filter_map(|object| Some((hash_in_key(&object.key)?, object.key)))
-                .filter(|(hash, _)| !table.loaded.contains(hash))
-                .map(|(hash, key)| (key, hash))
-                .collect()
-        };
-        let mut loads = futures::stream::iter(new)
+        let number = 1 + self.begun.fetch_add(1, Ordering::AcqRel);
+        let mut loads = stream::iter(self.unknown().await?)
             .map(|(key, hash)| self.load(key, hash))
             .buffer_unordered(FETCHES);
         let mut outcome = Ok(());
@@ -111,9 +132,24 @@ impl Index {
             outcome = outcome.and(loaded);
         }
         if outcome.is_ok() {
-            self.begun.fetch_add(1, Ordering::AcqRel);
+            *refreshed = number;
         }
         outcome
+    }
+
+    /// Lists the index objects that are not loaded yet.
+    async fn unknown(&self) -> Result<Vec<(Key, [u8; 32])>> {
+        let prefix = Prefix::directory(DIRECTORY)?;
+        let mut listed = self.storage.list(&prefix, None);
+        let mut unknown = Vec::new();
+        while let Some(object) = listed.try_next().await? {
+            if let Some(hash) = hash_in_key(&object.key)
+                && !self.table().loaded.contains(&hash)
+            {
+                unknown.push((object.key, hash));
+            }
+        }
+        Ok(unknown)
     }
 
     /// As [`refresh`](Self::refresh), but damaged index objects only cost deduplication.
@@ -139,29 +175,37 @@ impl Index {
             let Ok(pack) = u32::try_from(base + pack as usize) else {
                 continue;
             };
-            table
-                .records
-                .entry(entry.header.id)
-                .or_insert((entry, pack));
+            table.records.entry(entry.header.id).or_insert(Slot {
+                pack,
+                offset: entry.offset,
+                stored_len: entry.header.stored_len,
+                len: entry.header.len,
+                codec: entry.header.codec,
+            });
         }
     }
 
     /// Returns the manifests among the records loaded, by pack, in order.
     pub(crate) fn manifests(&self) -> BTreeMap<PackId, Vec<Entry>> {
-        let table = self.table.read().unwrap_or_else(PoisonError::into_inner);
+        let table = self.table();
         let mut manifests: BTreeMap<PackId, Vec<Entry>> = BTreeMap::new();
         #[expect(clippy::iter_over_hash_type, reason = "sorted below")]
-        for (entry, pack) in table.records.values() {
-            if entry.header.id.kind == Kind::Manifest
-                && let Some(pack) = table.packs.get(*pack as usize)
+        for (id, slot) in &table.records {
+            if id.kind == Kind::Manifest
+                && let Some(location) = table.location(*id, slot)
             {
-                manifests.entry(*pack).or_default().push(*entry);
+                let entries = manifests.entry(location.pack).or_default();
+                entries.push(location.entry);
             }
         }
         for entries in manifests.values_mut() {
             entries.sort_unstable_by_key(|entry| entry.offset);
         }
         manifests
+    }
+
+    fn table(&self) -> RwLockReadGuard<'_, Table> {
+        self.table.read().unwrap_or_else(PoisonError::into_inner)
     }
 
     async fn load(&self, key: Key, hash: [u8; 32]) -> Result<()> {

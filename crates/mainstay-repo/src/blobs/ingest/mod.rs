@@ -6,19 +6,20 @@ mod source;
 mod writes;
 
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::StreamExt as _;
+use futures::future::{Either, select};
 use futures::stream::BoxStream;
 use mainstay_core::{Digest, Error, ErrorKind, Result};
-use tokio::runtime::Handle;
 use tokio::sync::{mpsc, oneshot};
 use tracing::instrument;
 
 use self::session::Session;
 use self::source::{Cancellable, FileSource, Source, StreamSource};
-use super::Shared;
+use super::{Shared, blocking};
 
 /// How many pieces of a stream wait to be stored.
 const WAITING_PIECES: usize = 4;
@@ -31,7 +32,8 @@ const WAITING_PIECES: usize = 4;
 /// because of the storage, or whose future is dropped, ends it: later calls return
 /// [`ErrorKind::Cancelled`](mainstay_core::ErrorKind::Cancelled).
 ///
-/// Memory: at most about 200 MiB, whatever is stored.
+/// Memory: at most about 160 MiB, and about 200 bytes for each new chunk of about 64 KiB.
+/// Must be used within a tokio runtime.
 #[derive(Debug)]
 pub struct Ingest {
     shared: Arc<Shared>,
@@ -58,7 +60,7 @@ impl Ingest {
     ///
     /// # Errors
     /// Those of the storage.
-    #[instrument(skip_all, fields(bytes = bytes.len()), err)]
+    #[instrument(skip_all, fields(bytes = bytes.len()), err(level = "debug"))]
     pub async fn bytes(&mut self, bytes: Bytes) -> Result<StoredBlob> {
         self.put(move || Ok(bytes)).await
     }
@@ -70,7 +72,7 @@ impl Ingest {
     /// # Errors
     /// [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound) and the like naming the path when
     /// it cannot be read, and those of the storage.
-    #[instrument(skip_all, fields(path = %path.display()), err)]
+    #[instrument(skip_all, fields(path = %path.display()), err(level = "debug"))]
     pub async fn file(&mut self, path: &Path) -> Result<StoredBlob> {
         let path = path.to_owned();
         self.put(move || FileSource::open(path)).await
@@ -80,11 +82,11 @@ impl Ingest {
     ///
     /// # Errors
     /// The first error of the stream, and those of the storage.
-    #[instrument(skip_all, err)]
+    #[instrument(skip_all, err(level = "debug"))]
     pub async fn stream(&mut self, mut stream: BoxStream<'_, Result<Bytes>>) -> Result<StoredBlob> {
         let (sender, receiver) = mpsc::channel(WAITING_PIECES);
-        let storing = self.put(move || Ok(StreamSource::new(receiver)));
-        let feeding = async move {
+        let storing = pin!(self.put(move || Ok(StreamSource::new(receiver))));
+        let feeding = pin!(async move {
             while let Some(piece) = stream.next().await {
                 let failed = piece.is_err();
                 if sender.send(Some(piece)).await.is_err() || failed {
@@ -93,19 +95,22 @@ impl Ingest {
             }
             // An end that is said tells a whole stream from one whose feeder was dropped.
             let _closed = sender.send(None).await;
-        };
-        futures::join!(storing, feeding).0
+        });
+        match select(storing, feeding).await {
+            Either::Left((stored, _feeding)) => stored,
+            Either::Right(((), storing)) => storing.await,
+        }
     }
 
     /// Makes everything durable and findable.
     ///
     /// # Errors
     /// Those of the storage; nothing is findable then.
-    #[instrument(skip_all, err)]
+    #[instrument(skip_all, err(level = "debug"))]
     pub async fn finish(mut self) -> Result<IngestReport> {
         match std::mem::replace(&mut self.state, State::Ended) {
             State::Fresh => Ok(IngestReport::default()),
-            State::Open(session) => blocking(move || session.finish()).await?,
+            State::Open(session) => blocking::run(move || session.finish()).await?,
             State::Ended => Err(ended()),
         }
     }
@@ -118,7 +123,7 @@ impl Ingest {
     {
         if matches!(self.state, State::Fresh) {
             self.shared.index.refresh_for_writing().await?;
-            let session = Session::new(Arc::clone(&self.shared), Handle::current())?;
+            let session = Session::new(Arc::clone(&self.shared), blocking::runtime()?)?;
             self.state = State::Open(Box::new(session));
         }
         let _turn = self.shared.puts.acquire().await;
@@ -127,7 +132,7 @@ impl Ingest {
         };
         // Closed when this future is dropped, which stops the thread.
         let (caller, _alive) = oneshot::channel();
-        let (session, stored) = blocking(move || {
+        let (session, stored) = blocking::run(move || {
             let stored = open()
                 .and_then(|source| cutting::put(&mut session, Cancellable { source, caller }));
             (session, stored)
@@ -138,12 +143,6 @@ impl Ingest {
         }
         stored
     }
-}
-
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(|error| {
-        Error::new(ErrorKind::Internal, "storing was interrupted").with_source(error)
-    })
 }
 
 fn ended() -> Error {

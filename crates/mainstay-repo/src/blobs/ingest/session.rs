@@ -59,7 +59,7 @@ impl Session {
 
     /// Reports whether the repository or this session holds a record.
     pub(super) fn holds(&self, id: &RecordId) -> bool {
-        self.added.contains(id) || self.shared.index.get(id).is_some()
+        self.added.contains(id) || self.shared.index.contains(id)
     }
 
     /// Stores a record unless it is held; returns whether it was new. Blocks while packs are written.
