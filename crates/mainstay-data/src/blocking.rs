@@ -1,6 +1,7 @@
 //! Work that blocks or computes for long, off the threads that run tasks.
 
 use mainstay_core::{Error, ErrorKind, Result};
+use tokio::sync::oneshot;
 
 /// Runs `work` on a thread that may block.
 pub(crate) async fn run<T: Send + 'static>(
@@ -15,4 +16,23 @@ pub(crate) async fn run<T: Send + 'static>(
             Err(Error::new(ErrorKind::Cancelled, "the runtime shut down").with_source(error))
         }
     }
+}
+
+/// Runs `work` on a thread of its own.
+///
+/// For work that waits for futures which themselves use the runtime's blocking threads: on one of
+/// those, enough such work at once would leave none for what it waits for.
+pub(crate) async fn run_on_own_thread<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T> + Send + 'static,
+) -> Result<T> {
+    let (sender, receiver) = oneshot::channel();
+    std::thread::Builder::new()
+        .name("mainstay-data".to_owned())
+        .spawn(move || {
+            // Fails when nobody waits any more.
+            let _unread = sender.send(work());
+        })?;
+    receiver.await.unwrap_or_else(|error| {
+        Err(Error::new(ErrorKind::Internal, "a worker panicked").with_source(error))
+    })
 }

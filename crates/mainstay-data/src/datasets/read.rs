@@ -104,7 +104,7 @@ impl Decoder {
     fn stream(mut self, files: Vec<StoredTable>) -> BoxStream<'static, Result<RecordBatch>> {
         let (sender, receiver) = mpsc::channel(WAITING_BATCHES);
         let failures = sender.clone();
-        let decoding = blocking::run(move || {
+        let decoding = blocking::run_on_own_thread(move || {
             for file in files {
                 if self.decode(&file, &sender)? == Reader::Gone {
                     break;
