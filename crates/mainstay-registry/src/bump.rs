@@ -51,7 +51,6 @@ fn artifact(before: &Artifact, after: &Artifact, reasons: &mut Reasons) {
     if old_weights != new_weights {
         reasons.add(Level::Minor, "artifact.weights", "artifact", old, new);
     } else if old_paths != new_paths {
-        let (old, new) = (json!(old_paths), json!(new_paths));
         reasons.add(Level::Patch, "artifact.layout", "artifact", old, new);
     } else if old_documents != new_documents {
         reasons.add(Level::Patch, "artifact.documentation", "artifact", old, new);

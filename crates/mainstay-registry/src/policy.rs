@@ -72,39 +72,39 @@ impl Stage {
     }
 }
 
-impl StagePolicy {
-    pub(crate) const KIND: &'static str = "model.stage_policy";
-
-    /// Creates the default policy.
-    ///
-    /// # Errors
-    /// None in practice: the names it is made of are valid.
-    pub fn standard() -> Result<Self> {
-        let name = |text: &str| text.parse::<Name>();
-        let to = |from: &str, to: &[&str]| {
-            let to = to.iter().map(|to| to.parse()).collect::<Result<_>>();
-            Ok::<_, Error>((name(from)?, to?))
-        };
-        Ok(Self {
+impl Default for StagePolicy {
+    fn default() -> Self {
+        let [development, staging, production, archived] =
+            ["development", "staging", "production", "archived"].map(literal);
+        let to = |stages: &[&Name]| stages.iter().map(|&stage| stage.clone()).collect();
+        Self {
             format: FORMAT,
             stages: vec![
-                Stage::shared(name("development")?),
-                Stage::shared(name("staging")?),
-                Stage::exclusive(name("production")?),
-                Stage::shared(name("archived")?),
+                Stage::shared(development.clone()),
+                Stage::shared(staging.clone()),
+                Stage::exclusive(production.clone()),
+                Stage::shared(archived.clone()),
             ],
-            initial: name("development")?,
-            retired: name("archived")?,
-            transitions: [
-                to("development", &["staging", "archived"])?,
-                to("staging", &["development", "production", "archived"])?,
-                to("production", &["staging", "archived"])?,
-                to("archived", &["development", "staging"])?,
-            ]
-            .into(),
+            transitions: BTreeMap::from([
+                (development.clone(), to(&[&staging, &archived])),
+                (staging.clone(), to(&[&development, &production, &archived])),
+                (production, to(&[&staging, &archived])),
+                (archived.clone(), to(&[&development, &staging])),
+            ]),
+            initial: development,
+            retired: archived,
             gates: BTreeMap::new(),
-        })
+        }
     }
+}
+
+#[expect(clippy::expect_used, reason = "the names above are lower-case words")]
+fn literal(name: &str) -> Name {
+    name.parse().expect("a lower-case word is a name")
+}
+
+impl StagePolicy {
+    pub(crate) const KIND: &'static str = "model.stage_policy";
 
     /// Creates a policy without transitions and gates.
     #[must_use]
@@ -140,7 +140,7 @@ impl StagePolicy {
     pub fn of(view: &View, model: &Name) -> Result<Self> {
         match refs::value(view, &refs::policy(model)?) {
             Some(value) => decode(value, Self::KIND),
-            None => Self::standard(),
+            None => Ok(Self::default()),
         }
     }
 

@@ -314,18 +314,16 @@ pub(crate) fn version_name(version: &Version) -> Result<Name> {
 
 /// Decodes a record of this crate, whose format is the member `format`.
 pub(crate) fn decode<T: DeserializeOwned>(value: &Value, kind: &str) -> Result<T> {
-    let format = value
-        .record
-        .get("format")
-        .and_then(serde_json::Value::as_u64);
-    match format {
+    let format = value.record.get("format");
+    match format.and_then(serde_json::Value::as_u64) {
+        Some(format) if format == u64::from(FORMAT) => value.decode(kind),
         Some(format) if format > u64::from(FORMAT) => Err(Error::new(
             ErrorKind::Incompatible,
             "written by a newer Mainstay",
         )
         .context("kind", kind)
         .context("format", format)),
-        _ => value.decode(kind),
+        _ => Err(Error::corrupt(kind, "a record without a known format")),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Registering a version.
 
 use mainstay_core::{Digest, Error, ErrorKind, Name, NodeKind, NodeRef, Result, canon};
-use mainstay_repo::{Expectation, Repo, Series, Step, Transaction, View};
+use mainstay_repo::{Expectation, RefState, Repo, Series, Step, Transaction, Value, View};
 use semver::Version;
 use serde::Serialize;
 
@@ -69,14 +69,14 @@ fn check_references(view: &View, spec: &ModelSpec) -> Result<()> {
 
 fn plan(view: &View, spec: &ModelSpec, artifact: &Artifact) -> Result<Step<Registered>> {
     check_references(view, spec)?;
-    let existing = existing(view, &spec.model)?;
-    let mut record = draft(view, spec, artifact, &existing)?;
+    let shelf = Shelf::of(view, &spec.model)?;
+    let mut record = draft(view, spec, artifact, &shelf)?;
     if let Bump::Exact(version) = &spec.bump
         && is_taken(view, &spec.model, version)
     {
         return Err(already_exists(version));
     }
-    place(view, spec, &existing, &mut record)?;
+    place(view, spec, &shelf, &mut record)?;
 
     let node = record.node()?;
     let value = record.to_value()?;
@@ -95,20 +95,68 @@ fn plan(view: &View, spec: &ModelSpec, artifact: &Artifact) -> Result<Step<Regis
             .unwrap_or_default(),
         artifact: record.artifact.digest,
         reproducibility_digest: record.reproducibility,
-        reproduced: reproducibility::compare(&record, &existing),
+        reproduced: reproducibility::compare(&record, shelf.inputs()),
         digest,
         seq: view.seq(),
     };
     Ok(Step::Commit(transaction, registered))
 }
 
-/// Reads the versions of a model, the one registered first first.
-fn existing(view: &View, model: &Name) -> Result<Vec<ModelVersion>> {
-    Series::new(NodeKind::Model, model.clone())
-        .versions(view)
-        .iter()
-        .map(|(node, state)| ModelVersion::from_value(refs::held(&node.ref_path(), state)?))
-        .collect()
+/// The versions of a model, the one registered first first; decoded only where needed.
+struct Shelf<'v> {
+    versions: Vec<(Version, &'v Value)>,
+    /// How many there ever were.
+    ever: u64,
+}
+
+impl<'v> Shelf<'v> {
+    fn of(view: &'v View, model: &Name) -> Result<Self> {
+        let series = Series::new(NodeKind::Model, model.clone());
+        let read = |(node, state): (NodeRef, &'v RefState)| {
+            let version = Version::parse(node.version().as_str())
+                .map_err(|error| Error::corrupt(&node, "not a version").with_source(error))?;
+            Ok((version, refs::held(&node.ref_path(), state)?))
+        };
+        let prefix = format!("{}/{model}/version", NodeKind::Model);
+        Ok(Self {
+            versions: series
+                .versions(view)
+                .into_iter()
+                .map(read)
+                .collect::<Result<_>>()?,
+            ever: view.states_below(&prefix).count() as u64,
+        })
+    }
+
+    fn latest(&self) -> Result<Option<ModelVersion>> {
+        let latest = self.versions.last();
+        latest
+            .map(|(_, value)| ModelVersion::from_value(value))
+            .transpose()
+    }
+
+    /// Returns the highest version, or the highest below one.
+    fn highest(&self, below: Option<&Version>) -> Result<Option<ModelVersion>> {
+        self.versions
+            .iter()
+            .filter(|(version, _)| below.is_none_or(|limit| version < limit))
+            .max_by(|(a, _), (b, _)| a.cmp(b))
+            .map(|(_, value)| ModelVersion::from_value(value))
+            .transpose()
+    }
+
+    fn inputs(&self) -> impl Iterator<Item = (&Version, Option<Digest>, Option<Digest>)> {
+        self.versions.iter().map(|(version, value)| {
+            let digest = |text: Option<&serde_json::Value>| text?.as_str()?.parse().ok();
+            let inputs = digest(value.record.get("reproducibility"));
+            let artifact = value.record.get("artifact");
+            (
+                version,
+                inputs,
+                digest(artifact.and_then(|a| a.get("digest"))),
+            )
+        })
+    }
 }
 
 /// Builds the record, with the version number of a first version.
@@ -116,7 +164,7 @@ fn draft(
     view: &View,
     spec: &ModelSpec,
     artifact: &Artifact,
-    existing: &[ModelVersion],
+    shelf: &Shelf<'_>,
 ) -> Result<ModelVersion> {
     let pin = |(role, data): &(Name, NodeRef)| {
         Ok(DataUse {
@@ -126,14 +174,12 @@ fn draft(
         })
     };
     let data: Vec<DataUse> = spec.data.iter().map(pin).collect::<Result<_>>()?;
-    let prefix = format!("{}/{}/version", NodeKind::Model, spec.model);
-    let ever = view.states_below(&prefix).count() as u64;
-    let highest = existing.iter().map(|version| version.ordinal).max();
     let record = ModelVersion {
         format: FORMAT,
         model: spec.model.clone(),
         version: Version::new(1, 0, 0),
-        ordinal: ever.max(highest.unwrap_or(0)) + 1,
+        // Deleted versions leave their refs, so every version that ever was counts.
+        ordinal: shelf.ever + 1,
         bump: None,
         artifact: artifact.clone(),
         reproducibility: reproducibility::digest(view, spec, &data)?,
@@ -165,17 +211,15 @@ fn as_stored(record: &ModelVersion) -> Result<ModelVersion> {
 fn place(
     view: &View,
     spec: &ModelSpec,
-    existing: &[ModelVersion],
+    shelf: &Shelf<'_>,
     record: &mut ModelVersion,
 ) -> Result<()> {
-    let below = |version: &&ModelVersion| match &spec.bump {
-        Bump::Exact(exact) => version.version < *exact,
-        _ => true,
+    let below = match &spec.bump {
+        Bump::Exact(exact) => Some(exact),
+        Bump::Auto | Bump::Declared(_) => None,
     };
-    let by_version = |a: &&ModelVersion, b: &&ModelVersion| a.version.cmp(&b.version);
-    let previous = existing.iter().filter(below).max_by(by_version);
-    let latest = existing.last();
-    for version in previous.into_iter().chain(latest) {
+    let previous = shelf.highest(below)?;
+    for version in previous.iter().chain(&shelf.latest()?) {
         if differences(version, record, spec.compat).is_empty() {
             return Err(already_exists(&version.version)
                 .context("why", "same files, same signature, same inputs"));
@@ -188,14 +232,14 @@ fn place(
         };
         return Ok(());
     };
-    let mut reasons = differences(previous, record, spec.compat);
+    let mut reasons = differences(&previous, record, spec.compat);
     let taken = |version: &Version| is_taken(view, &spec.model, version);
     record.version = choose(&spec.bump, &previous.version, &reasons, taken)?;
     let inferred = reasons.first().map_or(Level::Patch, |reason| reason.level);
     let omitted = reasons.len().saturating_sub(MAX_REASONS) as u64;
     reasons.truncate(MAX_REASONS);
     record.bump = Some(Increment {
-        previous: previous.version.clone(),
+        previous: previous.version,
         inferred,
         reasons,
         omitted,

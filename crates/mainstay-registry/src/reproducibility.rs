@@ -84,23 +84,28 @@ pub(crate) fn digest(view: &View, spec: &ModelSpec, data: &[DataUse]) -> Result<
 }
 
 /// Finds an earlier version with the inputs of `new`: one with the same bytes, else the first.
-pub(crate) fn compare(new: &ModelVersion, earlier: &[ModelVersion]) -> Reproduced {
+///
+/// `earlier` gives each version's number, reproducibility digest and artifact digest.
+pub(crate) fn compare<'v>(
+    new: &ModelVersion,
+    earlier: impl Iterator<Item = (&'v Version, Option<Digest>, Option<Digest>)>,
+) -> Reproduced {
     if !is_telling(new) {
         return Reproduced::New;
     }
-    let mut same_inputs = earlier
-        .iter()
-        .filter(|version| version.reproducibility == new.reproducibility)
-        .peekable();
-    let first = same_inputs.peek().map(|version| version.version.clone());
-    let same_bytes = same_inputs.find(|version| version.artifact.digest == new.artifact.digest);
-    match (same_bytes, first) {
-        (Some(version), _) => Reproduced::Reused {
-            of: version.version.clone(),
-        },
-        (None, Some(of)) => Reproduced::Differs { of },
-        (None, None) => Reproduced::New,
+    let mut first = None;
+    for (version, inputs, artifact) in earlier {
+        if inputs != Some(new.reproducibility) {
+            continue;
+        }
+        if artifact == Some(new.artifact.digest) {
+            return Reproduced::Reused {
+                of: version.clone(),
+            };
+        }
+        first = first.or_else(|| Some(version.clone()));
     }
+    first.map_or(Reproduced::New, |of| Reproduced::Differs { of })
 }
 
 /// Reports whether the inputs are stated well enough that equal digests mean equal inputs.

@@ -174,7 +174,7 @@ fn attribute_datum<'r>(
             reason = "nobody registers 2^53 versions of one model"
         )]
         Attribute::Ordinal => Datum::Number(ordinal(row)? as f64),
-        Attribute::Stage => Datum::Text(Cow::Owned(model.stage(row.version)?.as_str().to_owned())),
+        Attribute::Stage => text(Some(model.stage(row.version).as_str())),
         Attribute::Created => Datum::Time(row.state.time),
         Attribute::Description => {
             let annotation = model.annotation(row.version);
@@ -334,7 +334,7 @@ fn complete(model: &Model<'_>, row: &Row<'_>) -> Result<SearchHit> {
     Ok(SearchHit {
         model: node.name().clone(),
         version: record.version,
-        stage: model.stage(row.version)?,
+        stage: model.stage(row.version).clone(),
         aliases: model.aliases(row.version).to_vec(),
         metrics,
         tags: match model.annotation(row.version) {

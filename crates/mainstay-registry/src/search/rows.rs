@@ -21,7 +21,8 @@ pub(super) struct Row<'v> {
 /// What stands beside the records of one model.
 pub(super) struct Model<'v> {
     versions: Vec<(&'v RefPath, &'v RefState)>,
-    policy: Option<StagePolicy>,
+    /// Where versions begin.
+    initial: Name,
     statuses: BTreeMap<&'v str, Status>,
     annotations: BTreeMap<&'v str, Annotation>,
     aliases: BTreeMap<Name, Vec<Name>>,
@@ -40,6 +41,7 @@ impl<'v> Model<'v> {
             Some(name) => format!("{}/{name}", NodeKind::Model),
             None => NodeKind::Model.as_str().to_owned(),
         };
+        let initial = StagePolicy::default().initial;
         let mut current: Option<(&str, Model<'v>)> = None;
         for (path, state) in view.below(&prefix) {
             let mut segments = path.segments().skip(1);
@@ -57,7 +59,7 @@ impl<'v> Model<'v> {
                 visit(model)?;
                 current = None;
             }
-            let (_, model) = current.get_or_insert_with(|| (name, Self::empty()));
+            let (_, model) = current.get_or_insert_with(|| (name, Self::new(initial.clone())));
             model.read(path, family, key, state)?;
         }
         match current {
@@ -66,10 +68,10 @@ impl<'v> Model<'v> {
         }
     }
 
-    fn empty() -> Self {
+    fn new(initial: Name) -> Self {
         Self {
             versions: Vec::new(),
-            policy: None,
+            initial,
             statuses: BTreeMap::new(),
             annotations: BTreeMap::new(),
             aliases: BTreeMap::new(),
@@ -95,7 +97,10 @@ impl<'v> Model<'v> {
                 self.annotations
                     .insert(key, decode(value, Annotation::KIND)?);
             }
-            "policy" => self.policy = Some(decode(value, StagePolicy::KIND)?),
+            "policy" => {
+                let policy: StagePolicy = decode(value, StagePolicy::KIND)?;
+                self.initial = policy.initial;
+            }
             "alias" => self.alias(path, key, value)?,
             _ => {}
         }
@@ -119,12 +124,9 @@ impl<'v> Model<'v> {
     }
 
     /// Returns the stage of a version.
-    pub(super) fn stage(&self, version: &str) -> Result<Name> {
-        match (self.statuses.get(version), &self.policy) {
-            (Some(status), _) => Ok(status.stage.clone()),
-            (None, Some(policy)) => Ok(policy.initial.clone()),
-            (None, None) => Ok(StagePolicy::standard()?.initial),
-        }
+    pub(super) fn stage(&self, version: &str) -> &Name {
+        let status = self.statuses.get(version);
+        status.map_or(&self.initial, |status| &status.stage)
     }
 
     pub(super) fn aliases(&self, version: &str) -> &[Name] {

@@ -76,9 +76,7 @@ async fn example() -> Fixture {
         better: Better::Higher,
         tolerance: 0.01,
     };
-    let policy = StagePolicy::standard()
-        .unwrap()
-        .with_gate(name("production"), gate);
+    let policy = StagePolicy::default().with_gate(name("production"), gate);
     fixture
         .registry
         .set_stage_policy(&name("species"), policy, ada(), "careful")

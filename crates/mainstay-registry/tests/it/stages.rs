@@ -111,9 +111,7 @@ async fn a_gate_that_says_no_is_a_value_and_nothing_changes() {
         better: Better::Higher,
         tolerance: 0.0,
     };
-    let policy = StagePolicy::standard()
-        .unwrap()
-        .with_gate(name("production"), better);
+    let policy = StagePolicy::default().with_gate(name("production"), better);
     fixture
         .registry
         .set_stage_policy(&name("fraud"), policy, ada(), "be careful")
@@ -279,7 +277,7 @@ async fn a_policy_of_ones_own_brings_its_own_stages() {
     assert_eq!(fixture.find("fraud@us").await.unwrap(), "1.0.0");
     assert_eq!(fixture.find("fraud@eu").await.unwrap(), "1.1.0");
     // The default policy has no stage eu.
-    let error = set(StagePolicy::standard().unwrap()).await.unwrap_err();
+    let error = set(StagePolicy::default()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(error.to_string().contains("eu"), "{error}");
 }
@@ -288,7 +286,7 @@ async fn a_policy_of_ones_own_brings_its_own_stages() {
 async fn making_a_stage_exclusive_gives_it_its_one_holder_or_is_refused() {
     let fixture = two_versions().await;
     fixture.promote("fraud@1.0.0", "staging").await;
-    let mut policy = StagePolicy::standard().unwrap();
+    let mut policy = StagePolicy::default();
     policy.stages[1].exclusive = true;
     fixture.promote("fraud@1.1.0", "staging").await;
     let error = fixture
@@ -312,7 +310,7 @@ async fn making_a_stage_exclusive_gives_it_its_one_holder_or_is_refused() {
 async fn a_policy_that_contradicts_itself_is_refused() {
     let fixture = two_versions().await;
     fixture.alias("fraud@1.0.0", "champion").await;
-    let standard = || StagePolicy::standard().unwrap();
+    let standard = || StagePolicy::default();
     let mut cases = Vec::new();
     let mut policy = standard();
     policy.initial = name("production");
