@@ -9,7 +9,7 @@ use mainstay_core::{Error, ErrorKind, Result};
 const MAX_DEPTH: usize = 32;
 
 /// The most columns of a table: each costs memory for hashing and statistics.
-const MAX_COLUMNS: usize = 16_384;
+pub(crate) const MAX_COLUMNS: usize = 16_384;
 
 /// Spells the logical types of a table's columns, in schema order.
 ///

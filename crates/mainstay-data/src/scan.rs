@@ -80,6 +80,11 @@ fn scan_file(file: &TableFile<'_>, csv: &CsvSchema, scan: &mut Option<Scan>) -> 
 /// Puts the columns of a batch into the order of `schema`, which has the same names.
 pub(crate) fn in_order(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     let found = batch.schema();
+    let fields = found.fields().iter().zip(schema.fields());
+    let in_place = fields.filter(|(a, b)| a.name() == b.name()).count();
+    if in_place == schema.fields().len() && in_place == found.fields().len() {
+        return Ok(batch.clone());
+    }
     let internal = |error| {
         Error::new(
             ErrorKind::Internal,

@@ -8,13 +8,15 @@ use arrow::array::{
     PrimitiveArray,
 };
 use arrow::datatypes::{ArrowPrimitiveType, ByteArrayType, ByteViewType, i256};
+
 mod build;
 mod canonical;
 mod nested;
 
-use crate::digest::ByteSink;
 pub(crate) use build::slots;
 use canonical::Canonical;
+
+use crate::digest::ByteSink;
 
 /// The values of a column by slot.
 pub(crate) trait Slots {

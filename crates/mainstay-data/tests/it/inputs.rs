@@ -266,6 +266,40 @@ async fn batches_must_share_a_schema_and_hold_rows() {
 }
 
 #[tokio::test]
+async fn a_type_that_cannot_be_hashed_is_named_with_its_column() {
+    let views = arrow::array::ListViewArray::new_null(
+        std::sync::Arc::new(arrow::datatypes::Field::new(
+            "item",
+            arrow::datatypes::DataType::Int8,
+            true,
+        )),
+        2,
+    );
+    let batch = table([
+        ("fine", column(Int64Array::from(vec![1, 2]))),
+        ("odd", column(views)),
+    ]);
+    let mut bytes = Vec::new();
+    let mut writer = arrow::ipc::writer::FileWriter::try_new(&mut bytes, &batch.schema()).unwrap();
+    writer.write(&batch).unwrap();
+    writer.finish().unwrap();
+    drop(writer);
+    let outcome = of_files(&[("x.arrow", &bytes)]).await;
+    check_error(
+        outcome,
+        ErrorKind::Unsupported,
+        &["x.arrow", "column: odd", "ListView"],
+    );
+}
+
+#[tokio::test]
+async fn a_header_of_very_many_columns_is_refused() {
+    let header = "a,".repeat(20_000);
+    let outcome = of_files(&[("wide.csv", header.as_bytes())]).await;
+    check_error(outcome, ErrorKind::Unsupported, &["wide.csv", "20001"]);
+}
+
+#[tokio::test]
 async fn refused_input_leaves_nothing_behind() {
     let repo = crate::support::repo().await;
     let datasets = mainstay_data::Datasets::new(repo.clone());

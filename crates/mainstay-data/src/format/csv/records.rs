@@ -3,8 +3,9 @@
 use std::io::{self, Read};
 
 use csv::{ByteRecord, ErrorKind as CsvKind, Reader, ReaderBuilder};
-use mainstay_core::{Error, Result};
+use mainstay_core::{Error, ErrorKind, Result};
 
+use crate::logical::MAX_COLUMNS;
 use crate::source::{Source, SourceReader};
 
 /// The largest record. A quote that is never closed makes the rest of a file one field.
@@ -21,7 +22,8 @@ impl Records {
     /// Reads the header.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when there is none or it is not UTF-8.
+    /// [`ErrorKind::Invalid`] when there is none or it is not UTF-8; [`ErrorKind::Unsupported`] when it
+    /// names too many columns.
     pub(super) fn open(source: &Source, delimiter: u8) -> Result<Self> {
         let metered = Metered {
             inner: source.reader(),
@@ -33,6 +35,13 @@ impl Records {
         let header = reader.byte_headers().map_err(refused)?.clone();
         if header.is_empty() {
             return Err(Error::invalid("a CSV file without a header line"));
+        }
+        if header.len() > MAX_COLUMNS {
+            return Err(Error::new(
+                ErrorKind::Unsupported,
+                "a table of more than 16,384 columns",
+            )
+            .context("columns", header.len()));
         }
         let names = header
             .iter()
@@ -52,7 +61,7 @@ impl Records {
     /// Reads the next record; `false` at the end.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) naming the line when it has too few or
+    /// [`ErrorKind::Invalid`] naming the line when it has too few or
     /// too many fields or is too long.
     pub(super) fn advance(&mut self) -> Result<bool> {
         self.reader.get_mut().read = 0;
@@ -74,7 +83,7 @@ impl Records {
     /// Returns a field of the current record; `None` when it is empty.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) naming line and column when it is not
+    /// [`ErrorKind::Invalid`] naming line and column when it is not
     /// UTF-8.
     pub(super) fn field(&self, index: usize) -> Result<Option<&str>> {
         match self.record.get(index) {

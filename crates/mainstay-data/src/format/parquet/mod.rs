@@ -12,6 +12,7 @@ use super::{BATCH_ROWS, OpenTable};
 use crate::source::Source;
 
 mod footer;
+mod thrift;
 pub(crate) mod write;
 
 /// About how large a decoded batch is when the footer tells the truth.
