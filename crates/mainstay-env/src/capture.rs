@@ -115,7 +115,7 @@ impl Capture {
         self
     }
 
-    /// Also digests what each Python package installed, from its `RECORD`.
+    /// Also digests what each Python package installed, from its `RECORD` of at most 16 MiB.
     #[must_use]
     pub fn with_package_content(mut self) -> Self {
         self.package_content = true;
@@ -125,7 +125,7 @@ impl Capture {
     /// Captures. Never fails: what could not be established is in the manifest as such.
     ///
     /// At most 1 MiB is read of a file, but for the C library and the toolchain's manifest, of which
-    /// 8 and 4 MiB are searched, and for lock files, which are hashed up to 64 MiB.
+    /// 8 and 4 MiB are searched, lock files, which are hashed up to 64 MiB, and `RECORD`.
     #[must_use]
     #[tracing::instrument(skip_all)]
     pub fn run(&self) -> EnvManifest {
@@ -139,10 +139,7 @@ impl Capture {
             tree: &tree,
             variables: &variables,
         };
-        let project = self
-            .project
-            .as_deref()
-            .and_then(|path| std::path::absolute(path).ok());
+        let project = self.project.as_deref().map(absolute);
         self.probe(&scene, project.as_deref())
     }
 
@@ -217,6 +214,7 @@ impl Capture {
 
     fn installation(&self, scene: &Scene<'_>, project: Option<&Path>) -> Option<Installation> {
         match &self.python {
+            Some(path) if scene.tree.is_host() => python::locate(scene.tree, &absolute(path)),
             Some(path) => python::locate(scene.tree, path),
             None => python::discover(scene, project),
         }
@@ -250,6 +248,11 @@ impl Capture {
             None => Found::absent(),
         }
     }
+}
+
+/// A path of the running system, seen from its root.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 /// An image reference without credentials: `user:password@registry/app` is cut to `registry/app`.

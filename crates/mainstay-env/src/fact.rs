@@ -97,13 +97,3 @@ impl<T> Fact<T> {
         }
     }
 }
-
-impl<T> From<Result<Option<T>, Failure>> for Fact<T> {
-    fn from(result: Result<Option<T>, Failure>) -> Self {
-        match result {
-            Ok(Some(value)) => Self::Known(value),
-            Ok(None) => Self::Absent,
-            Err(failure) => Self::Failed(failure),
-        }
-    }
-}

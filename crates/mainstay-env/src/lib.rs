@@ -20,7 +20,7 @@
 //! ```
 //!
 //! Know [`Capture`] (what is looked at), [`EnvManifest`] (what was found), [`Fact`] (how sure that
-//! is), and [`compare`] with its [`Policy`] and [`Report`].
+//! is), and [`compare()`] with its [`Policy`] and [`Report`].
 //!
 //! It starts no process and needs no network. It does not install or solve environments, does not
 //! read the whole environment of the process, and does not see what only a driver can tell: the

@@ -231,6 +231,8 @@ pub enum Source {
     },
     /// A local directory.
     Directory,
+    /// Not from an index, but the note on where from is damaged.
+    Unknown,
 }
 
 /// A Rust toolchain.

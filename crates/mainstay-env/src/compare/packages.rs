@@ -173,6 +173,7 @@ fn origin(package: &Package) -> String {
             None => format!("archive {}", at(url)),
         },
         Some(Source::Directory) => "directory".into(),
+        Some(Source::Unknown) => "unknown".into(),
     };
     if package.editable {
         format!("{source}, editable")

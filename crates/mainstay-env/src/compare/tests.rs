@@ -487,3 +487,29 @@ proptest! {
         prop_assert_eq!(paths(&one, &two), paths(&two, &one));
     }
 }
+
+#[test]
+fn the_table_of_the_format_page_is_that_of_the_code() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../docs/formats/environment.md"
+    );
+    let page = std::fs::read_to_string(path).unwrap();
+    let letter = |severity: Option<Severity>| match severity {
+        None => "–",
+        Some(Severity::Info) => "I",
+        Some(Severity::Warning) => "W",
+        Some(Severity::Error) => "E",
+    };
+    let table = page.split("## Comparison").nth(1).unwrap();
+    for rule in RULES {
+        let begin = format!("| `{}` |", rule.id);
+        let row = table
+            .lines()
+            .find(|line| line.starts_with(&begin))
+            .unwrap_or(rule.id);
+        let [bitwise, numeric, serve] = [rule.bitwise, rule.numeric, rule.serve].map(letter);
+        let end = format!("| {bitwise} | {numeric} | {serve} |");
+        assert!(row.ends_with(&end), "{row} should end with {end}");
+    }
+}

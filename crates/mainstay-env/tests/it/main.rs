@@ -5,5 +5,7 @@
 mod capture;
 #[cfg(feature = "repo")]
 mod environments;
+mod golden;
 mod secrets;
+#[cfg(unix)]
 mod tree;

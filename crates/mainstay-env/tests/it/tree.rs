@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use mainstay_env::{Capture, ContainerVerdict, Fact, Failure, Platform};
+use mainstay_env::{Capture, ContainerVerdict, Fact, Failure, Platform, Source};
 
 fn write(root: &Path, path: &str, text: impl AsRef<[u8]>) {
     let path = root.join(path);
@@ -234,4 +234,31 @@ fn an_interpreter_link_leads_to_its_installation() {
     .unwrap();
     let manifest = capture(root.path()).with_python("/usr/bin/python3").run();
     assert_eq!(manifest.identity.packages.known().unwrap()[0].name, "old");
+}
+
+#[test]
+fn a_damaged_note_on_the_source_does_not_make_it_the_index() {
+    let root = tempfile::tempdir().unwrap();
+    let site = "opt/py/lib/python3.11/site-packages";
+    write(
+        root.path(),
+        &format!("{site}/a-1.dist-info/direct_url.json"),
+        "{",
+    );
+    write(
+        root.path(),
+        &format!("{site}/b-1.dist-info/direct_url.json"),
+        b"\xff",
+    );
+    write(root.path(), &format!("{site}/c-1.dist-info/METADATA"), "");
+    let manifest = capture(root.path()).with_python("/opt/py").run();
+    let packages = manifest.identity.packages.known().unwrap();
+    let sources: Vec<_> = packages
+        .iter()
+        .map(|package| package.source.clone())
+        .collect();
+    assert_eq!(
+        sources,
+        [Some(Source::Unknown), Some(Source::Unknown), None]
+    );
 }

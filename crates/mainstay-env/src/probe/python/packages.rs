@@ -8,10 +8,13 @@ use super::provenance::{parse_direct_url, record_digest};
 use crate::probe::Found;
 use crate::probe::tree::Tree;
 use crate::secrets::clean;
-use crate::{Failure, Package};
+use crate::{Failure, Package, Source};
 
 /// The most that is read of core metadata: its headers come first, a README may follow.
 const MAX_METADATA_BYTES: u64 = 64 << 10;
+
+/// The largest `RECORD` that is digested; those of packages with 10,000 files exceed 1 MiB.
+const MAX_RECORD_BYTES: u64 = 16 << 20;
 
 /// The packages of an installation and what is only noted about them.
 #[derive(Debug)]
@@ -108,14 +111,8 @@ impl Recorded<'_> {
     }
 
     fn package(&self, name: String, version: String, with_content: bool) -> Package {
-        let (source, editable) = match self.note("direct_url.json") {
-            Some(text) => match parse_direct_url(&text) {
-                Some((source, editable)) => (Some(source), editable),
-                None => (None, false),
-            },
-            None => (None, self.form == Form::EggLink),
-        };
-        let content = with_content.then(|| self.note("RECORD")).flatten();
+        let (source, editable) = self.source();
+        let content = with_content.then(|| self.record()).flatten();
         Package {
             name,
             version,
@@ -125,15 +122,32 @@ impl Recorded<'_> {
         }
     }
 
-    fn installer(&self) -> Option<String> {
-        Some(clean(self.note("INSTALLER")?.lines().next()?)).filter(|name| !name.is_empty())
+    /// Finds where the distribution came from, and whether it is run from a source directory.
+    fn source(&self) -> (Option<Source>, bool) {
+        if self.form != Form::DistInfo {
+            return (None, self.form == Form::EggLink);
+        }
+        let damaged = (Source::Unknown, false);
+        let (source, editable) = match self.tree.text(self.path.join("direct_url.json")) {
+            Ok(None) => return (None, false),
+            Ok(Some(text)) => parse_direct_url(&text).unwrap_or(damaged),
+            Err(_) => damaged,
+        };
+        (Some(source), editable)
     }
 
-    /// Reads a file beside the metadata of a `dist-info`.
-    fn note(&self, name: &str) -> Option<String> {
+    fn installer(&self) -> Option<String> {
+        let path = self.path.join("INSTALLER");
         let noted = self.form == Form::DistInfo;
-        noted
-            .then(|| self.tree.text(self.path.join(name)).ok()?)
-            .flatten()
+        let text = noted.then(|| self.tree.text(path).ok()?).flatten()?;
+        Some(clean(text.lines().next()?)).filter(|name| !name.is_empty())
+    }
+
+    /// Reads what was installed; `None` when there is no record, or one too large.
+    fn record(&self) -> Option<String> {
+        let path = self.path.join("RECORD");
+        let record = self.tree.prefix(path, MAX_RECORD_BYTES + 1).ok()??;
+        let whole = self.form == Form::DistInfo && record.len() as u64 <= MAX_RECORD_BYTES;
+        whole.then(|| String::from_utf8(record).ok()).flatten()
     }
 }
