@@ -75,7 +75,6 @@ impl FromStr for Pair {
                 key: key.to_owned(),
                 value: value.to_owned(),
             }),
-            // The value may be a secret typed in the wrong place, so the error does not repeat it.
             _ => Err(Error::invalid("expected KEY=VALUE")),
         }
     }
@@ -275,10 +274,8 @@ mod tests {
     }
 
     #[test]
-    fn a_pair_given_twice_is_refused_and_a_broken_one_is_not_repeated() {
+    fn a_pair_given_twice_is_refused() {
         let pairs = vec!["a=1".parse().unwrap(), "a=2".parse().unwrap()];
         assert!(texts(pairs, "param").is_err());
-        let error = "hunter2".parse::<Pair>().unwrap_err().to_string();
-        assert!(!error.contains("hunter2"));
     }
 }

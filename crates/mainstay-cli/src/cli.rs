@@ -1,5 +1,6 @@
 //! The grammar of the command line.
 
+use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 use mainstay::{Actor, Result, Workspace};
 
@@ -51,16 +52,17 @@ pub(crate) struct Global {
         global = true,
         value_name = "URL",
         env = "MAINSTAY_REPO",
+        value_parser = NonEmptyStringValueParser::new(),
         default_value = "./.mainstay"
     )]
     pub(crate) repo: String,
     /// Print one JSON document
     #[arg(long, global = true)]
     pub(crate) json: bool,
-    /// Who does it [default: the login name]
+    /// Who changes something [default: the login name]
     #[arg(long, global = true, value_name = "WHO", env = "MAINSTAY_ACTOR")]
     pub(crate) actor: Option<String>,
-    /// Why; the log records it [default: what the command does]
+    /// Why something is changed; the log records it [default: what the command does]
     #[arg(long, global = true, value_name = "TEXT")]
     pub(crate) reason: Option<String>,
     /// Print results only, no remarks

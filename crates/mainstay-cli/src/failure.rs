@@ -23,6 +23,9 @@ struct Body {
     context: Map<String, Value>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<String>,
+    /// Whether it may have taken effect all the same: a lost response.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    ambiguous: bool,
 }
 
 /// Writes a failure to standard error and returns its exit code.
@@ -31,16 +34,25 @@ pub(crate) fn report(error: &Error, json: bool) -> ExitCode {
     let written = if json {
         Body::of(error).write(&mut err)
     } else {
-        writeln!(err, "{BAD}error{BAD:#}: {}", Line(&error.to_string())).and_then(
-            |()| match causes(error) {
-                Some(causes) => writeln!(err, "{DIM}caused by: {}{DIM:#}", Line(&causes)),
-                None => Ok(()),
-            },
-        )
+        tell(error, &mut err)
     };
     // Nothing is left to do when standard error is closed.
     drop(written);
     ExitCode::from(code(error.kind()))
+}
+
+fn tell(error: &Error, err: &mut impl Write) -> io::Result<()> {
+    writeln!(err, "{BAD}error{BAD:#}: {}", Line(&error.to_string()))?;
+    if let Some(causes) = causes(error) {
+        writeln!(err, "{DIM}caused by: {}{DIM:#}", Line(&causes))?;
+    }
+    if error.is_ambiguous() {
+        writeln!(
+            err,
+            "it may have taken effect all the same: look before you try again"
+        )?;
+    }
+    Ok(())
 }
 
 /// Answers arguments that do not parse, and `--help` and `--version`; returns the exit code.
@@ -80,6 +92,7 @@ impl Body {
                 .map(|(key, value)| (key.to_owned(), value.into()))
                 .collect(),
             cause: causes(error),
+            ambiguous: error.is_ambiguous(),
         }
     }
 
@@ -92,6 +105,7 @@ impl Body {
                 message: first_line(&error.to_string()),
                 context: Map::new(),
                 cause: None,
+                ambiguous: false,
             },
         };
         for (kind, value) in error.context() {
@@ -120,7 +134,8 @@ impl Body {
 /// What clap says before it explains the usage.
 fn first_line(text: &str) -> String {
     let line = text.lines().next().unwrap_or_default();
-    line.strip_prefix("error: ").unwrap_or(line).to_owned()
+    let line = line.strip_prefix("error: ").unwrap_or(line);
+    line.trim_end_matches(':').to_owned()
 }
 
 fn causes(error: &Error) -> Option<String> {

@@ -4,7 +4,7 @@ use std::fmt::{self, Write as _};
 use std::io::{self, Write};
 
 use anstyle::{AnsiColor, Style};
-use mainstay::Timestamp;
+use mainstay::{Digest, Timestamp};
 
 pub(crate) const PLAIN: Style = Style::new();
 pub(crate) const BOLD: Style = Style::new().bold();
@@ -122,21 +122,62 @@ impl<const N: usize> Table<N> {
     }
 }
 
-/// Writes names and values, one pair a line; an empty value leaves its line out.
-pub(crate) fn fields<'f>(
-    out: &mut dyn Write,
-    fields: impl IntoIterator<Item = (&'f str, Cell)>,
-) -> io::Result<()> {
-    let fields: Vec<_> = fields
-        .into_iter()
-        .filter(|(_, value)| !value.text.is_empty())
-        .collect();
-    let width = fields.iter().map(|(name, _)| name.chars().count()).max();
-    for (name, Cell { text, style }) in &fields {
-        let name = format!("{name:<width$}", width = width.unwrap_or_default());
-        writeln!(out, "{DIM}{name}{DIM:#}  {style}{text}{style:#}")?;
+/// Names and values, one pair a line.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Fields(Vec<(String, Cell)>);
+
+impl Fields {
+    pub(crate) fn new() -> Self {
+        Self::default()
     }
-    Ok(())
+
+    pub(crate) fn with(mut self, name: impl Into<String>, value: impl Into<Cell>) -> Self {
+        self.0.push((name.into(), value.into()));
+        self
+    }
+
+    /// Adds a value that may be absent, and leaves its line out then.
+    pub(crate) fn with_some(self, name: &str, value: Option<impl fmt::Display>) -> Self {
+        match value {
+            Some(value) => self.with(name, value.to_string()),
+            None => self,
+        }
+    }
+
+    /// Adds several values on one line, which is left out when there are none.
+    pub(crate) fn with_all<T: fmt::Display>(
+        self,
+        name: &str,
+        values: impl IntoIterator<Item = T>,
+    ) -> Self {
+        let values = joined(values);
+        self.with_some(name, (!values.is_empty()).then_some(values))
+    }
+
+    pub(crate) fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        let widths = self.0.iter().map(|(name, _)| name.chars().count());
+        let width = widths.max().unwrap_or_default();
+        self.0.iter().try_for_each(|(name, Cell { text, style })| {
+            let name = format!("{:width$}", Line(name).to_string());
+            writeln!(out, "{DIM}{name}{DIM:#}  {style}{text}{style:#}")
+        })
+    }
+}
+
+/// Writes a table of files: path, size in bytes, SHA-256.
+pub(crate) fn files(
+    out: &mut dyn Write,
+    files: impl IntoIterator<Item = (String, u64, Digest)>,
+) -> io::Result<()> {
+    let mut table = Table::new(["file", "size", "sha256"]).numbers_in(&[1]);
+    for (path, size, digest) in files {
+        table.row([
+            path.into(),
+            bytes(size).into(),
+            Cell::new(digest.to_hex(), DIM),
+        ]);
+    }
+    table.write(out)
 }
 
 /// Joins things with commas.

@@ -1,12 +1,15 @@
 //! `mainstay changed`
 
+use std::io::{self, Write};
+
+use anstyle::Style;
 use clap::Args;
 use mainstay::lineage::change::{Change, Component, Severity};
-use mainstay::{Locator, NodeKind, NodeRef, Result};
+use mainstay::{Locator, NodeKind, Result};
 
 use crate::cli::Global;
 use crate::output::Answer;
-use crate::text::{BAD, BOLD, CAUTION, Cell, DIM, Line, PLAIN, Table, when};
+use crate::text::{BAD, BOLD, CAUTION, DIM, Line, PLAIN, or_dash, when};
 
 /// Say what changed between two things, the most telling first
 ///
@@ -42,19 +45,23 @@ impl Changed {
     }
 }
 
-fn write(change: &Change, out: &mut dyn std::io::Write) -> std::io::Result<()> {
+fn write(change: &Change, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{BOLD}{} -> {}{BOLD:#}\n", change.a, change.b)?;
-    let mut table = Table::new(["what", "from", "to", "how"]);
+    let slots = change.components.iter().map(|part| part.slot.len());
+    let width = slots.max().unwrap_or_default();
     for part in &change.components {
-        let [a, b] = versions(part);
-        table.row([
-            Cell::new(&part.slot, style(part.severity)),
-            a.into(),
-            b.into(),
-            (&part.summary).into(),
-        ]);
+        let (slot, style) = (Line(&part.slot), style(part.severity));
+        let pad = " ".repeat(width - part.slot.len());
+        let versions = versions(part);
+        if part.changed {
+            writeln!(out, "{style}{slot}{style:#}{pad}  {versions}")?;
+            for clause in part.summary.split("; ") {
+                writeln!(out, "{:width$}    {}", "", Line(clause))?;
+            }
+        } else {
+            writeln!(out, "{style}{slot}{style:#}{pad}  {versions}, unchanged")?;
+        }
     }
-    table.write(out)?;
     if !change.events.is_empty() {
         writeln!(out, "\n{BOLD}in between{BOLD:#}")?;
     }
@@ -69,15 +76,21 @@ fn write(change: &Change, out: &mut dyn std::io::Write) -> std::io::Result<()> {
     Ok(())
 }
 
-/// What stands in the two columns: versions alone where both sides are of one name.
-fn versions(part: &Component) -> [String; 2] {
+/// Versions alone where both sides are of one name.
+fn versions(part: &Component) -> String {
     match (&part.a, &part.b) {
-        (Some(a), Some(b)) if a.name() == b.name() => [a.to_string(), b.version().to_string()],
-        (a, b) => [a, b].map(|node| crate::text::or_dash(node.as_ref().map(NodeRef::to_string))),
+        (Some(a), Some(b)) if a == b => format!("{} {}", a.name(), a.version()),
+        (Some(a), Some(b)) if a.name() == b.name() => {
+            format!("{} {} -> {}", a.name(), a.version(), b.version())
+        }
+        (a, b) => {
+            let [a, b] = [a, b].map(|node| or_dash(node.as_ref()));
+            format!("{a} -> {b}")
+        }
     }
 }
 
-fn style(severity: Severity) -> anstyle::Style {
+fn style(severity: Severity) -> Style {
     match severity {
         Severity::High => BAD,
         Severity::Medium => CAUTION,

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use crate::cli::Global;
 use crate::output::Answer;
-use crate::text::{DIM, Table, when};
+use crate::text::{Cell, DIM, Table, when};
 
 /// Show every change of one ref, newest first
 ///
@@ -82,7 +82,7 @@ impl History {
                 table.row([
                     change.generation.into(),
                     change.value.as_deref().unwrap_or("deleted").into(),
-                    crate::text::Cell::new(when(change.time), DIM),
+                    Cell::new(when(change.time), DIM),
                     (&change.actor).into(),
                     (&change.reason).into(),
                 ]);

@@ -5,7 +5,7 @@ use mainstay::Result;
 
 use crate::cli::Global;
 use crate::output::Answer;
-use crate::text::{bytes, fields};
+use crate::text::{Fields, bytes};
 
 /// Count what is stored
 ///
@@ -20,16 +20,13 @@ impl Stats {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let stats = global.open().await?.repo().stats().await?;
         global.output().result(&stats, |out| {
-            fields(
-                out,
-                [
-                    ("stored", bytes(stats.stored_bytes).into()),
-                    ("logical", bytes(stats.logical_bytes).into()),
-                    ("objects", stats.objects.into()),
-                    ("log entries", stats.log_entries.into()),
-                    ("head", stats.head.into()),
-                ],
-            )
+            Fields::new()
+                .with("stored", bytes(stats.stored_bytes))
+                .with("logical", bytes(stats.logical_bytes))
+                .with("objects", stats.objects)
+                .with("log entries", stats.log_entries)
+                .with("head", stats.head)
+                .write(out)
         })?;
         Ok(Answer::Yes)
     }

@@ -179,7 +179,7 @@ fn write(diff: &DatasetDiff, out: &mut dyn Write) -> io::Result<()> {
     }
     write_columns(diff, out)?;
     let style = style(diff.verdict);
-    writeln!(out, "{style}{}{style:#}", word(diff.verdict))
+    writeln!(out, "verdict {style}{}{style:#}", word(diff.verdict))
 }
 
 fn write_columns(diff: &DatasetDiff, out: &mut dyn Write) -> io::Result<()> {

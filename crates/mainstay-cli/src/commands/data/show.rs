@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::args;
 use crate::cli::Global;
 use crate::output::Answer;
-use crate::text::{BOLD, Cell, DIM, Line, Table, bytes, fields, joined, or_dash, when};
+use crate::text::{BOLD, Cell, Fields, Table, bytes, files, or_dash, when};
 
 /// Show one version: columns with their statistics, and files
 #[derive(Debug, Args)]
@@ -81,43 +81,28 @@ impl<'a> Document<'a> {
     }
 
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        fields(
-            out,
-            [
-                ("version", Cell::new(self.node, BOLD)),
-                ("snapshot", self.snapshot.into()),
-                ("tags", joined(self.tags).into()),
-                (
-                    "made",
-                    format!("{} by {}", when(self.time), self.actor).into(),
-                ),
-                ("because", self.reason.into()),
-                (
-                    "rows",
-                    self.rows
-                        .map_or_else(String::new, |rows| rows.to_string())
-                        .into(),
-                ),
-                ("size", bytes(self.bytes).into()),
-            ],
-        )?;
+        let mut fields = Fields::new()
+            .with("version", Cell::new(self.node, BOLD))
+            .with("snapshot", self.snapshot)
+            .with_all("tags", self.tags)
+            .with("made", format!("{} by {}", when(self.time), self.actor))
+            .with("because", self.reason)
+            .with_some("rows", self.rows)
+            .with("size", bytes(self.bytes));
         for (key, value) in self.metadata {
-            writeln!(out, "{DIM}{}{DIM:#}  {}", Line(key), Line(value))?;
+            fields = fields.with(key, value);
         }
+        fields.write(out)?;
         if !self.columns.is_empty() {
             writeln!(out)?;
             self.write_columns(out)?;
         }
         writeln!(out)?;
-        let mut files = Table::new(["file", "size", "sha256"]).numbers_in(&[1]);
-        for file in self.files {
-            files.row([
-                (&file.path).into(),
-                bytes(file.bytes).into(),
-                Cell::new(file.digest.to_hex(), DIM),
-            ]);
-        }
-        files.write(out)
+        let entries = self.files.iter();
+        files(
+            out,
+            entries.map(|file| (file.path.to_string(), file.bytes, file.digest)),
+        )
     }
 
     fn write_columns(&self, out: &mut dyn Write) -> io::Result<()> {

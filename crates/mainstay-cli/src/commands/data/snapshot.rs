@@ -9,7 +9,7 @@ use mainstay::{Locator, Name, Result};
 use crate::args::{self, Pair};
 use crate::cli::Global;
 use crate::output::Answer;
-use crate::text::{bytes, fields, or_dash};
+use crate::text::{BOLD, Cell, Fields, bytes};
 
 /// Store files as the next version of a dataset
 ///
@@ -44,26 +44,24 @@ impl Snapshot {
         spec.tags = self.tags;
         spec.metadata = args::texts(self.metadata, "meta")?;
         let workspace = global.open().await?;
+        let view = workspace.repo().view().await?;
         for path in self.paths {
             spec = spec.with_path(path);
         }
         for parent in &self.parents {
-            spec = spec.with_parent(workspace.resolve(parent).await?);
+            spec = spec.with_parent(mainstay::resolve(&view, parent)?);
         }
         let report = workspace.data().snapshot(spec).await?;
         let output = global.output();
         output.result(&report, |out| {
-            fields(
-                out,
-                [
-                    ("version", (&report.node).into()),
-                    ("snapshot", report.snapshot.into()),
-                    ("rows", or_dash(report.rows).into()),
-                    ("columns", report.columns.len().into()),
-                    ("files", report.files.len().into()),
-                    ("new", bytes(report.new_bytes).into()),
-                ],
-            )
+            Fields::new()
+                .with("version", Cell::new(&report.node, BOLD))
+                .with("snapshot", report.snapshot)
+                .with_some("rows", report.rows)
+                .with("columns", report.columns.len())
+                .with("files", report.files.len())
+                .with("new", bytes(report.new_bytes))
+                .write(out)
         })?;
         if report.reused {
             output.note("the content is the latest version's: no new version was made");

@@ -61,6 +61,10 @@ impl FromStr for Id {
 
 impl Observe {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
+        if global.reason.is_some() {
+            let why = "observe takes no --reason: the log records what was seen";
+            return Err(Error::invalid(why));
+        }
         let at = self.at.unwrap_or_else(|| SystemClock::default().now());
         let mut window = Window::new(self.control, self.canary, at);
         if let Some(Id { source, number }) = self.window {

@@ -8,7 +8,7 @@ use mainstay::{Name, Result};
 
 use crate::cli::Global;
 use crate::output::Answer;
-use crate::text::{BAD, BOLD, CAUTION, Cell, GOOD, fields, when};
+use crate::text::{BAD, BOLD, CAUTION, Cell, Fields, GOOD, when};
 
 /// Show how a channel stands: what serves, and how its newest rollout is doing
 #[derive(Debug, Args)]
@@ -36,43 +36,27 @@ pub(super) fn write(status: &rollout::Status, out: &mut dyn Write) -> io::Result
         Phase::Paused | Phase::Superseded => CAUTION,
         Phase::RolledBack => BAD,
     };
-    let step = if status.state.is_live() {
-        let requests = status.step_requests;
-        format!(
-            "{} of {}; requests {} and {} of {}",
-            status.step + 1,
-            status.shares.len(),
-            requests.control,
-            requests.canary,
-            status.min_requests_per_step
-        )
-    } else {
-        String::new()
-    };
-    let candidate = if status.candidate == status.unit {
-        String::new()
-    } else {
-        status.candidate.to_string()
-    };
-    let head = [
-        ("channel", Cell::new(&status.channel, BOLD)),
-        ("serves", (&status.unit).into()),
-        ("candidate", candidate.into()),
-        ("rollout", (&status.rollout).into()),
-        ("state", Cell::new(status.state, style)),
-        ("step", step.into()),
-        ("traffic", status.weights.into()),
-    ];
-    let guardrails = status
-        .guardrails
-        .iter()
-        .map(|guardrail| (guardrail.name.as_str(), guardrail.report.into()));
-    let tail = [
-        (
-            "observed until",
-            status.observed_until.map(when).unwrap_or_default().into(),
-        ),
-        ("last", (&status.last_event).into()),
-    ];
-    fields(out, head.into_iter().chain(guardrails).chain(tail))
+    let step = status.state.is_live().then(|| {
+        let (step, requests) = (status.step + 1, status.step_requests);
+        let (steps, wanted) = (status.shares.len(), status.min_requests_per_step);
+        let (control, canary) = (requests.control, requests.canary);
+        format!("{step} of {steps}; requests {control} and {canary} of {wanted}")
+    });
+    let candidate = Some(&status.candidate).filter(|unit| **unit != status.unit);
+    let fields = Fields::new()
+        .with("channel", Cell::new(&status.channel, BOLD))
+        .with("serves", &status.unit)
+        .with_some("candidate", candidate)
+        .with("rollout", &status.rollout)
+        .with("state", Cell::new(status.state, style))
+        .with_some("step", step)
+        .with("traffic", status.weights);
+    let guardrails = status.guardrails.iter();
+    guardrails
+        .fold(fields, |fields, guardrail| {
+            fields.with(guardrail.name.as_str(), guardrail.report)
+        })
+        .with_some("observed until", status.observed_until.map(when))
+        .with("last", &status.last_event)
+        .write(out)
 }

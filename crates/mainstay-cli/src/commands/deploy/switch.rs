@@ -66,7 +66,7 @@ impl Start {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let Target { channel, unit } = &self.target;
         let steps = self.steps.plan()?;
-        let reason = global.reason(format!("start {}", unit.name));
+        let reason = global.reason(format!("start {unit}"));
         let plan = switch(global, &reason, |view| {
             Rollouts::plan_start(view, channel, unit, &steps)
         });
@@ -82,7 +82,7 @@ impl Start {
 impl Put {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let Target { channel, unit } = &self.target;
-        let reason = global.reason(format!("put {}", unit.name));
+        let reason = global.reason(format!("put {unit}"));
         switch(global, &reason, |view| {
             Rollouts::plan_put(view, channel, unit)
         })
@@ -113,7 +113,7 @@ impl Rollback {
 async fn switch(
     global: &Global,
     reason: &str,
-    plan: impl Fn(&View) -> Result<SwitchPlan> + Send,
+    plan: impl Fn(&View) -> Result<SwitchPlan> + Send + Sync,
 ) -> Result<SwitchPlan> {
     let actor = global.actor()?;
     let workspace = global.open().await?;

@@ -12,14 +12,14 @@ use serde::Serialize;
 use crate::args::{self, Slot};
 use crate::cli::Global;
 use crate::output::Answer;
-use crate::text::{BOLD, Cell, DIM, Line, Table, fields, joined, when};
+use crate::text::{BOLD, Cell, DIM, Fields, Line, Table, joined, when};
 
 /// The longest configuration that is read, in bytes.
 const MAX_CONFIG_BYTES: usize = 1 << 20;
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Unit {
-    Create(Create),
+    Create(Box<Create>),
     Show(Show),
     List(List),
 }
@@ -171,14 +171,11 @@ impl Show {
     async fn run(self, global: &Global) -> Result<Answer> {
         let unit = global.open().await?.units().get(&self.reference).await?;
         global.output().result(&unit, |out| {
-            fields(
-                out,
-                [
-                    ("unit", Cell::new(&unit.node, BOLD)),
-                    ("digest", unit.digest.into()),
-                    ("created", when(unit.created_at).into()),
-                ],
-            )?;
+            Fields::new()
+                .with("unit", Cell::new(&unit.node, BOLD))
+                .with("digest", unit.digest)
+                .with("created", when(unit.created_at))
+                .write(out)?;
             write_components(&unit.components, out)?;
             unit.config.iter().try_for_each(|(key, value)| {
                 writeln!(out, "  {}: {}", Line(key), Line(&value.to_string()))
@@ -227,10 +224,10 @@ fn write_components(
     components: &BTreeMap<Name, NodeRef>,
     out: &mut dyn std::io::Write,
 ) -> std::io::Result<()> {
-    fields(
-        out,
-        components
-            .iter()
-            .map(|(slot, node)| (slot.as_str(), node.into())),
-    )
+    components
+        .iter()
+        .fold(Fields::new(), |fields, (slot, node)| {
+            fields.with(slot.as_str(), node)
+        })
+        .write(out)
 }

@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use crate::args;
 use crate::cli::Global;
 use crate::output::Answer;
-use crate::text::{BOLD, CAUTION, Cell, DIM, GOOD, Table, fields};
+use crate::text::{BOLD, CAUTION, Cell, DIM, Fields, GOOD, Table};
 
 /// Record this machine's environment as the next version of a name
 ///
@@ -112,13 +112,10 @@ impl Capture {
 
 impl Document<'_> {
     fn write(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
-        fields(
-            out,
-            [
-                ("version", Cell::new(self.node, BOLD)),
-                ("digest", self.digest.into()),
-            ],
-        )?;
+        Fields::new()
+            .with("version", Cell::new(self.node, BOLD))
+            .with("digest", self.digest)
+            .write(out)?;
         writeln!(out)?;
         let mut table = Table::new(["fact", "outcome", "where, or why not"]);
         for probe in self.probes {

@@ -1,6 +1,7 @@
 //! `mainstay env compare`
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use mainstay::env::{Environments, Finding, Policy, Severity, Verdict, compare};
 use mainstay::{Locator, NodeRef, Result};
 use serde::Serialize;
@@ -25,9 +26,14 @@ pub(crate) struct Compare {
     /// Where it shall run
     #[arg(value_name = "B", value_parser = args::env)]
     b: Locator,
-    /// What must be equal: bitwise, numeric or serve
-    #[arg(long, default_value = "numeric")]
+    /// What must be equal
+    #[arg(long, default_value = "numeric", value_parser = policy())]
     policy: Policy,
+}
+
+fn policy() -> impl TypedValueParser<Value = Policy> {
+    let known = [Policy::Bitwise, Policy::Numeric, Policy::Serve].map(Policy::as_str);
+    PossibleValuesParser::new(known).try_map(|text| text.parse())
 }
 
 #[derive(Serialize)]

@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use crate::args;
 use crate::cli::Global;
 use crate::output::Answer;
-use crate::text::{BOLD, Cell, Table, fields, or_dash, when};
+use crate::text::{BOLD, Cell, Fields, Table, joined, or_dash, when};
 
 /// Show one version: platform, processor, Python packages and the rest
 #[derive(Debug, Args)]
@@ -54,72 +54,49 @@ impl Show {
 fn write(version: &EnvVersion, out: &mut dyn Write) -> io::Result<()> {
     let identity = &version.manifest.identity;
     let platform = &identity.platform;
-    let text = |name: &str, more: Option<&String>| {
+    let two = |name: &str, more: Option<&String>| {
         more.map_or_else(|| name.to_owned(), |more| format!("{name} {more}"))
     };
-    let shown = [
-        (
+    let distribution = fact(&identity.distribution, |d| two(&d.id, d.version.as_ref()));
+    let libc = fact(&identity.libc, |l| {
+        two(&l.implementation, l.version.as_ref())
+    });
+    let cpu = fact(&identity.cpu, |cpu| {
+        format!("{}, {} threads", or_dash(cpu.model.as_ref()), cpu.logical)
+    });
+    let gpu = fact(&identity.gpu, |gpu| {
+        format!("{}, driver {}", gpu.devices.join(", "), gpu.driver)
+    });
+    let container = fact(&identity.container, |container| {
+        or_dash(container.image.as_ref().or(container.runtime.as_ref()))
+    });
+    let python = fact(&identity.python, |p| {
+        format!("{} {}", p.implementation, p.version)
+    });
+    let packages = fact(&identity.packages, |packages| packages.len().to_string());
+    let rust = fact(&identity.rust, |rust| {
+        two(&rust.toolchain, rust.rustc.as_ref())
+    });
+    Fields::new()
+        .with("version", Cell::new(&version.node, BOLD))
+        .with("digest", version.digest)
+        .with("recorded", when(version.recorded_at))
+        .with(
             "platform",
             format!("{} {}", platform.os, platform.architecture),
-        ),
-        (
-            "distribution",
-            fact(&identity.distribution, |d| text(&d.id, d.version.as_ref())),
-        ),
-        ("kernel", fact(&identity.kernel, Clone::clone)),
-        (
-            "libc",
-            fact(&identity.libc, |l| {
-                text(&l.implementation, l.version.as_ref())
-            }),
-        ),
-        (
-            "cpu",
-            fact(&identity.cpu, |cpu| {
-                format!("{}, {} threads", or_dash(cpu.model.as_ref()), cpu.logical)
-            }),
-        ),
-        (
-            "gpu",
-            fact(&identity.gpu, |gpu| {
-                format!("{}, driver {}", gpu.devices.join(", "), gpu.driver)
-            }),
-        ),
-        (
-            "container",
-            fact(&identity.container, |container| {
-                or_dash(container.image.as_ref().or(container.runtime.as_ref()))
-            }),
-        ),
-        (
-            "python",
-            fact(&identity.python, |p| {
-                format!("{} {}", p.implementation, p.version)
-            }),
-        ),
-        (
-            "packages",
-            fact(&identity.packages, |packages| packages.len().to_string()),
-        ),
-        (
-            "rust",
-            fact(&identity.rust, |rust| {
-                text(&rust.toolchain, rust.rustc.as_ref())
-            }),
-        ),
-        ("commit", fact(&identity.git, |git| git.commit.clone())),
-        (
-            "locks",
-            fact(&identity.locks, |locks| crate::text::joined(locks.keys())),
-        ),
-    ];
-    let head = [
-        ("version", Cell::new(&version.node, BOLD)),
-        ("digest", version.digest.into()),
-        ("recorded", when(version.recorded_at).into()),
-    ];
-    let facts = shown.into_iter().map(|(name, value)| (name, value.into()));
-    fields(out, head.into_iter().chain(facts))?;
+        )
+        .with_some("distribution", distribution)
+        .with_some("kernel", fact(&identity.kernel, Clone::clone))
+        .with_some("libc", libc)
+        .with_some("cpu", cpu)
+        .with_some("gpu", gpu)
+        .with_some("container", container)
+        .with_some("python", python)
+        .with_some("packages", packages)
+        .with_some("rust", rust)
+        .with_some("commit", fact(&identity.git, |git| git.commit.clone()))
+        .with_some("locks", fact(&identity.locks, |locks| joined(locks.keys())))
+        .write(out)?;
     match identity.packages.known() {
         Some(packages) if !packages.is_empty() => write_packages(packages, out),
         _ => Ok(()),
@@ -135,12 +112,12 @@ fn write_packages(packages: &[Package], out: &mut dyn Write) -> io::Result<()> {
     table.write(out)
 }
 
-/// What is known, or how it is not.
-fn fact<T>(fact: &Fact<T>, show: impl FnOnce(&T) -> String) -> String {
+/// What is known, or how it is not; `None` when it was not looked for.
+fn fact<T>(fact: &Fact<T>, show: impl FnOnce(&T) -> String) -> Option<String> {
     match fact {
-        Fact::Known(value) => show(value),
-        Fact::Absent => "none".to_owned(),
-        Fact::Failed(failure) => format!("failed: {failure}"),
-        Fact::NotCollected => String::new(),
+        Fact::Known(value) => Some(show(value)),
+        Fact::Absent => Some("none".to_owned()),
+        Fact::Failed(failure) => Some(format!("failed: {failure}")),
+        Fact::NotCollected => None,
     }
 }

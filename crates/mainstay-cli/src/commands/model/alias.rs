@@ -22,7 +22,8 @@ pub(crate) struct Alias {
     /// The model
     model: Name,
     /// The alias
-    alias: Name,
+    #[arg(value_name = "ALIAS")]
+    name: Name,
     /// The version it is to point to: a version, another alias, a stage, sha256:… or latest
     #[arg(required_unless_present = "remove", conflicts_with = "remove")]
     version: Option<Selector>,
@@ -43,25 +44,22 @@ struct Document<'a> {
 
 impl Alias {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
-        let Self { model, alias, .. } = &self;
+        let (model, alias) = (&self.model, &self.name);
         let actor = global.actor()?;
         let models = global.open().await?.models();
-        let report = match &self.version {
-            Some(selector) => {
-                let locator = Locator {
-                    kind: Some(NodeKind::Model),
-                    name: model.clone(),
-                    selector: selector.clone(),
-                };
-                let reason = global.reason(format!("set alias {alias}"));
-                let spec = AliasSpec::new(locator, alias.clone(), actor, reason)
-                    .with_expect(expectation(self.expect.as_ref())?);
-                models.set_alias(spec).await?
-            }
-            None => {
-                let reason = global.reason(format!("remove alias {alias}"));
-                models.remove_alias(model, alias, actor, reason).await?
-            }
+        let report = if let Some(selector) = &self.version {
+            let locator = Locator {
+                kind: Some(NodeKind::Model),
+                name: model.clone(),
+                selector: selector.clone(),
+            };
+            let reason = global.reason(format!("set alias {alias}"));
+            let spec = AliasSpec::new(locator, alias.clone(), actor, reason)
+                .with_expect(expectation(self.expect.as_ref())?);
+            models.set_alias(spec).await?
+        } else {
+            let reason = global.reason(format!("remove alias {alias}"));
+            models.remove_alias(model, alias, actor, reason).await?
         };
         let document = Document {
             model,

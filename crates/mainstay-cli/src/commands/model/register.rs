@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
+use clap::builder::{PossibleValuesParser, TypedValueParser};
 use mainstay::registry::signature::{MAX_SIGNATURE_BYTES, Signature};
 use mainstay::registry::{self, ModelSpec, Registered, Relation, files_at};
 use mainstay::repo::View;
@@ -12,7 +13,7 @@ use mainstay::{Error, Locator, Name, Result};
 use crate::args::{self, Pair, Slot};
 use crate::cli::Global;
 use crate::output::Answer;
-use crate::text::{BOLD, Cell, Line, fields, or_dash};
+use crate::text::{BOLD, Cell, Fields, Line};
 
 /// Register a model version: its files, and what it was made from
 ///
@@ -57,9 +58,8 @@ pub(crate) struct Register {
     /// A model it was made from; may be repeated
     #[arg(long = "parent", value_name = "REF", value_parser = args::model, requires = "relation")]
     parents: Vec<Locator>,
-    /// How it was made from its parents: fine_tune, continue, distill, merge, quantize, prune,
-    /// convert, checkpoint or copy
-    #[arg(long, requires = "parents")]
+    /// How it was made from its parents
+    #[arg(long, requires = "parents", value_parser = relation())]
     relation: Option<Relation>,
     /// A JSON file that says what it takes and gives, as MLflow writes it
     #[arg(long, value_name = "FILE")]
@@ -73,6 +73,11 @@ pub(crate) struct Register {
     /// Free text
     #[arg(long, value_name = "TEXT", default_value = "")]
     description: String,
+}
+
+fn relation() -> impl TypedValueParser<Value = Relation> {
+    let known = Relation::ALL.iter().map(|relation| relation.as_str());
+    PossibleValuesParser::new(known).try_map(|text| text.parse())
 }
 
 /// `[REPO@]COMMIT`.
@@ -185,15 +190,12 @@ fn signature(path: &std::path::Path) -> Result<Signature> {
 }
 
 fn write(registered: &Registered, out: &mut dyn std::io::Write) -> std::io::Result<()> {
-    fields(
-        out,
-        [
-            ("version", Cell::new(&registered.node, BOLD)),
-            ("bump", or_dash(registered.bump).into()),
-            ("artifact", registered.artifact.into()),
-            ("reproducibility", registered.reproducibility_digest.into()),
-        ],
-    )?;
+    Fields::new()
+        .with("version", Cell::new(&registered.node, BOLD))
+        .with_some("bump", registered.bump)
+        .with("artifact", registered.artifact)
+        .with("reproducibility", registered.reproducibility_digest)
+        .write(out)?;
     for reason in &registered.reasons {
         writeln!(out, "  {}", Line(&reason.to_string()))?;
     }

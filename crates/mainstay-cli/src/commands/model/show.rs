@@ -1,15 +1,18 @@
 //! `mainstay model show`
 
+use std::collections::BTreeMap;
+use std::fmt::Display;
 use std::io::{self, Write};
 
 use clap::Args;
 use mainstay::registry::ModelInfo;
+use mainstay::registry::signature::Schema;
 use mainstay::{Locator, Result};
 
 use crate::args;
 use crate::cli::Global;
 use crate::output::Answer;
-use crate::text::{BOLD, Cell, DIM, Table, bytes, fields, joined, or_dash, when};
+use crate::text::{BOLD, Cell, Fields, files, when};
 
 /// Show one version and everything known about it
 #[derive(Debug, Args)]
@@ -32,116 +35,65 @@ impl Show {
 
 fn write(info: &ModelInfo, out: &mut dyn Write) -> io::Result<()> {
     let record = &info.record;
-    let pairs = |pairs: Vec<(&String, String)>| {
-        joined(pairs.iter().map(|(key, value)| format!("{key}={value}")))
-    };
+    let data = record.data.iter();
+    let parents = record.parents.iter();
     let code = record.code.as_ref().map(|code| {
         let dirty = if code.dirty { " (dirty)" } else { "" };
         format!("{}{dirty}", code.node())
     });
-    fields(
-        out,
-        [
-            ("version", Cell::new(&info.node, BOLD)),
-            ("digest", info.digest.into()),
-            ("stage", (&info.stage).into()),
-            ("aliases", joined(&info.aliases).into()),
-            ("made", when(info.registered).into()),
-            ("about", (&info.description).into()),
-            (
-                "data",
-                joined(
-                    record
-                        .data
-                        .iter()
-                        .map(|used| format!("{}={}", used.role, used.data)),
-                )
-                .into(),
-            ),
-            ("code", code.unwrap_or_default().into()),
-            (
-                "env",
-                record
-                    .environment
-                    .as_ref()
-                    .map_or_else(String::new, ToString::to_string)
-                    .into(),
-            ),
-            (
-                "parents",
-                joined(
-                    record
-                        .parents
-                        .iter()
-                        .map(|p| format!("{} ({})", p.model, p.relation)),
-                )
-                .into(),
-            ),
-            (
-                "params",
-                pairs(
-                    record
-                        .parameters
-                        .iter()
-                        .map(|(k, v)| (k, v.to_string()))
-                        .collect(),
-                )
-                .into(),
-            ),
-            (
-                "seeds",
-                pairs(
-                    record
-                        .seeds
-                        .iter()
-                        .map(|(k, v)| (k, v.to_string()))
-                        .collect(),
-                )
-                .into(),
-            ),
-            (
-                "metrics",
-                pairs(
-                    info.metrics
-                        .iter()
-                        .map(|(k, v)| (k, v.to_string()))
-                        .collect(),
-                )
-                .into(),
-            ),
-            (
-                "tags",
-                pairs(info.tags.iter().map(|(k, v)| (k, v.clone())).collect()).into(),
-            ),
-            (
-                "signature",
-                record
-                    .signature
-                    .as_ref()
-                    .map_or_else(String::new, |s| s.to_json().to_string())
-                    .into(),
-            ),
-            (
-                "bump",
-                or_dash(
-                    record
-                        .bump
-                        .as_ref()
-                        .map(|bump| format!("{} above {}", bump.inferred, bump.previous)),
-                )
-                .into(),
-            ),
-            ("reproducibility", record.reproducibility.into()),
-        ],
-    )?;
+    let bump = record.bump.as_ref();
+    let signature = record.signature.clone().unwrap_or_default();
+    let about = Some(&info.description).filter(|about| !about.is_empty());
+    Fields::new()
+        .with("version", Cell::new(&info.node, BOLD))
+        .with("digest", info.digest)
+        .with("stage", &info.stage)
+        .with_all("aliases", &info.aliases)
+        .with("made", when(info.registered))
+        .with_some("about", about)
+        .with_all(
+            "data",
+            data.map(|used| format!("{}={}", used.role, used.data)),
+        )
+        .with_some("code", code)
+        .with_some("env", record.environment.as_ref())
+        .with_all(
+            "parents",
+            parents.map(|p| format!("{} ({})", p.model, p.relation)),
+        )
+        .with_all("params", pairs(&record.parameters))
+        .with_all("seeds", pairs(&record.seeds))
+        .with_all("metrics", pairs(&info.metrics))
+        .with_all("tags", pairs(&info.tags))
+        .with_all("takes", names(signature.inputs.as_ref()))
+        .with_all("gives", names(signature.outputs.as_ref()))
+        .with_some(
+            "bump",
+            bump.map(|b| format!("{} above {}", b.inferred, b.previous)),
+        )
+        .with("reproducibility", record.reproducibility)
+        .write(out)?;
     writeln!(out)?;
-    let mut files = Table::new(["file", "size", "sha256"]).numbers_in(&[1]);
-    for file in &record.artifact.files {
-        files.row([
-            (&file.path).into(),
-            bytes(file.bytes).into(),
-            Cell::new(file.digest.to_hex(), DIM),
-        ]);
-    }
-    files.write(out)
+    let entries = record.artifact.files.iter();
+    files(
+        out,
+        entries.map(|file| (file.path.to_string(), file.bytes, file.digest)),
+    )
+}
+
+fn pairs<V: Display>(map: &BTreeMap<String, V>) -> impl Iterator<Item = String> {
+    map.iter().map(|(key, value)| format!("{key}={value}"))
+}
+
+/// The names of columns or tensors; those without one by their place, from 1.
+fn names(schema: Option<&Schema>) -> Vec<String> {
+    let names: Vec<Option<&String>> = match schema {
+        Some(Schema::Columns(columns)) => columns.iter().map(|c| c.name.as_ref()).collect(),
+        Some(Schema::Tensors(tensors)) => tensors.iter().map(|t| t.name.as_ref()).collect(),
+        None => Vec::new(),
+    };
+    let numbered = (1..).zip(names);
+    numbered
+        .map(|(place, name): (usize, _)| name.map_or_else(|| format!("#{place}"), Clone::clone))
+        .collect()
 }

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::cli::Global;
 use crate::output::Answer;
-use crate::text::{BOLD, Cell, DIM, Table, joined, when};
+use crate::text::{BOLD, Cell, DIM, PLAIN, Table, joined, when};
 
 /// Show which versions are in which stage, and who moved them there
 ///
@@ -22,7 +22,8 @@ pub(crate) struct Stage {
     /// The model
     model: Name,
     /// Show this stage only
-    stage: Option<Name>,
+    #[arg(value_name = "STAGE")]
+    only: Option<Name>,
     /// Show every move, newest first
     #[arg(long)]
     history: bool,
@@ -50,7 +51,7 @@ impl Stage {
         let stages = self.stages(&view)?;
         let history = if self.history {
             let models = workspace.models();
-            let changes = models.stage_history(&self.model, self.stage.as_ref());
+            let changes = models.stage_history(&self.model, self.only.as_ref());
             Some(changes.await?)
         } else {
             None
@@ -72,11 +73,11 @@ impl Stage {
             return Err(Error::not_found("model", &self.model));
         }
         let policy = StagePolicy::of(view, &self.model)?;
-        if let Some(stage) = &self.stage {
+        if let Some(stage) = &self.only {
             policy.stage(stage)?;
         }
         let wanted = policy.stages.iter().filter(|stage| {
-            let only = self.stage.as_ref();
+            let only = self.only.as_ref();
             only.is_none_or(|only| *only == stage.name)
         });
         let held = wanted.map(|stage| Held {
@@ -96,11 +97,7 @@ impl Document<'_> {
     fn write(&self, out: &mut dyn std::io::Write) -> std::io::Result<()> {
         let mut table = Table::new(["stage", "versions"]);
         for held in &self.stages {
-            let style = if held.exclusive {
-                BOLD
-            } else {
-                crate::text::PLAIN
-            };
+            let style = if held.exclusive { BOLD } else { PLAIN };
             table.row([
                 Cell::new(&held.stage, style),
                 joined(held.versions.iter().map(NodeRef::version)).into(),

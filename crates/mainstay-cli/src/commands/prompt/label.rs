@@ -22,7 +22,8 @@ pub(crate) struct Label {
     #[arg(value_name = "KEY")]
     name: Name,
     /// The label
-    label: Name,
+    #[arg(value_name = "LABEL")]
+    pointer: Name,
     /// The version it is to point to: a number, another label, sha256:… or latest
     #[arg(required_unless_present = "remove", conflicts_with = "remove")]
     version: Option<Selector>,
@@ -43,22 +44,19 @@ struct Document<'a> {
 
 impl Label {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
-        let Self { name, label, .. } = &self;
+        let (name, label) = (&self.name, &self.pointer);
         let expected = self.expectation();
         let actor = global.actor()?;
         let workspace = global.open().await?;
         let prompts = workspace.prompts();
-        let to = match &self.version {
-            Some(to) => {
-                let reason = global.reason(format!("set label {label}"));
-                let set = prompts.set_label(name, label, to, &expected, actor, &reason);
-                Some(set.await?)
-            }
-            None => {
-                let reason = global.reason(format!("remove label {label}"));
-                let removed = prompts.remove_label(name, label, &expected, actor, &reason);
-                removed.await.map(|_| None)?
-            }
+        let to = if let Some(to) = &self.version {
+            let reason = global.reason(format!("set label {label}"));
+            let set = prompts.set_label(name, label, to, &expected, actor, &reason);
+            Some(set.await?)
+        } else {
+            let reason = global.reason(format!("remove label {label}"));
+            let removed = prompts.remove_label(name, label, &expected, actor, &reason);
+            removed.await.map(|_| None)?
         };
         let document = Document {
             prompt: name,

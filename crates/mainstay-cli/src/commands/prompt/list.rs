@@ -52,11 +52,11 @@ struct LabelAt {
 
 #[derive(Serialize)]
 struct Versions {
-    versions: Vec<Version>,
+    versions: Vec<Entry>,
 }
 
 #[derive(Serialize)]
-struct Version {
+struct Entry {
     node: NodeRef,
     version: Json,
     digest: Digest,
@@ -101,7 +101,7 @@ impl Log {
         let workspace = global.open().await?;
         let view = workspace.repo().view().await?;
         let lines = workspace.prompts().log(&view, &self.name);
-        let versions: Vec<Version> = lines.map_ok(Version::from).try_collect().await?;
+        let versions: Vec<Entry> = lines.map_ok(Entry::from).try_collect().await?;
         if versions.is_empty() {
             return Err(Error::not_found("prompt", &self.name));
         }
@@ -140,7 +140,7 @@ impl From<PromptSummary> for Summary {
     }
 }
 
-impl From<LogLine> for Version {
+impl From<LogLine> for Entry {
     fn from(line: LogLine) -> Self {
         Self {
             version: args::version(&line.node),

@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use crate::args;
 use crate::cli::Global;
 use crate::output::Answer;
-use crate::text::{BOLD, Cell, fields, joined};
+use crate::text::{BOLD, Cell, Fields};
 
 /// Publish a file as the next version of a prompt
 ///
@@ -63,14 +63,11 @@ impl Publish {
         };
         let output = global.output();
         output.result(&document, |out| {
-            fields(
-                out,
-                [
-                    ("version", Cell::new(&published.node, BOLD)),
-                    ("digest", published.digest.into()),
-                    ("labels", joined(&published.moved_labels).into()),
-                ],
-            )
+            Fields::new()
+                .with("version", Cell::new(&published.node, BOLD))
+                .with("digest", published.digest)
+                .with_all("labels", &published.moved_labels)
+                .write(out)
         })?;
         if !published.created {
             output.note("the content is the latest version's: no new version was made");

@@ -84,10 +84,12 @@ fn text(output: &Output) -> String {
             let closed = text.ends_with('\n') || !std::io::stdout().is_terminal();
             format!("{text}{}", if closed { "" } else { "\n" })
         }
-        Output::Messages(messages) => messages
-            .iter()
-            .map(|message| format!("[{}]\n{}\n", message.role, message.content))
-            .collect(),
+        Output::Messages(messages) => {
+            let blocks = messages
+                .iter()
+                .map(|m| format!("[{}]\n{}\n", m.role, m.content));
+            blocks.collect::<Vec<_>>().concat()
+        }
         _ => String::new(),
     }
 }

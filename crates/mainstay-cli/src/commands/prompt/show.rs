@@ -9,7 +9,7 @@ use serde_json::Value as Json;
 use crate::args;
 use crate::cli::Global;
 use crate::output::Answer;
-use crate::text::{BOLD, Cell, Line, fields, joined, when};
+use crate::text::{BOLD, Cell, Fields, Line, when};
 
 /// Show one version: its text, variables and inference configuration
 #[derive(Debug, Args)]
@@ -76,22 +76,15 @@ impl<'a> Document<'a> {
             format!("{}{optional}", variable.name)
         });
         let inference = &self.content.inference;
-        let inference = if inference.is_empty() {
-            String::new()
-        } else {
-            serde_json::to_string(inference)?
-        };
-        fields(
-            out,
-            [
-                ("version", Cell::new(self.node, BOLD)),
-                ("digest", self.digest.into()),
-                ("published", when(self.published_at).into()),
-                ("labels", joined(&self.labels).into()),
-                ("variables", joined(variables).into()),
-                ("inference", inference.into()),
-            ],
-        )?;
+        let inference = (!inference.is_empty()).then(|| serde_json::to_string(inference));
+        Fields::new()
+            .with("version", Cell::new(self.node, BOLD))
+            .with("digest", self.digest)
+            .with("published", when(self.published_at))
+            .with_all("labels", &self.labels)
+            .with_all("variables", variables)
+            .with_some("inference", inference.transpose()?)
+            .write(out)?;
         match &self.content.body {
             Body::Text(text) => {
                 writeln!(out)?;

@@ -1,0 +1,123 @@
+//! `mainstay data`
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::support::{Shell, has, penguins, penguins_in_kilograms};
+
+#[test]
+fn a_snapshot_has_the_documented_fields() {
+    let shell = Shell::new();
+    let report = shell.json("data snapshot penguins penguins.csv --tag v1 --meta licence=CC0");
+    has(
+        &report,
+        &[
+            "dataset",
+            "version",
+            "snapshot",
+            "rows",
+            "columns",
+            "table_digest",
+            "rows_digest",
+            "files",
+            "new_bytes",
+            "reused",
+        ],
+    );
+    has(&report["columns"][0], &["name", "type", "digest"]);
+    has(&report["files"][0], &["path", "digest", "bytes"]);
+    assert_eq!(report["dataset"], "penguins");
+    assert_eq!(report["reused"], false);
+}
+
+#[test]
+fn the_same_content_again_is_the_same_version() {
+    let shell = Shell::new();
+    shell.json("data snapshot penguins penguins.csv");
+    let again = shell.json("data snapshot penguins penguins.csv");
+    assert_eq!(
+        (&again["version"], &again["reused"]),
+        (&json!(1), &json!(true))
+    );
+    let ran = shell.run("data snapshot penguins penguins.csv");
+    assert!(ran.err.contains("no new version"), "{ran:?}");
+    assert_eq!(shell.run("-q data snapshot penguins penguins.csv").err, "");
+}
+
+#[test]
+fn a_version_is_shown_listed_and_exported() {
+    let shell = Shell::new();
+    shell.json("data snapshot penguins penguins.csv --tag v1 --meta licence=CC0");
+    let shown = shell.json("data show data:penguins@v1");
+    assert_eq!(shown["tags"], json!(["v1"]));
+    assert_eq!(shown["metadata"], json!({"licence": "CC0"}));
+    has(
+        &shown["columns"][0],
+        &["name", "type", "nullable", "digest", "stats"],
+    );
+
+    let listed = shell.json("data list");
+    assert_eq!(listed["datasets"][0]["dataset"], "penguins");
+    let log = shell.json("data log penguins");
+    assert_eq!(log["versions"][0]["actor"], "ada");
+
+    let exported = shell.json("data export penguins@v1 out");
+    assert_eq!(exported["files"][0]["path"], "penguins.csv");
+    let bytes = fs::read_to_string(shell.path("out/penguins.csv")).unwrap();
+    assert_eq!(bytes, penguins());
+}
+
+#[test]
+fn a_tag_names_a_version_and_is_not_moved() {
+    let shell = Shell::new();
+    shell.json("data snapshot penguins penguins.csv");
+    shell.write("penguins.csv", &penguins_in_kilograms());
+    shell.json("data snapshot penguins penguins.csv");
+    shell.json("data tag penguins@1 clean");
+    let error = shell.failure(4, "data tag penguins@2 clean");
+    assert_eq!(error["kind"], "already_exists");
+    assert_eq!(shell.json("data show penguins@clean")["version"], 1);
+}
+
+#[test]
+fn a_comparison_has_the_documented_fields_and_its_exit_codes() {
+    let shell = Shell::new();
+    shell.json("data snapshot penguins penguins.csv");
+    shell.write("penguins.csv", &penguins_in_kilograms());
+    shell.json("data snapshot penguins penguins.csv");
+
+    let diff = shell.json("data diff penguins@1 penguins@2");
+    has(
+        &diff,
+        &["schema", "compatible", "rows", "columns", "bytes_read"],
+    );
+    has(&diff["schema"], &["added", "removed", "changed", "renamed"]);
+    has(&diff["rows"], &["before", "after"]);
+    has(
+        &diff["columns"][0],
+        &["name", "changed", "stats", "drift", "verdict"],
+    );
+    has(&diff["columns"][0]["drift"], &["psi", "ks", "js"]);
+
+    shell.json("data diff penguins@1 penguins@2 --fail-on incompatible");
+    shell.answer(
+        1,
+        "data diff penguins@1 penguins@2 --fail-on incompatible,drift",
+    );
+    shell.answer(1, "data drift penguins@1 penguins@2");
+    shell.json("data drift penguins@1 penguins@1");
+    shell.json("data drift penguins@1 penguins@2 --psi 9,9 --ks 1,1.5");
+}
+
+#[test]
+fn a_removed_column_is_incompatible() {
+    let shell = Shell::new();
+    shell.write("t.csv", "a,b\n1,2\n");
+    shell.json("data snapshot t t.csv");
+    shell.write("t.csv", "a\n1\n");
+    shell.json("data snapshot t t.csv");
+    let diff = shell.answer(1, "data diff t@1 t --fail-on incompatible");
+    assert_eq!(diff["compatible"], false);
+    assert_eq!(diff["schema"]["removed"][0]["name"], "b");
+}

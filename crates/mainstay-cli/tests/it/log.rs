@@ -1,0 +1,103 @@
+//! `mainstay log`, `history`, `changed` and `lineage`
+
+use serde_json::json;
+
+use crate::support::{Shell, has};
+
+#[test]
+fn the_log_says_who_did_what_and_why() {
+    let shell = Shell::new();
+    shell.json("--actor grace --reason because data snapshot penguins penguins.csv --tag v1");
+    let log = shell.json("log");
+    let entry = &log["entries"][0];
+    assert_eq!(
+        (&entry["actor"], &entry["reason"]),
+        (&json!("grace"), &json!("because"))
+    );
+    let created = json!({"path": "data/penguins/tag/v1", "generation": 1, "action": "create"});
+    assert!(entry["refs"].as_array().unwrap().contains(&created));
+}
+
+#[test]
+fn the_actor_is_the_login_name_unless_said() {
+    let shell = Shell::new();
+    let mut command = shell.command("data snapshot penguins penguins.csv");
+    command.env_remove("MAINSTAY_ACTOR").env("USER", "lin");
+    assert!(command.output().unwrap().status.success());
+    assert_eq!(shell.json("log")["entries"][0]["actor"], "lin");
+}
+
+#[test]
+fn a_history_is_of_a_pointer_or_of_a_version() {
+    let shell = Shell::new();
+    shell.json("prompt publish p prompt.md --label live");
+    shell.write("prompt.md", "other");
+    shell.json("prompt publish p prompt.md --label live");
+    let label = shell.json("history prompt/p/label/live");
+    let values: Vec<_> = label["changes"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|c| &c["value"])
+        .collect();
+    assert_eq!(values, ["prompt:p@2", "prompt:p@1"]);
+    let version = shell.json("history prompt:p@live");
+    assert_eq!(version["path"], "prompt/p/version/2");
+    shell.failure(3, "history prompt/p/label/nothing");
+}
+
+#[test]
+fn changed_has_the_documented_fields_and_compares_one_kind() {
+    let shell = Shell::new();
+    shell.json("prompt publish p prompt.md");
+    shell.write("prompt.md", "Answer {{name}}: {{question}}, please\n");
+    shell.json("prompt publish p prompt.md");
+    shell.json("data snapshot penguins penguins.csv");
+    let changed = shell.json("changed prompt:p@1 prompt:p");
+    has(&changed, &["a", "b", "components", "events"]);
+    has(
+        &changed["components"][0],
+        &["kind", "changed", "a", "b", "summary", "detail"],
+    );
+    shell.failure(2, "changed prompt:p@1 data:penguins");
+    shell.failure(3, "changed p@1 p@2");
+}
+
+#[test]
+fn lineage_is_drawn_in_every_format() {
+    let shell = Shell::new();
+    shell.json("data snapshot penguins penguins.csv");
+    shell.json("model register species model.bin --data penguins");
+    shell.json("model alias species live latest");
+    let graph = shell.json("lineage graph model:species");
+    assert_eq!(
+        graph["nodes"][1]["names"],
+        json!(["model/species/alias/live"])
+    );
+    assert_eq!(
+        graph["edges"][0],
+        json!({
+            "from": "model:species@1.0.0",
+            "kind": "used",
+            "role": "train",
+            "to": "data:penguins@1",
+        })
+    );
+    for (format, begins) in [
+        ("text", "came from"),
+        ("dot", "digraph"),
+        ("mermaid", "flowchart"),
+    ] {
+        let ran = shell.run(&format!("lineage graph model:species --format {format}"));
+        assert!(
+            ran.code == 0 && ran.out.starts_with(begins),
+            "{format}: {ran:?}"
+        );
+    }
+    shell.failure(2, "lineage graph model:species --format dot");
+    let near = shell.json("lineage up model:species --depth 0");
+    assert_eq!(near["reached"], json!([]));
+    let impact = shell.json("lineage impact data:penguins@1");
+    assert_eq!(impact["names"][0]["name"], "model/species/alias/live");
+    shell.failure(2, "lineage up species");
+}

@@ -1,0 +1,19 @@
+//! The `mainstay` command, driven as a shell drives it.
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod damage;
+mod data;
+mod deploy;
+mod env;
+mod errors;
+mod help;
+mod log;
+mod model;
+mod prompt;
+mod story;
+mod support;
+mod terminal;

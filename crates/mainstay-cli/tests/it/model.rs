@@ -1,0 +1,192 @@
+//! `mainstay model`
+
+use std::fs;
+
+use serde_json::json;
+
+use crate::support::{Shell, has};
+
+/// A shell with the model fraud in versions 1.0.0 and 1.1.0.
+fn with_two_versions() -> Shell {
+    let shell = Shell::new();
+    shell.json("model register fraud model.bin --metric auc=0.93 --tag team=risk");
+    shell.write("model.bin", "other weights");
+    shell.json("model register fraud model.bin --metric auc=0.95");
+    shell
+}
+
+#[test]
+fn a_registration_has_the_documented_fields() {
+    let shell = Shell::new();
+    shell.json("data snapshot penguins penguins.csv");
+    let first = shell.json(
+        "model register fraud model.bin --data penguins --data validation=penguins@1 \
+         --code 9f31c2a --dirty --param depth=6 --param activation=relu --seed numpy=7 \
+         --metric auc=0.9 --metric loss=NaN --measured-on penguins --description short",
+    );
+    has(
+        &first,
+        &[
+            "model",
+            "version",
+            "bump",
+            "reasons",
+            "artifact",
+            "reproducibility_digest",
+        ],
+    );
+    let shown = shell.json("model show fraud");
+    let record = &shown["record"];
+    assert_eq!(
+        record["parameters"],
+        json!({"depth": 6, "activation": "relu"})
+    );
+    assert_eq!(record["metrics"]["loss"]["value"], "NaN");
+    assert_eq!(record["metrics"]["auc"]["data"], "data:penguins@1");
+    assert_eq!(
+        record["code"],
+        json!({"repository": "fraud", "commit": "9f31c2a", "dirty": true})
+    );
+    let roles: Vec<_> = record["data"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|d| &d["role"])
+        .collect();
+    assert_eq!(roles, ["train", "validation"]);
+}
+
+#[test]
+fn the_bump_is_inferred_raised_or_exact_but_never_lower() {
+    let shell = with_two_versions();
+    shell.write("model.bin", "third");
+    let error = shell.failure(2, "model register fraud model.bin --bump patch");
+    assert_eq!(error["kind"], "invalid");
+    let major = shell.json("model register fraud model.bin --bump major");
+    assert_eq!(major["version"], "2.0.0");
+    shell.write("model.bin", "fourth");
+    let exact = shell.json("model register fraud model.bin --bump 3.1.4");
+    assert_eq!(exact["version"], "3.1.4");
+    shell.write("model.bin", "fifth");
+    let error = shell.failure(4, "model register fraud model.bin --bump 3.1.4");
+    assert_eq!(error["kind"], "already_exists");
+}
+
+#[test]
+fn a_parent_and_its_relation_belong_together() {
+    let shell = with_two_versions();
+    shell.failure(2, "model register small model.bin --parent fraud");
+    shell.failure(2, "model register small model.bin --relation distill");
+    shell.json("model register small model.bin --parent fraud@1.0.0 --relation distill");
+    let up = shell.json("lineage up model:small");
+    assert_eq!(up["reached"][0]["node"], "model:fraud@1.0.0");
+    assert_eq!(up["reached"][0]["role"], "distill");
+}
+
+#[test]
+fn a_gate_that_says_no_ends_with_1_and_changes_nothing() {
+    let shell = with_two_versions();
+    shell.json("model promote fraud@1.0.0 --to staging");
+    let refused = shell.answer(
+        1,
+        "model promote fraud@1.0.0 --to production --at-least auc=0.99",
+    );
+    assert_eq!(refused["promoted"], false);
+    assert_eq!(refused["gates"][0]["passed"], false);
+    let stages = shell.json("model stage fraud staging");
+    assert_eq!(
+        stages["stages"][0]["versions"],
+        json!(["model:fraud@1.0.0"])
+    );
+    let gates = "--at-least auc=0.9 --at-most auc=1 --not-lower auc --require-tag team=risk";
+    shell.json(&format!(
+        "model promote fraud@1.0.0 --to production {gates}"
+    ));
+}
+
+#[test]
+fn production_has_one_holder_and_goes_back_to_the_one_before() {
+    let shell = with_two_versions();
+    for version in ["1.0.0", "1.1.0"] {
+        shell.json(&format!("model promote fraud@{version} --to staging"));
+        shell.json(&format!("model promote fraud@{version} --to production"));
+    }
+    let stages = shell.json("model stage fraud --history");
+    let stage = |name: &str| {
+        let stages = stages["stages"].as_array().unwrap();
+        let found = stages.iter().find(|held| held["stage"] == name).unwrap();
+        found["versions"].clone()
+    };
+    assert_eq!(stage("production"), json!(["model:fraud@1.1.0"]));
+    assert_eq!(stage("archived"), json!(["model:fraud@1.0.0"]));
+    has(
+        &stages["history"][0],
+        &["model", "from", "to", "actor", "reason", "time"],
+    );
+
+    let wrong = shell.failure(4, "model rollback fraud --incumbent 1.0.0");
+    assert_eq!(wrong["kind"], "conflict");
+    let back = shell.json("model rollback fraud --incumbent 1.1.0");
+    assert_eq!(
+        (&back["from"], &back["to"]),
+        (&json!("model:fraud@1.1.0"), &json!("model:fraud@1.0.0"))
+    );
+}
+
+#[test]
+fn an_alias_moves_with_an_expectation_and_can_be_removed() {
+    let shell = with_two_versions();
+    shell.json("model alias fraud champion 1.0.0 --expect none");
+    let error = shell.failure(4, "model alias fraud champion latest --expect none");
+    assert_eq!(error["kind"], "conflict");
+    let moved = shell.json("model alias fraud champion latest --expect 1.0.0");
+    assert_eq!(moved["to"], "model:fraud@1.1.0");
+    let removed = shell.json("model alias fraud champion --remove");
+    assert_eq!(removed["to"], json!(null));
+    shell.failure(3, "model show fraud@champion");
+}
+
+#[test]
+fn search_has_the_documented_fields_and_goes_on_after_a_page() {
+    let shell = with_two_versions();
+    let ran = shell.run_of(&[
+        "--json",
+        "model",
+        "search",
+        "metrics.auc > 0.9 ORDER BY metrics.auc",
+    ]);
+    let found = ran.document();
+    has(&found, &["results", "next"]);
+    has(
+        &found["results"][0],
+        &["model", "version", "stage", "aliases", "metrics", "tags"],
+    );
+    assert_eq!(found["results"][0]["version"], "1.0.0");
+
+    let first = shell.json("model search --limit 1");
+    let next = first["next"].as_str().unwrap();
+    let second = shell.json(&format!("model search --limit 1 --after {next}"));
+    assert_eq!(second["results"][0]["version"], "1.0.0");
+    assert_eq!(second["next"], json!(null));
+
+    let wrong = shell.failure(2, "model search metrics.auc");
+    assert!(wrong["message"].as_str().is_some());
+}
+
+#[test]
+fn models_and_versions_are_listed_and_pulled() {
+    let shell = with_two_versions();
+    let models = shell.json("model list");
+    assert_eq!(models["models"][0]["versions"], 2);
+    let versions = shell.json("model list fraud");
+    assert_eq!(versions["versions"].as_array().unwrap().len(), 2);
+    shell.failure(3, "model list nothing");
+
+    let pulled = shell.json("model pull fraud@1.0.0 out");
+    assert_eq!(pulled["files"][0]["path"], "model.bin");
+    assert_eq!(
+        fs::read_to_string(shell.path("out/model.bin")).unwrap(),
+        "weights"
+    );
+    shell.failure(4, "model pull fraud@1.0.0 out");
+}
