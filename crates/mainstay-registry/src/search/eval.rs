@@ -1,24 +1,20 @@
-//! Runs queries.
+//! Evaluates the terms of a query on a row.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
-use std::collections::BTreeMap;
 
 use mainstay_core::{Error, Result, Timestamp};
-use mainstay_repo::View;
 use semver::Version;
 use serde_json::Value;
 
-use super::cursor::{Cursor, Key, Position};
+use super::cursor::Key;
 use super::like::like;
-use super::query::{Attribute, Comparison, Field, Operand, Operator, Order, Query, Test};
+use super::query::{Attribute, Comparison, Field, Operand, Operator, Test};
 use super::rows::{Model, Row};
-use super::{MAX_PAGE, Page, SearchHit, SearchPage};
 use crate::metric::Metric;
-use crate::record::ModelVersion;
 
 /// What a field of a row holds.
-enum Datum<'r> {
+pub(super) enum Datum<'r> {
     Missing,
     Number(f64),
     Text(Cow<'r, str>),
@@ -29,107 +25,25 @@ enum Datum<'r> {
     Scalar(&'r Value),
 }
 
-struct Found<'v> {
-    position: Position,
-    hit: Row<'v>,
-}
-
-impl Query {
-    /// Finds versions.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when the page does not belong to this
-    /// query, or its limit is 0 or too high.
-    pub fn run(&self, view: &View, page: &Page) -> Result<SearchPage> {
-        if !(1..=MAX_PAGE).contains(&page.limit) {
-            return Err(Error::invalid(format!(
-                "a page has 1 to {MAX_PAGE} results"
-            )));
-        }
-        let after = match &page.after {
-            Some(after) => Some(Cursor::decode(after, &self.text)?),
-            None => None,
-        };
-        let mut results: Vec<(Position, SearchHit)> = Vec::new();
-        let descending: Vec<bool> = self.directions();
-        Model::each(view, self.model(), |model| {
-            let mut found = self.matches(model)?;
-            if let Some(after) = &after {
-                found.retain(|found| found.position.compare(&after.0, &descending).is_gt());
-            }
-            // No more than a page of one model can be in the page.
-            found.sort_by(|a, b| a.position.compare(&b.position, &descending));
-            found.truncate(page.limit + 1);
-            for Found { position, hit } in found {
-                results.push((position, complete(model, &hit)?));
-            }
-            Ok(())
-        })?;
-        results.sort_by(|(a, _), (b, _)| a.compare(b, &descending));
-        let more = results.len() > page.limit;
-        results.truncate(page.limit);
-        let next = match results.last() {
-            Some((position, _)) if more => Some(Cursor(position.clone()).encode(&self.text)?),
-            _ => None,
-        };
-        Ok(SearchPage {
-            results: results.into_iter().map(|(_, hit)| hit).collect(),
-            next,
-        })
-    }
-
-    fn matches<'v>(&self, model: &Model<'v>) -> Result<Vec<Found<'v>>> {
-        let mut found = Vec::new();
-        for row in model.rows()? {
-            let mut all = true;
-            for comparison in &self.filter {
-                all = all && comparison.holds(&datum(&row, model, &comparison.field)?);
-            }
-            if all {
-                let position = self.position(&row, model)?;
-                found.push(Found { position, hit: row });
-            }
-        }
-        Ok(found)
-    }
-
-    fn position(&self, row: &Row<'_>, model: &Model<'_>) -> Result<Position> {
-        let keys = if self.order.is_empty() {
-            vec![Key::Time(row.state.time)]
-        } else {
-            let key = |order: &Order| Ok(key(datum(row, model, &order.field)?));
-            self.order.iter().map(key).collect::<Result<_>>()?
-        };
-        Ok(Position {
-            keys,
-            model: row.model.to_owned(),
-            ordinal: ordinal(row)?,
-        })
-    }
-
-    fn directions(&self) -> Vec<bool> {
-        if self.order.is_empty() {
-            return vec![true];
-        }
-        self.order.iter().map(|order| order.descending).collect()
-    }
-}
-
-fn ordinal(row: &Row<'_>) -> Result<u64> {
+pub(super) fn ordinal(row: &Row<'_>) -> Result<u64> {
     row.record
         .get("ordinal")
         .and_then(Value::as_u64)
         .ok_or_else(|| corrupt(row))
 }
 
-fn corrupt(row: &Row<'_>) -> Error {
+pub(super) fn corrupt(row: &Row<'_>) -> Error {
     Error::corrupt(
         format!("model:{}@{}", row.model, row.version),
         "not a record of a model version",
     )
 }
 
-fn datum<'r>(row: &'r Row<'_>, model: &'r Model<'_>, field: &Field) -> Result<Datum<'r>> {
+pub(super) fn datum<'r>(
+    row: &'r Row<'_>,
+    model: &'r Model<'_>,
+    field: &Field,
+) -> Result<Datum<'r>> {
     let record = row.record;
     Ok(match field {
         Field::Attribute(attribute) => return attribute_datum(row, model, *attribute),
@@ -217,7 +131,7 @@ fn text(text: Option<&str>) -> Datum<'_> {
 }
 
 impl Comparison {
-    fn holds(&self, datum: &Datum<'_>) -> bool {
+    pub(super) fn holds(&self, datum: &Datum<'_>) -> bool {
         match (&self.test, datum) {
             (Test::IsNull, datum) => datum.is_missing(),
             (Test::IsNotNull, datum) => !datum.is_missing(),
@@ -305,7 +219,7 @@ fn scalar_text(value: &Value) -> Cow<'_, str> {
     }
 }
 
-fn key(datum: Datum<'_>) -> Key {
+pub(super) fn key(datum: Datum<'_>) -> Key {
     match datum {
         Datum::Missing | Datum::Several(_) => Key::Missing,
         Datum::Number(number) => Key::Number(number),
@@ -317,29 +231,4 @@ fn key(datum: Datum<'_>) -> Key {
             None => Key::Text(scalar_text(value).into_owned()),
         },
     }
-}
-
-fn complete(model: &Model<'_>, row: &Row<'_>) -> Result<SearchHit> {
-    let node = row.node()?;
-    let record = row.state.value.as_ref().ok_or_else(|| corrupt(row))?;
-    let record = ModelVersion::from_value(record)?;
-    let mut metrics: BTreeMap<String, Metric> = record
-        .metrics
-        .into_iter()
-        .map(|(name, measured)| (name, measured.value))
-        .collect();
-    if let Some(status) = model.status(row.version) {
-        metrics.extend(status.metrics.clone());
-    }
-    Ok(SearchHit {
-        model: node.name().clone(),
-        version: record.version,
-        stage: model.stage(row.version).clone(),
-        aliases: model.aliases(row.version).to_vec(),
-        metrics,
-        tags: match model.annotation(row.version) {
-            Some(annotation) => annotation.apply(&record.tags),
-            None => record.tags,
-        },
-    })
 }

@@ -40,6 +40,7 @@ mod like;
 mod parse;
 mod query;
 mod rows;
+mod run;
 mod token;
 
 use mainstay_core::{Name, Result};

@@ -29,20 +29,17 @@ pub(super) struct Model<'v> {
 }
 
 impl<'v> Model<'v> {
-    /// Calls `visit` for each model, in order of name.
-    pub(super) fn each(
-        view: &'v View,
-        only: Option<&str>,
-        mut visit: impl FnMut(&Model<'v>) -> Result<()>,
-    ) -> Result<()> {
+    /// Reads every model, or one, in order of name.
+    pub(super) fn all(view: &'v View, only: Option<&str>) -> Result<Vec<Self>> {
         let prefix = match only {
             // A name that is none finds nothing.
-            Some(name) if name.parse::<Name>().is_err() => return Ok(()),
+            Some(name) if name.parse::<Name>().is_err() => return Ok(Vec::new()),
             Some(name) => format!("{}/{name}", NodeKind::Model),
             None => NodeKind::Model.as_str().to_owned(),
         };
         let initial = StagePolicy::default().initial;
-        let mut current: Option<(&str, Model<'v>)> = None;
+        let mut models: Vec<Self> = Vec::new();
+        let mut current = None;
         for (path, state) in view.below(&prefix) {
             let mut segments = path.segments().skip(1);
             let (Some(name), Some(family), Some(key), None) = (
@@ -53,19 +50,15 @@ impl<'v> Model<'v> {
             ) else {
                 continue;
             };
-            if let Some((finished, model)) = &current
-                && *finished != name
-            {
-                visit(model)?;
-                current = None;
+            if current != Some(name) {
+                current = Some(name);
+                models.push(Self::new(initial.clone()));
             }
-            let (_, model) = current.get_or_insert_with(|| (name, Self::new(initial.clone())));
-            model.read(path, family, key, state)?;
+            if let Some(model) = models.last_mut() {
+                model.read(path, family, key, state)?;
+            }
         }
-        match current {
-            Some((_, model)) => visit(&model),
-            None => Ok(()),
-        }
+        Ok(models)
     }
 
     fn new(initial: Name) -> Self {

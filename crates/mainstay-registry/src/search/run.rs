@@ -1,0 +1,126 @@
+//! Runs queries.
+
+use std::collections::BTreeMap;
+
+use mainstay_core::{Error, Result};
+use mainstay_repo::View;
+
+use super::cursor::{Cursor, Key, Position};
+use super::eval::{corrupt, datum, key, ordinal};
+use super::query::{Order, Query};
+use super::rows::{Model, Row};
+use super::{MAX_PAGE, Page, SearchHit, SearchPage};
+use crate::metric::Metric;
+use crate::record::ModelVersion;
+
+struct Found<'m> {
+    position: Position,
+    row: Row<'m>,
+    model: &'m Model<'m>,
+}
+
+impl Query {
+    /// Finds versions.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when the page does not belong to this
+    /// query, or its limit is 0 or too high.
+    pub fn run(&self, view: &View, page: &Page) -> Result<SearchPage> {
+        if !(1..=MAX_PAGE).contains(&page.limit) {
+            return Err(Error::invalid(format!(
+                "a page has 1 to {MAX_PAGE} results"
+            )));
+        }
+        let after = match &page.after {
+            Some(after) => Some(Cursor::decode(after, &self.text)?),
+            None => None,
+        };
+        let descending = self.directions();
+        let models = Model::all(view, self.model())?;
+        let mut found = Vec::new();
+        for model in &models {
+            self.find(model, &mut found)?;
+        }
+        if let Some(Cursor(after)) = &after {
+            found.retain(|found| found.position.compare(after, &descending).is_gt());
+        }
+        found.sort_by(|a, b| a.position.compare(&b.position, &descending));
+        let more = found.len() > page.limit;
+        found.truncate(page.limit);
+        let next = match found.last() {
+            Some(last) if more => Some(Cursor(last.position.clone()).encode(&self.text)?),
+            _ => None,
+        };
+        let results = found.iter().map(complete).collect::<Result<_>>()?;
+        Ok(SearchPage { results, next })
+    }
+
+    fn find<'m>(&self, model: &'m Model<'m>, found: &mut Vec<Found<'m>>) -> Result<()> {
+        for row in model.rows()? {
+            if self.matches(&row, model)? {
+                found.push(Found {
+                    position: self.position(&row, model)?,
+                    row,
+                    model,
+                });
+            }
+        }
+        Ok(())
+    }
+
+    fn matches(&self, row: &Row<'_>, model: &Model<'_>) -> Result<bool> {
+        for comparison in &self.filter {
+            if !comparison.holds(&datum(row, model, &comparison.field)?) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    }
+
+    fn position(&self, row: &Row<'_>, model: &Model<'_>) -> Result<Position> {
+        let keys = if self.order.is_empty() {
+            vec![Key::Time(row.state.time)]
+        } else {
+            let key = |order: &Order| Ok(key(datum(row, model, &order.field)?));
+            self.order.iter().map(key).collect::<Result<_>>()?
+        };
+        Ok(Position {
+            keys,
+            model: row.model.to_owned(),
+            ordinal: ordinal(row)?,
+        })
+    }
+
+    fn directions(&self) -> Vec<bool> {
+        if self.order.is_empty() {
+            return vec![true];
+        }
+        self.order.iter().map(|order| order.descending).collect()
+    }
+}
+
+fn complete(found: &Found<'_>) -> Result<SearchHit> {
+    let Found { row, model, .. } = found;
+    let node = row.node()?;
+    let value = row.state.value.as_ref().ok_or_else(|| corrupt(row))?;
+    let record = ModelVersion::from_value(value)?;
+    let mut metrics: BTreeMap<String, Metric> = record
+        .metrics
+        .into_iter()
+        .map(|(name, measured)| (name, measured.value))
+        .collect();
+    if let Some(status) = model.status(row.version) {
+        metrics.extend(status.metrics.clone());
+    }
+    Ok(SearchHit {
+        model: node.name().clone(),
+        version: record.version,
+        stage: model.stage(row.version).clone(),
+        aliases: model.aliases(row.version).to_vec(),
+        metrics,
+        tags: match model.annotation(row.version) {
+            Some(annotation) => annotation.apply(&record.tags),
+            None => record.tags,
+        },
+    })
+}
