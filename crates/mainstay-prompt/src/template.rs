@@ -119,19 +119,13 @@ impl Template {
             for _ in 0..run / 4 {
                 literals.push_str("{{");
             }
-            rest = &rest[run / 4 * 4..];
-            match run % 4 {
-                0 => continue,
-                1 => {
-                    literals.push('{');
-                    rest = &rest[1..];
-                    continue;
-                }
-                2 => {}
-                _ => {
-                    literals.push('{');
-                    rest = &rest[1..];
-                }
+            if run % 2 == 1 {
+                literals.push('{');
+            }
+            let opens = run % 4 >= 2;
+            rest = &rest[run - if opens { 2 } else { 0 }..];
+            if !opens {
+                continue;
             }
             let opened = text.len() - rest.len();
             let (name, after) =
@@ -180,9 +174,11 @@ impl Template {
 /// Splits a text that begins with `{{` into the variable's name and what follows `}}`.
 fn placeholder(text: &str) -> Result<(&str, &str), ParseErrorKind> {
     let inner = &text[2..];
-    let line = inner.split('\n').next().unwrap_or(inner);
-    let end = line.find("}}").ok_or(ParseErrorKind::Unclosed)?;
-    let name = line[..end].trim_matches([' ', '\t']);
+    let end = inner.find("}}").ok_or(ParseErrorKind::Unclosed)?;
+    if inner[..end].contains('\n') {
+        return Err(ParseErrorKind::Unclosed);
+    }
+    let name = inner[..end].trim_matches([' ', '\t']);
     if is_variable(name) {
         Ok((name, &inner[end + 2..]))
     } else if name.len() > MAX_VARIABLE_BYTES {

@@ -95,6 +95,17 @@ fn the_error_says_where_and_how_to_escape() {
     );
 }
 
+#[test]
+fn a_long_line_of_variables_is_parsed_in_one_pass() {
+    let text = "{{x}}".repeat(200_000);
+    let mut seen = 0;
+    let template = Template::parse(&text, |_| {
+        seen += 1;
+        0
+    });
+    assert_eq!(template.unwrap().rendered_bytes(|_| 1), Some(seen));
+}
+
 /// One piece of a template as a person thinks of it.
 #[derive(Debug, Clone)]
 enum Piece {

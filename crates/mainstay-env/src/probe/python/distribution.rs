@@ -77,16 +77,17 @@ pub(super) fn normalize_name(name: &str) -> Option<String> {
 /// `None` for others, and when it looks like a credential.
 pub(super) fn normalize_version(version: &str) -> Option<String> {
     let version = version.trim();
-    if holds_credential(version) {
-        return None;
-    }
-    if let Ok(parsed) = version.parse::<Version>() {
-        return Some(parsed.to_string()).filter(|version| version.len() <= MAX_BYTES);
-    }
     let word = !version.is_empty()
         && version.len() <= MAX_BYTES
         && version.bytes().all(|byte| byte.is_ascii_graphic());
-    word.then(|| version.to_owned())
+    if !word || holds_credential(version) {
+        return None;
+    }
+    Some(
+        version
+            .parse::<Version>()
+            .map_or_else(|_| version.to_owned(), |parsed| parsed.to_string()),
+    )
 }
 
 /// Reads name and version from core metadata: the headers up to the first empty line.
