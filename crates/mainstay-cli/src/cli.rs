@@ -52,6 +52,7 @@ pub(crate) struct Global {
         global = true,
         value_name = "URL",
         env = "MAINSTAY_REPO",
+        hide_env_values = true,
         value_parser = NonEmptyStringValueParser::new(),
         default_value = "./.mainstay"
     )]
@@ -60,7 +61,13 @@ pub(crate) struct Global {
     #[arg(long, global = true)]
     pub(crate) json: bool,
     /// Who changes something [default: the login name]
-    #[arg(long, global = true, value_name = "WHO", env = "MAINSTAY_ACTOR")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "WHO",
+        env = "MAINSTAY_ACTOR",
+        hide_env_values = true
+    )]
     pub(crate) actor: Option<String>,
     /// Why something is changed; the log records it [default: what the command does]
     #[arg(long, global = true, value_name = "TEXT")]

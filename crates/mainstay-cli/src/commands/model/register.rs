@@ -71,7 +71,12 @@ pub(crate) struct Register {
     #[arg(long = "tag", value_name = "KEY=VALUE")]
     tags: Vec<Pair>,
     /// Free text
-    #[arg(long, value_name = "TEXT", default_value = "")]
+    #[arg(
+        long,
+        value_name = "TEXT",
+        default_value = "",
+        hide_default_value = true
+    )]
     description: String,
 }
 
