@@ -81,5 +81,5 @@ pub use repo::{Repo, Step};
 pub use series::Series;
 pub use transaction::{CommitOutcome, Committed, Conflict, Expectation, Transaction};
 pub use value::{RefState, Value};
-pub use verify::{Fault, RepoStats, VerifyLevel, VerifyReport};
+pub use verify::{Fault, RepoStats, VerifyLevel, VerifyReport, verify};
 pub use view::View;

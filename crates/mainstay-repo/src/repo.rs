@@ -10,6 +10,7 @@ use tokio::sync::Mutex;
 use tracing::instrument;
 
 use crate::blobs::{Blob, BlobStore, Ingest};
+use crate::checkpoint::LastWritten;
 use crate::log::read::READ_AHEAD;
 use crate::log::{as_of, commit, read, walk};
 use crate::verify::{RepoStats, VerifyLevel, VerifyReport};
@@ -32,6 +33,7 @@ pub(crate) struct Inner {
     pub(crate) blobs: BlobStore,
     /// Keeps the commits of this process from racing each other. Nothing relies on it.
     pub(crate) turn: Mutex<()>,
+    pub(crate) last_checkpoint: LastWritten,
     head: RwLock<View>,
 }
 
@@ -77,6 +79,7 @@ impl Repo {
             storage,
             options,
             turn: Mutex::new(()),
+            last_checkpoint: LastWritten::default(),
             head: RwLock::new(head),
         };
         Ok(Self {
@@ -190,7 +193,7 @@ impl Repo {
     /// Checks the repository and reports every fault found.
     #[instrument(skip(self), err(level = "debug"))]
     pub async fn verify(&self, level: VerifyLevel) -> Result<VerifyReport> {
-        crate::verify::verify(self, level).await
+        crate::verify::check(&self.inner.storage, &self.inner.head(), level).await
     }
 
     /// Counts what is stored.

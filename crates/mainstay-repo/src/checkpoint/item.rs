@@ -14,6 +14,8 @@ use crate::{RefState, Value};
 pub(crate) trait Item {
     /// What the items are cut by.
     fn id(&self) -> &str;
+    /// The entry that changed the item last.
+    fn seq(&self) -> u64;
     /// Checks the item by itself and against the root it belongs to.
     fn check(&self, root: &Root) -> Result<()>;
 }
@@ -87,6 +89,10 @@ impl Item for RefItem<'_> {
         self.path.as_str()
     }
 
+    fn seq(&self) -> u64 {
+        self.seq
+    }
+
     fn check(&self, root: &Root) -> Result<()> {
         if self.generation == 0 {
             return Err(Error::invalid("generations begin with 1"));
@@ -101,6 +107,10 @@ impl Item for RefItem<'_> {
 impl Item for KeyItem<'_> {
     fn id(&self) -> &str {
         &self.key
+    }
+
+    fn seq(&self) -> u64 {
+        self.seq
     }
 
     fn check(&self, root: &Root) -> Result<()> {

@@ -1,6 +1,6 @@
 //! The format of a shard, and how the state is cut into shards.
 
-use std::iter::Peekable;
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use mainstay_core::{Digest, Error, Result, canon};
@@ -19,6 +19,9 @@ const MAX_ITEMS: u64 = 1_024;
 /// A shard ends before an item that would make it larger than this.
 const SHARD_BYTES: usize = 1 << 20;
 
+const OPENING: &[u8] = br#"{"format":1,"items":["#;
+const CLOSING: &[u8] = b"]}";
+
 /// A shard as it is stored, under the digest of its bytes.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -28,49 +31,83 @@ struct Shard<T> {
     items: Vec<T>,
 }
 
-const OPENING: &[u8] = br#"{"format":1,"items":["#;
-const CLOSING: &[u8] = b"]}";
+/// The shards of an earlier state of the same log, to take over where nothing has changed.
+#[derive(Debug, Default)]
+pub(crate) struct Earlier<'a> {
+    seq: u64,
+    by_first: BTreeMap<&'a str, &'a Slice>,
+}
 
-/// Cuts sorted items into shards.
+impl<'a> Earlier<'a> {
+    /// The shards named by `slices` hold the state as of entry `seq`.
+    pub(crate) fn new(seq: u64, slices: &'a [Slice]) -> Self {
+        let by_first = slices.iter().map(|slice| (slice.first.as_str(), slice));
+        Self {
+            seq,
+            by_first: by_first.collect(),
+        }
+    }
+
+    /// The shard that cutting `items` gives first, if it is one of these.
+    fn first_of<T: Item>(&self, items: &[T]) -> Option<&'a Slice> {
+        let slice = *self.by_first.get(items.first()?.id())?;
+        let count = usize::try_from(slice.count).ok()?;
+        let run = items.get(..count)?;
+        // Items never leave the state, so a run of unchanged ones is what the shard holds. It must
+        // not have ended for the size or lack of a next item, which may be another now.
+        let same = run.iter().all(|item| item.seq() <= self.seq)
+            && (slice.count == MAX_ITEMS || ends_shard(run.last()?.id()));
+        same.then_some(slice)
+    }
+}
+
+/// Cuts sorted items into shards; those taken over from `earlier` come without bytes.
 ///
 /// A cut depends on what lies between it and the cut before, not on the whole, so a change in one
 /// place leaves the shards elsewhere as they were.
 pub(crate) fn cut<T: Item + Serialize>(
-    items: impl Iterator<Item = T>,
-) -> impl Iterator<Item = Result<(Slice, Bytes)>> {
-    let encoded = items.map(|item| Ok((item.id().to_owned(), canon::to_vec(&item)?)));
-    let mut encoded = encoded.peekable();
-    std::iter::from_fn(move || next_shard(&mut encoded).transpose())
+    items: Vec<T>,
+    earlier: &Earlier<'_>,
+) -> impl Iterator<Item = Result<(Slice, Option<Bytes>)>> {
+    let mut at = 0;
+    std::iter::from_fn(move || {
+        let rest = items.get(at..).filter(|rest| !rest.is_empty())?;
+        let shard = match earlier.first_of(rest) {
+            Some(slice) => Ok((slice.clone(), None)),
+            None => first_shard(rest).map(|(slice, bytes)| (slice, Some(bytes))),
+        };
+        at += shard.as_ref().map_or(rest.len(), |(slice, _)| {
+            usize::try_from(slice.count).unwrap_or(rest.len())
+        });
+        Some(shard)
+    })
 }
 
-fn next_shard(
-    items: &mut Peekable<impl Iterator<Item = Result<(String, Vec<u8>)>>>,
-) -> Result<Option<(Slice, Bytes)>> {
-    let Some((first, encoded)) = items.next().transpose()? else {
-        return Ok(None);
-    };
-    let mut ended = ends_shard(&first);
-    let mut count = 1;
-    let mut bytes = [OPENING, &encoded].concat();
-    while !ended && count < MAX_ITEMS {
-        let fits = |item: &Result<(String, Vec<u8>)>| {
-            (item.as_ref()).is_ok_and(|(_, encoded)| bytes.len() + encoded.len() < SHARD_BYTES)
-        };
-        let Some((id, encoded)) = items.next_if(fits).transpose()? else {
-            break;
-        };
-        ended = ends_shard(&id);
-        count += 1;
-        bytes.push(b',');
+/// Encodes the shard that `items` begin with.
+fn first_shard<T: Item + Serialize>(items: &[T]) -> Result<(Slice, Bytes)> {
+    let mut bytes = OPENING.to_vec();
+    let mut count = 0;
+    for item in items {
+        let encoded = canon::to_vec(item)?;
+        if count > 0 {
+            if bytes.len() + encoded.len() >= SHARD_BYTES {
+                break;
+            }
+            bytes.push(b',');
+        }
         bytes.extend_from_slice(&encoded);
+        count += 1;
+        if count == MAX_ITEMS || ends_shard(item.id()) {
+            break;
+        }
     }
     bytes.extend_from_slice(CLOSING);
     let slice = Slice {
         digest: Digest::of(&bytes),
-        first,
+        first: items.first().map_or("", Item::id).to_owned(),
         count,
     };
-    Ok(Some((slice, bytes.into())))
+    Ok((slice, bytes.into()))
 }
 
 /// One item in 256 ends its shard, whatever stands around it.

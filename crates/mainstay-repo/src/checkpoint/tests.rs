@@ -5,7 +5,7 @@ use serde_json::{Value as Json, json};
 
 use super::item::{Item, KeyItem, RefItem};
 use super::root::{Root, Slice};
-use super::shard::{cut, decode};
+use super::shard::{Earlier, cut, decode};
 use super::*;
 use crate::seal::{self, Format};
 use crate::view::KeyUse;
@@ -31,9 +31,19 @@ fn refs(count: usize) -> Vec<(mainstay_core::RefPath, RefState)> {
         .collect()
 }
 
-fn shards(refs: &[(mainstay_core::RefPath, RefState)]) -> Vec<(Slice, Bytes)> {
-    let items = refs.iter().map(|(path, state)| RefItem::new(path, state));
-    cut(items).collect::<Result<_>>().unwrap()
+type Refs = [(mainstay_core::RefPath, RefState)];
+
+fn items(refs: &Refs) -> Vec<RefItem<'_>> {
+    refs.iter()
+        .map(|(path, state)| RefItem::new(path, state))
+        .collect()
+}
+
+fn shards(refs: &Refs) -> Vec<(Slice, Bytes)> {
+    cut(items(refs), &Earlier::default())
+        .map(|shard| shard.map(|(slice, bytes)| (slice, bytes.unwrap())))
+        .collect::<Result<_>>()
+        .unwrap()
 }
 
 fn root(slices: &[Slice]) -> Root {
@@ -101,8 +111,7 @@ fn large_items_make_small_shards() {
     assert!(shards.iter().all(|(_, bytes)| bytes.len() <= 1 << 20));
     assert!(shards.len() >= 7);
     let huge = [("a/b".parse().unwrap(), state(1, &"x".repeat(15 << 20)))];
-    let items = huge.iter().map(|(path, state)| RefItem::new(path, state));
-    assert_eq!(cut(items).count(), 1);
+    assert_eq!(self::shards(&huge).len(), 1);
 }
 
 #[test]
@@ -211,13 +220,49 @@ fn keys_are_items_too() {
         seq: 3,
         time: Timestamp::UNIX_EPOCH,
     };
-    let shards: Vec<_> = cut([KeyItem::new("job \"1\"", &used)].into_iter())
-        .collect::<Result<Vec<_>>>()
-        .unwrap();
-    let (slice, bytes) = &shards[0];
-    let items: Vec<KeyItem<'_>> = decode(&root(&[]), slice, bytes).unwrap();
+    let keys = vec![KeyItem::new("job \"1\"", &used)];
+    let earlier = Earlier::default();
+    let (slice, bytes) = cut(keys, &earlier).next().unwrap().unwrap();
+    let items: Vec<KeyItem<'_>> = decode(&root(&[]), &slice, &bytes.unwrap()).unwrap();
     assert_eq!(items[0].id(), "job \"1\"");
     assert_eq!(items[0].clone().into_use(), ("job \"1\"".to_owned(), used));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(16))]
+    #[test]
+    fn taking_over_unchanged_shards_gives_what_cutting_anew_gives(
+        count in 1_usize..1_200,
+        large in any::<bool>(),
+        changed in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
+        added in prop::collection::vec("[a-z0-9]{1,8}", 0..4),
+    ) {
+        let mut refs = refs(count);
+        if large {
+            // Some shards end for their size.
+            let text = "x".repeat(20 << 10);
+            for (_, state) in refs.iter_mut().step_by(9) {
+                state.value = Some(Value::new("note", &text).unwrap());
+            }
+        }
+        let before: Vec<Slice> = shards(&refs).into_iter().map(|(slice, _)| slice).collect();
+        for index in &changed {
+            refs[index.index(count)].1 = state(2, "y");
+        }
+        for name in &added {
+            let path: mainstay_core::RefPath = format!("model/m0{name}/version/1").parse().unwrap();
+            if let Err(at) = refs.binary_search_by(|(other, _)| other.cmp(&path)) {
+                refs.insert(at, (path, state(2, "z")));
+            }
+        }
+        let earlier = Earlier::new(1, &before);
+        let taken: Vec<_> = cut(items(&refs), &earlier).collect::<Result<_>>().unwrap();
+        let anew: Vec<Slice> = shards(&refs).into_iter().map(|(slice, _)| slice).collect();
+        let slices: Vec<Slice> = taken.iter().map(|(slice, _)| slice.clone()).collect();
+        prop_assert_eq!(slices, anew);
+        let encoded = taken.iter().filter(|(_, bytes)| bytes.is_some()).count();
+        prop_assert!(large || encoded <= 2 * (changed.len() + added.len()) + 1);
+    }
 }
 
 proptest! {

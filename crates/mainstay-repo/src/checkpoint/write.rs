@@ -1,6 +1,7 @@
 //! Writing a checkpoint: shards first, then the root that names them.
 
 use std::collections::BTreeSet;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::Bytes;
 use futures::FutureExt as _;
@@ -13,7 +14,7 @@ use super::find::last_number_at_most;
 use super::item::{KeyItem, RefItem};
 use super::load;
 use super::root::{Root, Slice};
-use super::shard::cut;
+use super::shard::{Earlier, cut};
 use super::{root_key, shard_key};
 use crate::View;
 use crate::repo::Inner;
@@ -22,6 +23,24 @@ use crate::seal::Format;
 /// How many shards are written at once.
 const WRITES: usize = 8;
 
+/// The newest checkpoint that this handle or a clone has written.
+#[derive(Debug, Default)]
+pub(crate) struct LastWritten(Mutex<Option<Arc<Root>>>);
+
+impl LastWritten {
+    fn before(&self, seq: u64) -> Option<Arc<Root>> {
+        let root = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        root.clone().filter(|root| root.seq < seq)
+    }
+
+    fn set(&self, root: Root) {
+        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if last.as_ref().is_none_or(|last| last.seq < root.seq) {
+            *last = Some(Arc::new(root));
+        }
+    }
+}
+
 /// Writes the checkpoint that is due after the commit that made `view`. Never fails: the commit
 /// stands, and the next checkpoint makes up for this one.
 pub(crate) async fn after_commit(inner: &Inner, view: &View) {
@@ -29,62 +48,89 @@ pub(crate) async fn after_commit(inner: &Inner, view: &View) {
         return;
     }
     // Boxed, as it is seldom needed and would make every commit's future large.
-    match write(&*inner.storage, view).boxed().await {
+    match write(&*inner.storage, &inner.last_checkpoint, view)
+        .boxed()
+        .await
+    {
         Ok(()) => debug!(seq = view.seq, "checkpoint written"),
         Err(error) => warn!(seq = view.seq, %error, "checkpoint not written"),
     }
 }
 
-async fn write(storage: &dyn Storage, view: &View) -> Result<()> {
+async fn write(storage: &dyn Storage, last: &LastWritten, view: &View) -> Result<()> {
     let Some(entry) = view.entry else {
         return Ok(());
     };
-    let written = shards_before(storage, view.seq).await?;
+    let own = last.before(view.seq);
+    let (refs, keys) = own.as_deref().map(earlier).unwrap_or_default();
+    let stored = match &own {
+        Some(root) => named(root),
+        None => named_before(storage, view.seq).await?,
+    };
     let root = Root {
         format: Format,
         seq: view.seq,
         entry,
         time: view.time,
-        refs: write_shards(storage, &written, ref_shards(view)).await?,
-        keys: write_shards(storage, &written, key_shards(view)).await?,
+        refs: write_shards(storage, &stored, ref_shards(view, &refs)).await?,
+        keys: write_shards(storage, &stored, key_shards(view, &keys)).await?,
     };
     // Exists: another process was first, with the same bytes.
     let created = storage.create(&root_key(view.seq), root.encode()?).await;
-    created.map(drop)
+    created.map(drop)?;
+    last.set(root);
+    Ok(())
 }
 
-/// The shards of the checkpoint before, which need not be written again.
-async fn shards_before(storage: &dyn Storage, seq: u64) -> Result<BTreeSet<Digest>> {
+fn earlier(root: &Root) -> (Earlier<'_>, Earlier<'_>) {
+    (
+        Earlier::new(root.seq, &root.refs),
+        Earlier::new(root.seq, &root.keys),
+    )
+}
+
+fn named(root: &Root) -> BTreeSet<Digest> {
+    root.slices().map(|slice| slice.digest).collect()
+}
+
+/// The shards of the checkpoint before, whoever wrote it.
+async fn named_before(storage: &dyn Storage, seq: u64) -> Result<BTreeSet<Digest>> {
     let Some(before) = last_number_at_most(storage, seq - 1).await? else {
         return Ok(BTreeSet::new());
     };
     match load::root(storage, before).await {
-        Ok(root) => Ok(root.slices().map(|slice| slice.digest).collect()),
+        Ok(root) => Ok(named(&root)),
         Err(error) if error.kind() == ErrorKind::Corrupt => Ok(BTreeSet::new()),
         Err(error) => Err(error),
     }
 }
 
-type Shards<'a> = BoxStream<'a, Result<(Slice, Bytes)>>;
+type Shards<'a> = BoxStream<'a, Result<(Slice, Option<Bytes>)>>;
 
-fn ref_shards(view: &View) -> Shards<'_> {
+fn ref_shards<'a>(view: &'a View, earlier: &'a Earlier<'a>) -> Shards<'a> {
     let refs = view.refs.iter();
-    stream::iter(cut(refs.map(|(path, state)| RefItem::new(path, state)))).boxed()
+    let items = refs
+        .map(|(path, state)| RefItem::new(path, state))
+        .collect();
+    stream::iter(cut(items, earlier)).boxed()
 }
 
-fn key_shards(view: &View) -> Shards<'_> {
+fn key_shards<'a>(view: &'a View, earlier: &'a Earlier<'a>) -> Shards<'a> {
     let keys = view.keys.iter();
-    stream::iter(cut(keys.map(|(key, used)| KeyItem::new(key, used)))).boxed()
+    let items = keys.map(|(key, used)| KeyItem::new(key, used)).collect();
+    stream::iter(cut(items, earlier)).boxed()
 }
 
-/// Stores the shards that are not in `written`; returns what names them.
+/// Stores the shards that are not in `stored`; returns what names them all.
 async fn write_shards(
     storage: &dyn Storage,
-    written: &BTreeSet<Digest>,
+    stored: &BTreeSet<Digest>,
     shards: Shards<'_>,
 ) -> Result<Vec<Slice>> {
-    let write = |(slice, bytes): (Slice, Bytes)| async move {
-        if !written.contains(&slice.digest) {
+    let write = |(slice, bytes): (Slice, Option<Bytes>)| async move {
+        if let Some(bytes) = bytes
+            && !stored.contains(&slice.digest)
+        {
             let created = storage.create(&shard_key(&slice.digest), bytes).await;
             created.map(drop)?;
         }
