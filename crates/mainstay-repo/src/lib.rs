@@ -52,8 +52,8 @@
 //! that versions and the names pointing to them share. Where a decision rests on what it read, use
 //! [`Repo::transact`].
 //!
-//! What is stored is described in `docs/formats/`: `repository.md`, `log.md`, `checkpoint.md` and the
-//! pages on blobs.
+//! What is stored is described in `docs/formats/`: `repository.md`, `log.md`, `checkpoint.md`,
+//! `blob.md`, `pack.md` and `index.md`.
 //!
 //! It does not know what a model or a dataset is, does not authenticate actors, and keeps no counters:
 //! high-rate statistics do not belong into a log.
