@@ -1,6 +1,5 @@
 //! From a URL to a storage.
 
-use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -19,8 +18,9 @@ use url::Url;
 /// | `gs://bucket/prefix` | Google Cloud Storage; feature `gcs` |
 /// | `az://container/prefix` | Azure Blob Storage; feature `azure` |
 ///
-/// Credentials never belong in the URL: cloud backends read them from the environment as their own
-/// tools do, and a URL with user information is refused.
+/// Credentials never belong in the URL: a URL with user information is refused. Object stores take
+/// theirs, and other settings, from the environment variables `AWS_…`, `GOOGLE_…` and `AZURE_…`, as
+/// the services' own tools do.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Location {
@@ -75,7 +75,13 @@ impl Location {
             Self::Directory(path) => Ok(Arc::new(
                 LocalStorage::open(path, LocalOptions::default()).await?,
             )),
-            Self::Object(url) => mainstay_store_object::open(url.as_str(), &BTreeMap::new()),
+            Self::Object(url) => {
+                let variables = std::env::vars_os().filter_map(|(name, value)| {
+                    name.into_string().ok().zip(value.into_string().ok())
+                });
+                let options = mainstay_store_object::options_from_env(url.as_str(), variables)?;
+                mainstay_store_object::open(url.as_str(), &options)
+            }
         }
     }
 

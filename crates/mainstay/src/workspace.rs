@@ -173,13 +173,10 @@ fn pinned(view: &View, kind: NodeKind, locator: &Locator) -> Result<NodeRef> {
 /// Checks the workspace at `url` and reports every fault, also when it is too damaged to open.
 ///
 /// # Errors
-/// [`NotFound`](mainstay_core::ErrorKind::NotFound) when there is no workspace; otherwise those of the storage. Damage is in
-/// the report.
+/// [`NotFound`](mainstay_core::ErrorKind::NotFound) when there is no workspace; otherwise those of the
+/// storage. Damage is in the report.
 pub async fn verify(url: &str, level: VerifyLevel) -> Result<VerifyReport> {
     let location = Location::parse(url)?;
     location.check_present()?;
-    Repo::open(location.open().await?, RepoOptions::default())
-        .await?
-        .verify(level)
-        .await
+    mainstay_repo::verify(location.open().await?, level).await
 }

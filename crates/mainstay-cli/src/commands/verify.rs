@@ -3,8 +3,8 @@
 use std::io::{self, Write};
 
 use clap::Args;
-use mainstay::repo::{self, VerifyLevel, VerifyReport};
-use mainstay::{Error, ErrorKind, Result};
+use mainstay::Result;
+use mainstay::repo::{Fault, VerifyLevel};
 use serde::Serialize;
 
 use crate::cli::Global;
@@ -32,13 +32,6 @@ struct Document {
     faults: Vec<Fault>,
 }
 
-#[derive(Serialize)]
-struct Fault {
-    object: String,
-    kind: &'static str,
-    detail: String,
-}
-
 impl Verify {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let level = if self.full {
@@ -46,9 +39,11 @@ impl Verify {
         } else {
             VerifyLevel::Quick
         };
-        let document = match mainstay::verify(&global.repo, level).await {
-            Ok(report) => Document::from(report),
-            Err(error) => Document::of_fatal(error)?,
+        let report = mainstay::verify(&global.repo, level).await?;
+        let document = Document {
+            ok: report.faults.is_empty(),
+            checked: report.checked,
+            faults: report.faults,
         };
         global
             .output()
@@ -58,27 +53,6 @@ impl Verify {
 }
 
 impl Document {
-    /// Reports damage that keeps the workspace from being read at all.
-    ///
-    /// # Errors
-    /// Errors that say nothing about what is stored are returned.
-    fn of_fatal(error: Error) -> Result<Self> {
-        if !matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Incompatible) {
-            return Err(error);
-        }
-        let object = error.contexts().find(|(key, _)| *key == "object");
-        let fault = Fault {
-            object: object.map_or("workspace", |(_, object)| object).to_owned(),
-            kind: error.kind().as_str(),
-            detail: error.to_string(),
-        };
-        Ok(Self {
-            ok: false,
-            checked: 1,
-            faults: vec![fault],
-        })
-    }
-
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
         for fault in &self.faults {
             let (object, detail) = (Line(&fault.object), Line(&fault.detail));
@@ -93,26 +67,6 @@ impl Document {
                 self.faults.len(),
                 self.checked
             )
-        }
-    }
-}
-
-impl From<VerifyReport> for Document {
-    fn from(report: VerifyReport) -> Self {
-        Self {
-            ok: report.faults.is_empty(),
-            checked: report.checked,
-            faults: report.faults.into_iter().map(Fault::from).collect(),
-        }
-    }
-}
-
-impl From<repo::Fault> for Fault {
-    fn from(fault: repo::Fault) -> Self {
-        Self {
-            object: fault.object,
-            kind: fault.kind,
-            detail: fault.detail,
         }
     }
 }

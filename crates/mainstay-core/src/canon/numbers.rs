@@ -35,13 +35,24 @@ impl ser::Error for BadNumber {
 struct Check;
 
 fn integer(magnitude: u128) -> Result<(), BadNumber> {
-    if magnitude <= u128::from(MAX_SAFE_INTEGER) {
+    if magnitude <= u128::from(MAX_SAFE_INTEGER) || keeps_its_digits(magnitude) {
         Ok(())
     } else {
         Err(BadNumber(format!(
             "integer {magnitude} is beyond 2^53 - 1; use a string"
         )))
     }
+}
+
+/// Reports whether canonical JSON, which spells every number as a double, spells this integer with
+/// its own digits: so 1e17 reads back whether it was written as an integer or as a double.
+#[expect(
+    clippy::cast_precision_loss,
+    reason = "the question is whether any is lost"
+)]
+fn keeps_its_digits(magnitude: u128) -> bool {
+    serde_json_canonicalizer::to_string(&(magnitude as f64))
+        .is_ok_and(|spelled| spelled == magnitude.to_string())
 }
 
 fn float(value: f64) -> Result<(), BadNumber> {
