@@ -1,6 +1,7 @@
 //! The descriptor, the log and the checkpoints.
 
 use std::collections::BTreeSet;
+use std::ops::Bound;
 
 use bytes::Bytes;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
@@ -22,8 +23,9 @@ pub(super) async fn check(
     findings: &mut Findings,
 ) -> Result<View> {
     check_descriptor(storage, findings).await?;
-    let entries = numbered(storage, "log", findings).await?;
+    // In this order, since others may be committing: an entry is there before its checkpoint.
     let checkpoints = numbered(storage, checkpoint::ROOTS, findings).await?;
+    let entries = numbered(storage, "log", findings).await?;
 
     let mut chain = Chain::new();
     let mut reads = stream::iter(entries)
@@ -48,7 +50,7 @@ pub(super) async fn check(
             check_checkpoint(storage, seq, chain.view.as_ref(), findings).await?;
         }
     }
-    for seq in checkpoints.range(chain.seq + 1..) {
+    for seq in checkpoints.range((Bound::Excluded(chain.seq), Bound::Unbounded)) {
         check_checkpoint(storage, *seq, None, findings).await?;
     }
     let last = checkpoints.last().copied().unwrap_or(0).max(known.seq);
@@ -91,8 +93,9 @@ impl Chain {
 
     /// Reports the entries that are missing before `seq`.
     fn expect(&mut self, seq: u64, findings: &mut Findings) {
-        if seq > self.seq + 1 {
-            self.gap(self.seq + 1, seq - 1, findings);
+        let next = self.seq.saturating_add(1);
+        if seq > next {
+            self.gap(next, seq - 1, findings);
         }
     }
 

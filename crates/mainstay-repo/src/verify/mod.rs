@@ -80,7 +80,11 @@ pub struct RepoStats {
 pub async fn verify(storage: Arc<dyn Storage>, level: VerifyLevel) -> Result<VerifyReport> {
     if let Err(error) = descriptor::check(&*storage).await
         && error.kind() == ErrorKind::NotFound
-        && storage.list(&Prefix::all(), None).try_next().await?.is_none()
+        && storage
+            .list(&Prefix::all(), None)
+            .try_next()
+            .await?
+            .is_none()
     {
         return Err(error);
     }

@@ -167,7 +167,13 @@ async fn flip_bits(below: &[&str]) {
             let mut damaged = bytes.to_vec();
             damaged[offset] ^= 1 << (number % 8);
             overwrite(&*storage, &key, damaged).await;
-            let faults = faults(&repo, VerifyLevel::Full).await;
+            let faults = if number % 2 == 0 {
+                faults(&repo, VerifyLevel::Full).await
+            } else {
+                // By who has not read the repository before.
+                let checked = super::verify(Arc::clone(&storage), VerifyLevel::Full).await;
+                checked.unwrap().faults
+            };
             let named = faults.iter().any(|fault| fault.object == key.as_str());
             assert!(named, "{key} at {offset}: {faults:?}");
             if number % 13 == 0 {
@@ -246,6 +252,30 @@ async fn foreign_objects_in_our_directories_are_unknown_and_others_are_left_alon
             .map(|fault| (fault.object, fault.kind))
             .collect();
         assert_eq!(found, foreign.map(|key| (key.to_owned(), "unknown")));
+    }
+}
+
+#[tokio::test]
+async fn garbage_under_a_good_key_is_a_fault_whatever_its_number() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
+    let repo = sample(Arc::clone(&storage)).await;
+    let hash = "00".repeat(32);
+    for key in [
+        format!("checkpoint/{:020}", u64::MAX),
+        format!("index/{hash}"),
+        format!("log/{:020}", 1_000_000_000_000_u64),
+        format!("log/{:020}", u64::MAX),
+        format!("pack/{hash}"),
+        format!("shard/{hash}"),
+    ] {
+        let object = Key::new(key.as_str()).unwrap();
+        for garbage in [Vec::new(), b"{}".to_vec(), random_bytes(1000, 1)] {
+            overwrite(&*storage, &object, garbage).await;
+            let faults = faults(&repo, VerifyLevel::Full).await;
+            let named = faults.iter().any(|fault| fault.object == key);
+            assert!(named, "{key}: {faults:?}");
+        }
+        storage.delete(&object).await.unwrap();
     }
 }
 

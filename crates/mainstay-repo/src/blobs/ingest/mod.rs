@@ -30,7 +30,7 @@ const WAITING_PIECES: usize = 4;
 /// [`finish`](Self::finish). A session that is dropped before leaves at most packs that nothing
 /// refers to. A method that fails because of its input leaves the session usable; one that fails
 /// because of the storage, or whose future is dropped, ends it: later calls return
-/// [`ErrorKind::Cancelled`](mainstay_core::ErrorKind::Cancelled).
+/// [`ErrorKind::Cancelled`].
 ///
 /// Memory: at most about 160 MiB, and about 200 bytes for each new chunk of about 64 KiB.
 /// Must be used within a tokio runtime.
@@ -70,7 +70,7 @@ impl Ingest {
     /// A file that changes meanwhile is stored as it was read.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound) and the like naming the path when
+    /// [`ErrorKind::NotFound`] and the like naming the path when
     /// it cannot be read, and those of the storage.
     #[instrument(skip_all, fields(path = %path.display()), err(level = "debug"))]
     pub async fn file(&mut self, path: &Path) -> Result<StoredBlob> {
