@@ -170,11 +170,9 @@ fn flat(body: &Body) -> String {
     match body {
         Body::Text(text) => text.clone(),
         Body::Chat(messages) => messages.iter().fold(String::new(), |mut flat, message| {
-            for part in ["[", message.role.as_str(), "]\n", &message.content] {
+            // Always ended, so that a final line break of a message is a line of its own.
+            for part in ["[", message.role.as_str(), "]\n", &message.content, "\n"] {
                 flat.push_str(part);
-            }
-            if !flat.ends_with('\n') {
-                flat.push('\n');
             }
             flat
         }),
