@@ -174,7 +174,7 @@ mod tests {
         assert_eq!(codec_of(&weights(4)), Codec::Raw);
     }
 
-    /// The first bytes of sums of random numbers as 32-bit floats, most significant last.
+    /// Weights like those of a network: of each 32-bit float so many bytes, the most significant ones.
     fn weights(bytes_each: usize) -> Vec<u8> {
         let random = random_bytes(65_536 * 12 / bytes_each, 2);
         let numbers = random.chunks_exact(12).map(|bytes| {

@@ -32,8 +32,9 @@ pub use self::ingest::{Ingest, IngestReport, StoredBlob};
 use self::manifest::Manifest;
 use self::record::RecordId;
 
-/// How many blobs of one repository are cut at a time, each on a thread that blocks.
-const PUTS: usize = 16;
+/// How many blobs of one repository are stored at a time. Each holds a blocking thread, of which the
+/// storage must find some too.
+const PUTS: usize = 256;
 
 /// The blobs of a repository. Cheap to clone; clones share the index.
 #[derive(Debug, Clone)]

@@ -10,8 +10,10 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::{FutureExt as _, StreamExt as _, TryStreamExt as _, stream};
 use mainstay_core::{Digest, Error, ErrorKind, Result};
+use mainstay_store::fault::{Fault, FaultStorage, Trigger};
 use mainstay_store::{
-    Key, MemoryStorage, MeterStorage, Prefix, PutMode, ReadOnlyStorage, Storage, StorageExt as _,
+    Key, LocalOptions, LocalStorage, MemoryStorage, MeterStorage, Prefix, PutMode, ReadOnlyStorage,
+    Storage, StorageExt as _,
 };
 
 use super::manifest::{Body, MAX_CHUNKS};
@@ -410,4 +412,35 @@ async fn a_storage_that_refuses_writes_ends_the_session_with_its_error() {
     let error = ingest.finish().await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PermissionDenied);
     assert!(store.find(&Digest::of(b"refused")).await.unwrap().is_none());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sessions_that_run_at_once_all_store_their_blobs() {
+    let directory = tempfile::tempdir().unwrap();
+    let local = LocalStorage::open(directory.path(), LocalOptions::default()).await;
+    let storage: Arc<dyn Storage> = Arc::new(local.unwrap());
+    let store = BlobStore::new(Arc::clone(&storage));
+    let blobs: Vec<Vec<u8>> = (0..4)
+        .map(|seed| [random_bytes(400_000, 9), random_bytes(300_000, seed)].concat())
+        .collect();
+    let storing = blobs.iter().map(|bytes| put(&store, bytes.clone()));
+    let stored = futures::future::join_all(storing).await;
+    let fresh = BlobStore::new(storage);
+    for ((stored, _), bytes) in stored.iter().zip(&blobs) {
+        assert!(get(&fresh, &stored.digest).await.unwrap() == *bytes);
+    }
+}
+
+#[tokio::test]
+async fn lookups_at_once_share_a_listing() {
+    // Delays that take no time make the listings overlap.
+    let storage = Arc::new(FaultStorage::new(MeterStorage::new(MemoryStorage::new())));
+    storage.fail_when(Trigger::any(), Fault::Delay(std::time::Duration::ZERO));
+    let store = BlobStore::new(Arc::<FaultStorage<_>>::clone(&storage));
+    let digests: Vec<_> = (0..20_u8).map(|byte| Digest::of(&[byte])).collect();
+    let lookups = digests.iter().map(|digest| store.find(digest));
+    for found in futures::future::join_all(lookups).await {
+        assert!(found.unwrap().is_none());
+    }
+    assert_eq!(storage.inner().reading().lists, 2);
 }

@@ -57,7 +57,7 @@ async fn check_index(
     storage: &Arc<dyn Storage>,
     findings: &mut Findings,
 ) -> Result<(Index, BTreeMap<PackId, Indexed>)> {
-    let merged = Index::new(Arc::clone(storage));
+    let merged = Index::fixed(Arc::clone(storage));
     let mut packs: BTreeMap<PackId, Indexed> = BTreeMap::new();
     for (key, hash, _) in addressed(storage, index::DIRECTORY, findings).await? {
         findings.checked();

@@ -33,6 +33,8 @@ pub(crate) struct Location {
 #[derive(Debug)]
 pub(crate) struct Index {
     storage: Arc<dyn Storage>,
+    /// Whether what is not found is looked for in the storage.
+    refreshes: bool,
     table: RwLock<Table>,
     /// How many refreshes have begun.
     begun: AtomicU64,
@@ -79,9 +81,18 @@ impl Index {
     pub(crate) fn new(storage: Arc<dyn Storage>) -> Self {
         Self {
             storage,
+            refreshes: true,
             table: RwLock::default(),
             begun: AtomicU64::new(0),
             refreshed: Mutex::new(0),
+        }
+    }
+
+    /// Creates an index that knows only what is [inserted](Self::insert).
+    pub(crate) fn fixed(storage: Arc<dyn Storage>) -> Self {
+        Self {
+            refreshes: false,
+            ..Self::new(storage)
         }
     }
 
@@ -102,8 +113,9 @@ impl Index {
     /// A damaged index object hides nothing that another one tells, but when the record is not found
     /// it is an error: the record may be there.
     pub(crate) async fn find(&self, id: &RecordId) -> Result<Option<Location>> {
-        if let Some(found) = self.get(id) {
-            return Ok(Some(found));
+        let found = self.get(id);
+        if found.is_some() || !self.refreshes {
+            return Ok(found);
         }
         let refreshed = self.refresh().await;
         match self.get(id) {

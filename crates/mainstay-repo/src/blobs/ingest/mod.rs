@@ -70,8 +70,8 @@ impl Ingest {
     /// A file that changes meanwhile is stored as it was read.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] and the like naming the path when
-    /// it cannot be read, and those of the storage.
+    /// [`ErrorKind::NotFound`] and the like naming the path when it cannot be read, and those of the
+    /// storage.
     #[instrument(skip_all, fields(path = %path.display()), err(level = "debug"))]
     pub async fn file(&mut self, path: &Path) -> Result<StoredBlob> {
         let path = path.to_owned();
@@ -105,7 +105,7 @@ impl Ingest {
     /// Makes everything durable and findable.
     ///
     /// # Errors
-    /// Those of the storage; nothing is findable then.
+    /// Those of the storage. Nothing that was stored may be relied on then; store it again.
     #[instrument(skip_all, err(level = "debug"))]
     pub async fn finish(mut self) -> Result<IngestReport> {
         match std::mem::replace(&mut self.state, State::Ended) {

@@ -11,7 +11,7 @@ use super::IngestReport;
 use super::writes::Writes;
 use crate::blobs::codec::Compressor;
 use crate::blobs::index::{self, IndexObject, PackRef};
-use crate::blobs::pack::{MAX_PACK, PackBuilder};
+use crate::blobs::pack::PackBuilder;
 use crate::blobs::record::{Entry, Kind, RecordId};
 use crate::blobs::{Shared, object};
 
@@ -38,7 +38,7 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(shared: Arc<Shared>, runtime: Handle) -> Result<Self> {
-        let limit = object_limit(&shared, PACK_BYTES.min(MAX_PACK));
+        let limit = object_limit(&shared, PACK_BYTES);
         Ok(Self {
             compressor: Compressor::new()?,
             chunks: PackBuilder::new(limit),
