@@ -71,3 +71,7 @@ pub use mainstay_repo as repo;
 pub use mainstay_rollout as rollout;
 pub use mainstay_store as store;
 pub use workspace::{Workspace, resolve, verify};
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../README.md")]
+struct Readme;

@@ -72,14 +72,20 @@ fn summary(diff: &DatasetDiff) -> String {
 }
 
 fn drift(column: &ColumnDiff) -> String {
-    let name = &column.name;
-    let means = mean(&column.stats.before).zip(mean(&column.stats.after));
-    match (column.drift.psi, means) {
-        (Some(psi), Some((before, after))) => {
-            format!("{name} drifted (PSI {psi:.2}, mean {before:.1} → {after:.1})")
-        }
-        (Some(psi), None) => format!("{name} drifted (PSI {psi:.2})"),
-        (None, _) => format!("{name} drifted"),
+    let mut measures = Vec::new();
+    if let Some((before, after)) = mean(&column.stats.before).zip(mean(&column.stats.after)) {
+        measures.push(format!("mean {before:.1} → {after:.1}"));
+    }
+    if let Some(shift) = column.drift.shift {
+        measures.push(format!("shift {shift:.1} σ"));
+    }
+    if let Some(psi) = column.drift.psi {
+        measures.push(format!("PSI {psi:.2}"));
+    }
+    if measures.is_empty() {
+        format!("{} drifted", column.name)
+    } else {
+        format!("{} drifted ({})", column.name, measures.join(", "))
     }
 }
 

@@ -8,6 +8,9 @@ use mainstay_registry::{Level, ModelInfo, Reason, differences, show};
 use mainstay_repo::View;
 use serde::Serialize;
 
+/// How many changed parts a summary names.
+const NAMED: usize = 5;
+
 #[derive(Debug)]
 pub(super) struct DescribeModel(pub(super) View);
 
@@ -82,12 +85,15 @@ fn summary(before: &ModelInfo, after: &ModelInfo, detail: &Detail) -> String {
             rounded(metric.b?)
         ))
     }));
-    let mut rules: Vec<&str> = detail
+    let paths: Vec<&str> = detail
         .reasons
         .iter()
-        .map(|reason| reason.rule.as_str())
+        .map(|reason| reason.path.as_str())
         .collect();
-    rules.dedup();
-    parts.extend(rules.into_iter().map(|rule| rule.replace('_', " ")));
+    if !paths.is_empty() {
+        let more = if paths.len() > NAMED { ", …" } else { "" };
+        let named = paths[..paths.len().min(NAMED)].join(", ");
+        parts.push(format!("changed: {named}{more}"));
+    }
     parts.join("; ")
 }
