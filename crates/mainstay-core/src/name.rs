@@ -1,12 +1,11 @@
 //! Names people give to things, and the ref paths made of them.
 
 use std::borrow::Borrow;
-use std::fmt;
-use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 use unicode_normalization::UnicodeNormalization;
 
+use crate::text::{printable, text_common};
 use crate::{Error, Result};
 
 /// The longest [`Name`] in bytes of UTF-8.
@@ -36,7 +35,7 @@ pub const MAX_NAME_BYTES: usize = 128;
 pub struct Name(Box<str>);
 
 impl Name {
-    /// Parses a name; the same as [`FromStr`].
+    /// Parses a name; the same as [`str::parse`].
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) naming the rule that is broken.
@@ -88,15 +87,6 @@ fn is_name_char(c: char) -> bool {
         || unicode_normalization::char::is_combining_mark(c)
 }
 
-/// Makes hostile text safe to print in an error: escaped and cut.
-fn printable(text: &str) -> String {
-    let mut shown: String = text.chars().take(64).flat_map(char::escape_debug).collect();
-    if text.chars().nth(64).is_some() {
-        shown.push('…');
-    }
-    shown
-}
-
 /// The path of a ref: two or more [`Name`]s joined by `/`, as `model/fraud/version/1.2.0`.
 ///
 /// At most 12 segments and 1,024 bytes. Ordered segment by segment, so the refs below one prefix
@@ -106,7 +96,7 @@ fn printable(text: &str) -> String {
 pub struct RefPath(Box<str>);
 
 impl RefPath {
-    /// Parses a path; the same as [`FromStr`].
+    /// Parses a path; the same as [`str::parse`].
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](crate::ErrorKind::Invalid) when a segment is not a [`Name`], or there
@@ -179,44 +169,6 @@ impl PartialOrd for RefPath {
     fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
         Some(self.cmp(other))
     }
-}
-
-macro_rules! text_common {
-    ($type:ident) => {
-        impl fmt::Display for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl fmt::Debug for $type {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Debug::fmt(&*self.0, f)
-            }
-        }
-
-        impl FromStr for $type {
-            type Err = Error;
-
-            fn from_str(text: &str) -> Result<Self> {
-                Self::new(text)
-            }
-        }
-
-        impl TryFrom<String> for $type {
-            type Error = Error;
-
-            fn try_from(text: String) -> Result<Self> {
-                Self::new(&text)
-            }
-        }
-
-        impl From<$type> for String {
-            fn from(value: $type) -> Self {
-                value.0.into()
-            }
-        }
-    };
 }
 
 text_common!(Name);

@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use bytes::Bytes;
-use mainstay_core::{Error, ErrorKind, Result};
+use mainstay_core::{Error, ErrorKind, FilePath, Result};
 
+use crate::SnapshotInput;
 use crate::format::parquet::write;
 use crate::source::Source;
-use crate::{FilePath, SnapshotInput};
 
 /// The deepest directory that is entered.
 const MAX_DEPTH: usize = 64;

@@ -66,7 +66,6 @@ mod format;
 mod input;
 mod logical;
 mod manifest;
-mod path;
 mod report;
 mod scan;
 mod slots;
@@ -76,7 +75,6 @@ pub mod stats;
 
 pub use datasets::{Datasets, ReadOptions};
 pub use manifest::{Column, FileEntry, Manifest, Table};
-pub use path::FilePath;
 pub use report::{
     ColumnReport, DatasetInfo, ExportReport, FileReport, SnapshotReport, VersionInfo,
 };

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use mainstay_core::{BulkDigest, Digest, Error, ErrorKind, Result, canon};
+use mainstay_core::{BulkDigest, Digest, Error, ErrorKind, FilePath, Result, canon};
 use serde::{Deserialize, Serialize};
 
-use crate::FilePath;
 use crate::stats::ColumnStats;
 
 /// The version of both formats that this build writes, and the newest it reads.
@@ -158,9 +157,7 @@ impl VersionRecord {
             .value
             .as_ref()
             .ok_or_else(|| Error::corrupt(Self::KIND, "a version without a value"))?;
-        // Checks the kind before the format: another kind's format numbers mean nothing here.
-        let record: serde_json::Value = value.decode(Self::KIND)?;
-        check_format(&canon::to_vec(&record)?, Self::KIND)?;
+        value.check_format(Self::KIND, FORMAT)?;
         value.decode(Self::KIND)
     }
 }

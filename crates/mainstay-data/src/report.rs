@@ -1,9 +1,9 @@
 //! What the verbs of [`Datasets`](crate::Datasets) answer.
 
-use mainstay_core::{Actor, BulkDigest, Digest, Name, NodeRef, Timestamp};
+use mainstay_core::{Actor, BulkDigest, Digest, FilePath, Name, NodeRef, Timestamp};
 use serde::Serialize;
 
-use crate::{FileEntry, FilePath};
+use crate::FileEntry;
 
 /// What a snapshot stored.
 #[derive(Debug, Clone, PartialEq, Serialize)]

@@ -2,7 +2,7 @@
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use mainstay_core::{Error, ErrorKind, Result};
+use mainstay_core::{Error, ErrorKind, FilePath, Result};
 
 use crate::digest::{PROFILE, TableHasher};
 use crate::format::csv::{CsvSchema, Inference};
@@ -10,7 +10,7 @@ use crate::format::{TableFormat, TableReader};
 use crate::input::Origin;
 use crate::slots::slots;
 use crate::stats::ColumnCollector;
-use crate::{Column, FilePath, Table};
+use crate::{Column, Table};
 
 /// A table file to scan.
 pub(crate) struct TableFile<'a> {

@@ -4,9 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use arrow::array::RecordBatch;
-use mainstay_core::{Actor, Edge, EdgeKind, Name, NodeRef};
-
-use crate::FilePath;
+use mainstay_core::{Actor, Edge, EdgeKind, FilePath, Name, NodeRef};
 
 /// What to take a snapshot of, and how to record it.
 ///

@@ -1,7 +1,7 @@
 //! The environments of a repository.
 
 use mainstay_core::{
-    Actor, Digest, Error, ErrorKind, Locator, Name, NodeKind, NodeRef, Result, Selector, Timestamp,
+    Actor, Digest, Error, Locator, Name, NodeKind, NodeRef, Result, Selector, Timestamp,
 };
 use mainstay_repo::{Expectation, RefState, Repo, Series, Step, Transaction, Value, View};
 use serde::{Deserialize, Serialize};
@@ -107,7 +107,7 @@ impl Environments {
     /// `created: false`.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] when the manifest has no canonical JSON.
+    /// [`Invalid`](mainstay_core::ErrorKind::Invalid) when the manifest has no canonical JSON.
     #[tracing::instrument(skip_all, fields(env = %name), err)]
     pub async fn record(
         &self,
@@ -160,8 +160,8 @@ impl Environments {
     /// Finds a version in `view`, without I/O.
     ///
     /// # Errors
-    /// As [`resolve`](Self::resolve); [`ErrorKind::Corrupt`] when the record is damaged,
-    /// [`ErrorKind::Incompatible`] when a newer Mainstay wrote it.
+    /// As [`resolve`](Self::resolve); [`Corrupt`](mainstay_core::ErrorKind::Corrupt) when the record is damaged,
+    /// [`Incompatible`](mainstay_core::ErrorKind::Incompatible) when a newer Mainstay wrote it.
     pub fn find(view: &View, locator: &Locator) -> Result<EnvVersion> {
         let (node, state) = lookup(view, locator)?;
         let record = decode(state).map_err(|error| error.context("env", &node))?;
@@ -177,7 +177,7 @@ impl Environments {
     /// or `latest`.
     ///
     /// # Errors
-    /// [`ErrorKind::NotFound`] naming the environment and the selector; [`ErrorKind::Invalid`] when
+    /// [`NotFound`](mainstay_core::ErrorKind::NotFound) naming the environment and the selector; [`Invalid`](mainstay_core::ErrorKind::Invalid) when
     /// the locator is of another kind.
     pub fn resolve(view: &View, locator: &Locator) -> Result<NodeRef> {
         lookup(view, locator).map(|(node, _)| node)
@@ -230,22 +230,8 @@ fn decode(state: &RefState) -> Result<Record> {
         .value
         .as_ref()
         .ok_or_else(|| Error::corrupt(KIND, "no record"))?;
-    // Before the rest is read: a newer record need not fit this version's fields.
-    let format = value
-        .record
-        .get("format")
-        .and_then(serde_json::Value::as_u64);
-    if let Some(newer) = format.filter(|format| *format > FORMAT) {
-        return Err(Error::new(
-            ErrorKind::Incompatible,
-            "the environment was written by a newer Mainstay",
-        )
-        .context("format", newer));
-    }
+    value.check_format(KIND, FORMAT)?;
     let record: Record = value.decode(KIND)?;
-    if record.format != FORMAT {
-        return Err(Error::corrupt(KIND, "unknown format").context("format", record.format));
-    }
     if record.manifest.digest()? != record.digest {
         return Err(Error::corrupt(KIND, "the digest is not the identity's"));
     }

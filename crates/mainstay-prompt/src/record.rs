@@ -1,6 +1,6 @@
 //! The stored record of a prompt version; see `docs/formats/prompt.md`.
 
-use mainstay_core::{Error, ErrorKind, Result};
+use mainstay_core::Result;
 use mainstay_repo::Value;
 use serde::{Deserialize, Serialize};
 
@@ -35,6 +35,7 @@ impl<'a> Record<'a> {
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct OwnedRecord {
+    #[expect(dead_code, reason = "checked before the record is read")]
     format: u64,
     content: PromptContent,
 }
@@ -42,24 +43,10 @@ struct OwnedRecord {
 /// Decodes a stored version.
 ///
 /// # Errors
-/// [`ErrorKind::Incompatible`] when a newer Mainstay wrote it, [`ErrorKind::Corrupt`] when it does
+/// [`Incompatible`](mainstay_core::ErrorKind::Incompatible) when a newer Mainstay wrote it, [`Corrupt`](mainstay_core::ErrorKind::Corrupt) when it does
 /// not fit its kind.
 pub(crate) fn decode(value: &Value) -> Result<PromptContent> {
-    // Before the rest is read: a newer record need not fit this version's fields.
-    let format = value
-        .record
-        .get("format")
-        .and_then(serde_json::Value::as_u64);
-    if let Some(newer) = format.filter(|format| *format > FORMAT) {
-        return Err(Error::new(
-            ErrorKind::Incompatible,
-            "the prompt was written by a newer Mainstay",
-        )
-        .context("format", newer));
-    }
+    value.check_format(KIND, FORMAT)?;
     let record: OwnedRecord = value.decode(KIND)?;
-    if record.format != FORMAT {
-        return Err(Error::corrupt(KIND, "unknown format").context("format", record.format));
-    }
     Ok(record.content)
 }

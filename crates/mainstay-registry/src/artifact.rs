@@ -1,98 +1,17 @@
 //! What a model consists of: files, named by their content.
 
 use std::collections::BTreeSet;
-use std::fmt;
 use std::path::{Path, PathBuf};
-use std::str::FromStr;
 
 use bytes::Bytes;
-use mainstay_core::{Digest, Error, Result, canon};
+use mainstay_core::{Digest, Error, FilePath, Result, canon};
 use mainstay_repo::Repo;
 use serde::{Deserialize, Serialize};
-
-/// The place of a file inside an artifact: names joined by `/`, as `weights/part-1.safetensors`.
-///
-/// 1 to 1,024 bytes, at most 32 levels. No empty, `.` or `..` segment, no backslash, colon or control
-/// character: joined to a directory it always stays inside, on every operating system.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct ArtifactPath(String);
-
-impl ArtifactPath {
-    /// Parses a path; the same as [`FromStr`].
-    ///
-    /// # Errors
-    /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when a rule above is broken.
-    pub fn new(path: &str) -> Result<Self> {
-        let forbidden = |c: char| c.is_control() || matches!(c, '\\' | ':');
-        let segment_ok = |segment: &str| !matches!(segment, "" | "." | "..");
-        let acceptable = (1..=1_024).contains(&path.len())
-            && path.split('/').count() <= 32
-            && path.split('/').all(segment_ok)
-            && !path.contains(forbidden);
-        if acceptable {
-            Ok(Self(path.to_owned()))
-        } else {
-            Err(Error::invalid(
-                "an artifact path is relative, with '/' between names and without '.' or '..'",
-            )
-            .context("path", path.escape_debug()))
-        }
-    }
-
-    /// Returns the path as text.
-    #[must_use]
-    pub fn as_str(&self) -> &str {
-        &self.0
-    }
-
-    /// Returns the path below `directory`.
-    #[must_use]
-    pub fn below(&self, directory: &Path) -> PathBuf {
-        self.0
-            .split('/')
-            .fold(directory.to_owned(), |path, segment| path.join(segment))
-    }
-
-    fn extension(&self) -> &str {
-        self.0
-            .rsplit_once('.')
-            .map_or("", |(_, extension)| extension)
-    }
-}
-
-impl fmt::Display for ArtifactPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl FromStr for ArtifactPath {
-    type Err = Error;
-
-    fn from_str(path: &str) -> Result<Self> {
-        Self::new(path)
-    }
-}
-
-impl TryFrom<String> for ArtifactPath {
-    type Error = Error;
-
-    fn try_from(path: String) -> Result<Self> {
-        Self::new(&path)
-    }
-}
-
-impl From<ArtifactPath> for String {
-    fn from(path: ArtifactPath) -> Self {
-        path.0
-    }
-}
 
 /// A file to register.
 #[derive(Debug, Clone, PartialEq)]
 pub struct FileSpec {
-    path: ArtifactPath,
+    path: FilePath,
     source: Source,
     media_type: String,
 }
@@ -106,18 +25,18 @@ enum Source {
 impl FileSpec {
     /// Takes the bytes from a file on disk, which is read when the model is registered.
     #[must_use]
-    pub fn from_disk(path: ArtifactPath, disk: impl Into<PathBuf>) -> Self {
+    pub fn from_disk(path: FilePath, disk: impl Into<PathBuf>) -> Self {
         Self::new(path, Source::Disk(disk.into()))
     }
 
     /// Takes the bytes as they are.
     #[must_use]
-    pub fn from_bytes(path: ArtifactPath, bytes: impl Into<Bytes>) -> Self {
+    pub fn from_bytes(path: FilePath, bytes: impl Into<Bytes>) -> Self {
         Self::new(path, Source::Memory(bytes.into()))
     }
 
-    fn new(path: ArtifactPath, source: Source) -> Self {
-        let media_type = media_type_of(path.extension()).to_owned();
+    fn new(path: FilePath, source: Source) -> Self {
+        let media_type = media_type_of(&path.extension()).to_owned();
         Self {
             path,
             source,
@@ -141,7 +60,7 @@ impl FileSpec {
 /// # Errors
 /// [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound) when there is nothing at `path`,
 /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when a name is not UTF-8 or not an
-/// [`ArtifactPath`], a link or a device is met, or there is no file at all.
+/// [`FilePath`], a link or a device is met, or there is no file at all.
 pub async fn files_at(path: &Path) -> Result<Vec<FileSpec>> {
     let fail = |error: Error, at: &Path| {
         error
@@ -218,7 +137,7 @@ pub struct Artifact {
 #[non_exhaustive]
 pub struct ArtifactFile {
     /// Its place in the artifact.
-    pub path: ArtifactPath,
+    pub path: FilePath,
     /// The SHA-256 of its bytes.
     pub digest: Digest,
     /// Its size in bytes.

@@ -77,7 +77,7 @@ mod text;
 
 pub use alias::{AliasChange, AliasReport, AliasSpec};
 pub use annotate::AnnotateSpec;
-pub use artifact::{Artifact, ArtifactFile, ArtifactPath, FileSpec, files_at};
+pub use artifact::{Artifact, ArtifactFile, FileSpec, files_at};
 pub use bump::differences;
 pub use expect::Expect;
 pub use gate::{Better, Gate, GateResult};

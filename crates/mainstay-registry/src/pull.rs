@@ -85,7 +85,7 @@ async fn write(repo: &Repo, files: &[ArtifactFile], directory: &Path) -> Result<
         .await
         .map_err(|error| Error::from(error).context("directory", directory.display()))?;
     for file in files {
-        let path = file.path.below(directory);
+        let path = file.path.below(directory)?;
         if let Some(parent) = path.parent() {
             tokio::fs::create_dir_all(parent).await?;
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use mainstay_core::{Digest, Edge, EdgeKind, Error, ErrorKind, Name, NodeKind, NodeRef, Result};
+use mainstay_core::{Digest, Edge, EdgeKind, Error, Name, NodeKind, NodeRef, Result};
 use mainstay_repo::Value;
 use semver::Version;
 use serde::de::DeserializeOwned;
@@ -254,7 +254,7 @@ impl ModelVersion {
     /// Reads the record from the value of a version's ref.
     ///
     /// # Errors
-    /// [`ErrorKind::Incompatible`] when a newer format wrote it, [`ErrorKind::Corrupt`] when it is not
+    /// [`Incompatible`](mainstay_core::ErrorKind::Incompatible) when a newer format wrote it, [`Corrupt`](mainstay_core::ErrorKind::Corrupt) when it is not
     /// a model version.
     pub fn from_value(value: &Value) -> Result<Self> {
         decode(value, Self::KIND)
@@ -263,7 +263,7 @@ impl ModelVersion {
     /// Returns the version as a node of the lineage.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] when the version is longer than a name.
+    /// [`Invalid`](mainstay_core::ErrorKind::Invalid) when the version is longer than a name.
     pub fn node(&self) -> Result<NodeRef> {
         Ok(NodeRef::new(
             NodeKind::Model,
@@ -314,17 +314,8 @@ pub(crate) fn version_name(version: &Version) -> Result<Name> {
 
 /// Decodes a record of this crate, whose format is the member `format`.
 pub(crate) fn decode<T: DeserializeOwned>(value: &Value, kind: &str) -> Result<T> {
-    let format = value.record.get("format");
-    match format.and_then(serde_json::Value::as_u64) {
-        Some(format) if format == u64::from(FORMAT) => value.decode(kind),
-        Some(format) if format > u64::from(FORMAT) => Err(Error::new(
-            ErrorKind::Incompatible,
-            "written by a newer Mainstay",
-        )
-        .context("kind", kind)
-        .context("format", format)),
-        _ => Err(Error::corrupt(kind, "a record without a known format")),
-    }
+    value.check_format(kind, u64::from(FORMAT))?;
+    value.decode(kind)
 }
 
 mod decimal_text {

@@ -1,6 +1,6 @@
 //! What a ref holds.
 
-use mainstay_core::{Digest, Edge, Error, NodeRef, Result, Timestamp, canon};
+use mainstay_core::{Digest, Edge, Error, ErrorKind, NodeRef, Result, Timestamp, canon};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
@@ -32,7 +32,7 @@ impl Value {
     /// Creates a value without blobs and edges.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when `record` has no canonical JSON.
+    /// [`ErrorKind::Invalid`] when `record` has no canonical JSON.
     pub fn new<T: Serialize>(kind: impl Into<String>, record: &T) -> Result<Self> {
         // Through the canonical spelling, so that the record is what will be read back: 1.0 is 1.
         let record = canon::from_slice(&canon::to_vec(record)?).map_err(|error| {
@@ -74,18 +74,45 @@ impl Value {
     /// Decodes the record as `T` if the value is of `kind`.
     ///
     /// # Errors
-    /// [`ErrorKind::Corrupt`](mainstay_core::ErrorKind::Corrupt) when the kind differs or the record
+    /// [`ErrorKind::Corrupt`] when the kind differs or the record
     /// does not fit.
     pub fn decode<T: DeserializeOwned>(&self, kind: &str) -> Result<T> {
-        if self.kind != kind {
-            return Err(Error::corrupt(
-                &self.kind,
-                format!("expected a record of kind {kind}"),
-            ));
-        }
+        self.check_kind(kind)?;
         T::deserialize(&self.record).map_err(|error| {
             Error::corrupt(kind, "record does not fit its kind").with_source(error)
         })
+    }
+
+    /// Checks that the record is of `kind` and that its member `format` is `format`, before the rest
+    /// of it is read: a newer record need not fit today's fields.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Incompatible`] when the record has a greater format: a newer Mainstay wrote it;
+    /// [`ErrorKind::Corrupt`] when the kind differs or the format is any other.
+    pub fn check_format(&self, kind: &str, format: u64) -> Result<()> {
+        self.check_kind(kind)?;
+        match self
+            .record
+            .get("format")
+            .and_then(serde_json::Value::as_u64)
+        {
+            Some(found) if found == format => Ok(()),
+            Some(newer) if newer > format => Err(Error::new(
+                ErrorKind::Incompatible,
+                format!("written by a newer Mainstay: format {newer}, this one reads {format}"),
+            )
+            .context("record", kind)),
+            _ => Err(Error::corrupt(kind, "a record without a known format")),
+        }
+    }
+
+    fn check_kind(&self, kind: &str) -> Result<()> {
+        if self.kind == kind {
+            Ok(())
+        } else {
+            let expected = format!("expected a record of kind {kind}");
+            Err(Error::corrupt(&self.kind, expected))
+        }
     }
 
     /// Returns the version a pointer points to; `None` for any other value.
@@ -126,7 +153,7 @@ impl Value {
     /// Computes the digest of the record: what people pin with `sha256:…`.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when the record has no canonical JSON.
+    /// [`ErrorKind::Invalid`] when the record has no canonical JSON.
     pub fn record_digest(&self) -> Result<Digest> {
         canon::digest(&self.record)
     }

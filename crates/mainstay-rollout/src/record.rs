@@ -26,24 +26,15 @@ pub(crate) fn decode<T: DeserializeOwned>(
     kind: &str,
     thing: impl Display,
 ) -> Result<T> {
-    let mut value = value.clone();
-    let format = value
-        .record
-        .as_object_mut()
-        .and_then(|members| members.remove("format"))
-        .and_then(|format| format.as_u64());
-    match format {
-        Some(FORMAT) => value
-            .decode(kind)
-            .map_err(|error| error.context("record", thing)),
-        Some(newer) if newer > FORMAT => Err(Error::new(
-            ErrorKind::Incompatible,
-            "written by a newer Mainstay",
-        )
-        .context("record", thing)
-        .context("format", newer)),
-        _ => Err(Error::corrupt(thing, "record without a format number")),
-    }
+    let checked = || {
+        value.check_format(kind, FORMAT)?;
+        let mut value = value.clone();
+        if let Some(members) = value.record.as_object_mut() {
+            members.remove("format");
+        }
+        value.decode(kind)
+    };
+    checked().map_err(|error| error.context("record", thing))
 }
 
 /// Reads the record of a ref; `None` when the ref holds nothing.

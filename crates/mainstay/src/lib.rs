@@ -57,8 +57,8 @@ mod workspace;
 
 pub use location::Location;
 pub use mainstay_core::{
-    Actor, BulkDigest, Clock, Digest, Edge, EdgeKind, Error, ErrorKind, IdSource, Locator,
-    ManualClock, Name, NodeKind, NodeRef, RandomIds, RefPath, Result, SeededIds, Selector,
+    Actor, BulkDigest, Clock, Digest, Edge, EdgeKind, Error, ErrorKind, FilePath, IdSource,
+    Locator, ManualClock, Name, NodeKind, NodeRef, RandomIds, RefPath, Result, SeededIds, Selector,
     SystemClock, Timestamp, WriteId, canon,
 };
 pub use mainstay_data as data;

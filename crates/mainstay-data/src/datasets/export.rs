@@ -4,12 +4,12 @@ use std::fs;
 use std::io::ErrorKind as IoKind;
 use std::path::{Path, PathBuf};
 
-use mainstay_core::{Error, NodeRef, Result};
+use mainstay_core::{Error, FilePath, NodeRef, Result};
 use mainstay_repo::Repo;
 
 use super::read::blob;
 use crate::report::FileReport;
-use crate::{ExportReport, FilePath, Manifest, blocking};
+use crate::{ExportReport, Manifest, blocking};
 
 pub(super) async fn export(
     repo: &Repo,

@@ -6,7 +6,7 @@ use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Schema, SchemaRef};
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
-use mainstay_core::{Digest, Error, ErrorKind, NodeRef, Result};
+use mainstay_core::{Digest, Error, ErrorKind, FilePath, NodeRef, Result};
 use mainstay_repo::{Blob, Repo};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -16,7 +16,7 @@ use crate::format::csv::CsvSchema;
 use crate::format::{TableFormat, TableReader};
 use crate::scan::in_order;
 use crate::source::Source;
-use crate::{FileEntry, FilePath, Manifest, blocking};
+use crate::{FileEntry, Manifest, blocking};
 
 /// How many decoded batches wait for the reader.
 const WAITING_BATCHES: usize = 2;

@@ -4,9 +4,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use mainstay_core::{Error, Result};
+use mainstay_core::{Error, FilePath, Result};
 
-use crate::FilePath;
 use crate::source::Source;
 
 pub(crate) mod csv;

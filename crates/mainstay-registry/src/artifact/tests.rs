@@ -1,5 +1,4 @@
 use mainstay_core::ErrorKind;
-use proptest::prelude::*;
 
 use super::*;
 
@@ -45,27 +44,6 @@ fn files_that_cannot_lie_in_one_directory_are_refused() {
             "{bad:?}"
         );
     }
-}
-
-#[test]
-fn paths_that_could_leave_the_directory_are_refused() {
-    for bad in [
-        "",
-        "/etc/passwd",
-        "../x",
-        "a/../b",
-        "a/./b",
-        "a//b",
-        "a/",
-        "C:/x",
-        "a\\b",
-        "a\nb",
-        ".",
-    ] {
-        assert!(ArtifactPath::new(bad).is_err(), "{bad:?}");
-    }
-    assert!(ArtifactPath::new(&"a/".repeat(40)).is_err());
-    assert!(ArtifactPath::new("weights/part-1 of 2.safetensors").is_ok());
 }
 
 #[test]
@@ -115,15 +93,4 @@ async fn a_link_inside_a_directory_is_refused() {
     std::os::unix::fs::symlink("/etc/passwd", directory.path().join("link")).unwrap();
     let error = files_at(directory.path()).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
-}
-
-proptest! {
-    #[test]
-    fn any_text_is_a_path_that_stays_inside_or_is_refused(text in ".{0,40}") {
-        if let Ok(path) = ArtifactPath::new(&text) {
-            let joined = path.below(Path::new("/base"));
-            prop_assert!(joined.starts_with("/base"));
-            prop_assert!(!joined.components().any(|c| c.as_os_str() == ".."));
-        }
-    }
 }

@@ -1,21 +1,22 @@
-//! Paths of files inside a snapshot.
+//! Paths of files inside a snapshot or an artifact.
 
-use std::fmt;
 use std::path::{Component, Path, PathBuf};
-use std::str::FromStr;
 
-use mainstay_core::{Error, Result};
 use serde::{Deserialize, Serialize};
+
+use crate::text::text_common;
+use crate::{Error, ErrorKind, Result};
 
 const MAX_PATH_BYTES: usize = 1_024;
 
-/// The path of a file inside a snapshot: relative, `/`-separated, and never leading out of it.
+/// The path of a file inside a snapshot or an artifact: relative, `/`-separated, and never leading
+/// out of it.
 ///
 /// Up to 1,024 bytes of UTF-8. No empty, `.` or `..` segment, no `\`, no control character. Ordered as
 /// bytes.
 ///
 /// ```
-/// use mainstay_data::FilePath;
+/// use mainstay_core::FilePath;
 ///
 /// assert!("2024/part-0.parquet".parse::<FilePath>().is_ok());
 /// assert!("../secret".parse::<FilePath>().is_err());
@@ -28,7 +29,7 @@ impl FilePath {
     /// Checks `text`.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when a rule above is broken.
+    /// [`ErrorKind::Invalid`] when a rule above is broken.
     pub fn new(text: &str) -> Result<Self> {
         let acceptable = text.len() <= MAX_PATH_BYTES && text.split('/').all(is_segment);
         if acceptable {
@@ -36,7 +37,7 @@ impl FilePath {
         } else {
             Err(
                 Error::invalid("not a relative file path that stays inside its folder")
-                    .context("path", text.escape_debug()),
+                    .context("path", crate::text::printable(text)),
             )
         }
     }
@@ -48,14 +49,15 @@ impl FilePath {
     }
 
     /// Returns the lower-case extension without its dot; empty when there is none.
-    pub(crate) fn extension(&self) -> String {
+    #[must_use]
+    pub fn extension(&self) -> String {
         let file = self.0.rsplit('/').next().unwrap_or_default();
         file.rsplit_once('.')
             .map_or_else(String::new, |(_, extension)| extension.to_ascii_lowercase())
     }
 
     /// Iterates over the directories above the file, outermost first.
-    pub(crate) fn directories(&self) -> impl Iterator<Item = &str> {
+    pub fn directories(&self) -> impl Iterator<Item = &str> {
         let directories = self.0.rsplit_once('/').map(|(directories, _)| directories);
         directories.into_iter().flat_map(|path| path.split('/'))
     }
@@ -63,9 +65,9 @@ impl FilePath {
     /// Returns the path below `directory`.
     ///
     /// # Errors
-    /// [`ErrorKind::Unsupported`](mainstay_core::ErrorKind::Unsupported) when this platform reads a
+    /// [`ErrorKind::Unsupported`] when this platform reads a
     /// segment as something else than a name, as Windows does `C:`.
-    pub(crate) fn below(&self, directory: &Path) -> Result<PathBuf> {
+    pub fn below(&self, directory: &Path) -> Result<PathBuf> {
         let relative = Path::new(self.as_str());
         if relative
             .components()
@@ -74,7 +76,7 @@ impl FilePath {
             Ok(directory.join(relative))
         } else {
             Err(Error::new(
-                mainstay_core::ErrorKind::Unsupported,
+                ErrorKind::Unsupported,
                 "this platform cannot hold a file of that name",
             )
             .context("path", self))
@@ -89,39 +91,7 @@ fn is_segment(segment: &str) -> bool {
         && !segment.chars().any(|c| c.is_control() || c == '\\')
 }
 
-impl fmt::Display for FilePath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
-    }
-}
-
-impl fmt::Debug for FilePath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(&*self.0, f)
-    }
-}
-
-impl FromStr for FilePath {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        Self::new(text)
-    }
-}
-
-impl TryFrom<String> for FilePath {
-    type Error = Error;
-
-    fn try_from(text: String) -> Result<Self> {
-        Self::new(&text)
-    }
-}
-
-impl From<FilePath> for String {
-    fn from(path: FilePath) -> Self {
-        path.0.into()
-    }
-}
+text_common!(FilePath);
 
 #[cfg(test)]
 mod tests {
