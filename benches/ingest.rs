@@ -1,11 +1,13 @@
 //! `ingest`, `read` and `export` of 512 opaque MiB: a local repository beside `openssl` and `dd`.
 //!
 //! Every program works on the same file of seeded random bytes, taking turns, so that the ratios hold
-//! also where the machine does not keep its speed. Recorded runs: `results/ingest.md`.
+//! also where the machine does not keep its speed. Rounds go on until enough runs of each program were
+//! left alone by other processes. Recorded runs: `results/ingest.md`.
 #![expect(
     clippy::print_stdout,
     clippy::disallowed_methods,
     clippy::unwrap_used,
+    clippy::panic,
     reason = "a program for people that measures time and stops at the first failure"
 )]
 
@@ -23,7 +25,11 @@ use mainstay_store::{LocalOptions, LocalStorage};
 
 const FILE_BYTES: u64 = 512 * 1024 * 1024;
 const SEED: u64 = 0x6d61_696e_7374_6179;
-const ROUNDS: usize = 5;
+/// How many runs of each program count: those during which other processes were busy the least.
+const RUNS: usize = 5;
+/// A run is undisturbed when other processes were busy for less than this share of it, on one processor.
+const UNDISTURBED: f64 = 0.15;
+const MAX_ROUNDS: usize = 40;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -44,15 +50,9 @@ fn compare() {
     let directory = directory.path();
     let source = directory.join("source.bin");
     let digest = write_source(&source).to_string();
-    println!("{FILE_BYTES} bytes, seed {SEED:#x}, {ROUNDS} rounds, median (least to most)");
+    println!("{FILE_BYTES} bytes, seed {SEED:#x}, median (least to most) of {RUNS} runs");
 
-    let [
-        mut openssl_row,
-        mut dd_row,
-        mut ingest_row,
-        mut read_row,
-        mut export_row,
-    ] = [
+    let mut rows = [
         "openssl dgst -sha256",
         "dd conv=fsync",
         "ingest, durable",
@@ -60,7 +60,11 @@ fn compare() {
         "export, durable",
     ]
     .map(Row::new);
-    for _ in 0..ROUNDS {
+    for _ in 0..MAX_ROUNDS {
+        if rows.iter().all(|row| row.disturbance() < UNDISTURBED) {
+            break;
+        }
+        let [openssl_row, dd_row, ingest_row, read_row, export_row] = &mut rows;
         let copy = directory.join("copy.bin");
         let repo = directory.join("repo");
         let restored = directory.join("restored.bin");
@@ -87,9 +91,10 @@ fn compare() {
         fs::remove_file(restored).unwrap();
         fs::remove_dir_all(repo).unwrap();
     }
+    let [openssl_row, dd_row, ..] = &rows;
     let hashing = openssl_row.median(Measure::seconds);
     let slower = hashing.max(dd_row.median(Measure::seconds));
-    for row in [openssl_row, dd_row, ingest_row, read_row, export_row] {
+    for row in &rows {
         row.print(hashing, slower);
     }
 }
@@ -98,15 +103,18 @@ fn compare() {
 #[derive(Clone, Copy)]
 struct Measure {
     elapsed: Duration,
+    /// For which share of it other processes were busy, summed over the processors.
+    others: f64,
     /// User and system time.
     busy: Option<Duration>,
     peak_mib: Option<u64>,
 }
 
 impl Measure {
-    fn of_rival((elapsed, _printed): (Duration, String)) -> Self {
+    fn of_rival((elapsed, others, _printed): (Duration, f64, String)) -> Self {
         Self {
             elapsed,
+            others,
             busy: None,
             peak_mib: None,
         }
@@ -131,8 +139,20 @@ impl Row {
         }
     }
 
+    /// Keeps the runs that were disturbed the least.
     fn add(&mut self, run: Measure) {
         self.runs.push(run);
+        self.runs
+            .sort_unstable_by(|a, b| a.others.total_cmp(&b.others));
+        self.runs.truncate(RUNS);
+    }
+
+    /// How busy others were during the most disturbed run that counts.
+    fn disturbance(&self) -> f64 {
+        match self.runs[..] {
+            [.., last] if self.runs.len() == RUNS => last.others,
+            _ => f64::INFINITY,
+        }
     }
 
     fn sorted(&self, of: impl Fn(&Measure) -> f64) -> Vec<f64> {
@@ -162,7 +182,7 @@ impl Row {
             let busy = self.median(|run| run.busy.map_or(0.0, |busy| busy.as_secs_f64()));
             print!(", CPU {busy:.2} s, peak RSS {peak} MiB");
         }
-        println!();
+        println!(", others busy at most {:.0} %", 100.0 * self.disturbance());
     }
 }
 
@@ -187,23 +207,53 @@ fn write_source(path: &Path) -> Digest {
 /// Runs this program with other arguments.
 fn timed_self(arguments: &[&str]) -> Measure {
     let program = std::env::current_exe().unwrap();
-    let (elapsed, printed) = timed(text(&program), arguments);
+    let (elapsed, others, printed) = timed(text(&program), arguments);
     let mut used = printed
         .split_whitespace()
         .map(|number| number.parse().unwrap());
     Measure {
         elapsed,
+        others,
         busy: used.next().map(Duration::from_millis),
         peak_mib: used.next(),
     }
 }
 
-/// Runs a program with nothing left to write back; returns its time and what it printed.
-fn timed(program: &str, arguments: &[&str]) -> (Duration, String) {
+/// Runs a program with nothing left to write back; returns its time, how busy others were, and what it
+/// printed.
+fn timed(program: &str, arguments: &[&str]) -> (Duration, f64, String) {
     run("sync", &[]);
+    let (all, ours) = busy_ticks();
     let start = Instant::now();
     let printed = run(program, arguments);
-    (start.elapsed(), printed)
+    let elapsed = start.elapsed();
+    let (all_after, ours_after) = busy_ticks();
+    let others = (all_after - all).saturating_sub(ours_after - ours);
+    (
+        elapsed,
+        f64::from(others) / 100.0 / elapsed.as_secs_f64(),
+        printed,
+    )
+}
+
+/// Hundredths of a second that all processors, and that this process's children, have worked so far.
+fn busy_ticks() -> (u32, u32) {
+    let stat = fs::read_to_string("/proc/stat").unwrap();
+    let all: Vec<u32> = numbers(stat.lines().next().unwrap());
+    let [user, nice, system, _idle, _iowait, irq, softirq, steal, ..] = all[..] else {
+        panic!("{stat}");
+    };
+    let own = fs::read_to_string("/proc/self/stat").unwrap();
+    let own = numbers(own.rsplit(") ").next().unwrap());
+    // Counted from the field after the state: see proc(5), cutime and cstime.
+    let ours = own[12] + own[13];
+    (user + nice + system + irq + softirq + steal, ours)
+}
+
+/// The numbers in a line; negative ones count as nothing.
+fn numbers(line: &str) -> Vec<u32> {
+    let words = line.split_whitespace().skip(1);
+    words.map(|word| word.parse().unwrap_or(0)).collect()
 }
 
 fn run(program: &str, arguments: &[&str]) -> String {
