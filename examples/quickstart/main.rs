@@ -402,7 +402,19 @@ impl Story {
         let changed = self.workspace.changed(a, b).await?;
         tell!("from {a} to {b}:");
         for component in &changed.components {
-            tell!("  {:<8} {}", component.slot, component.summary);
+            let version = |node: &Option<NodeRef>| {
+                node.as_ref()
+                    .map_or_else(String::new, |node| node.version().to_string())
+            };
+            let mut versions = version(&component.a);
+            if component.changed {
+                versions = format!("{versions} → {}", version(&component.b));
+            }
+            tell!(
+                "  {:<7} {versions:<14} {}",
+                component.slot,
+                component.summary
+            );
         }
         Ok(())
     }

@@ -43,7 +43,7 @@ impl Describe for DescribeModel {
             Some(_) => Severity::Low,
             None => Severity::None,
         };
-        let summary = summary(&before, &after, &detail);
+        let summary = summary(&detail);
         Ok(Some(
             Description::new(summary, severity).with_detail(super::json(&detail)?),
         ))
@@ -75,16 +75,12 @@ fn rounded(value: f64) -> f64 {
     (value * 1_000.0).round() / 1_000.0
 }
 
-fn summary(before: &ModelInfo, after: &ModelInfo, detail: &Detail) -> String {
-    let mut parts = vec![format!("{} → {}", before.version(), after.version())];
-    parts.extend(detail.metrics.iter().filter_map(|metric| {
-        Some(format!(
-            "{} {} → {}",
-            metric.name,
-            rounded(metric.a?),
-            rounded(metric.b?)
-        ))
-    }));
+fn summary(detail: &Detail) -> String {
+    let measured = detail.metrics.iter().filter_map(|metric| {
+        let (a, b) = (rounded(metric.a?), rounded(metric.b?));
+        Some(format!("{} {a} → {b}", metric.name))
+    });
+    let mut parts: Vec<String> = measured.collect();
     let paths: Vec<&str> = detail
         .reasons
         .iter()
@@ -95,5 +91,9 @@ fn summary(before: &ModelInfo, after: &ModelInfo, detail: &Detail) -> String {
         let named = paths[..paths.len().min(NAMED)].join(", ");
         parts.push(format!("changed: {named}{more}"));
     }
-    parts.join("; ")
+    if parts.is_empty() {
+        "nothing that asks for a new version".to_owned()
+    } else {
+        parts.join("; ")
+    }
 }
