@@ -16,8 +16,8 @@ use crate::blobs::record::{Entry, Kind, RecordId};
 use crate::blobs::{Shared, object};
 
 /// A pack is written when it is about this large: enough to make requests few, little enough to keep
-/// several in memory.
-const PACK_BYTES: usize = 32 * 1024 * 1024;
+/// several in memory and to leave little to write at the end (`benches/results/ingest.md`).
+const PACK_BYTES: usize = 16 * 1024 * 1024;
 /// An index object is not made larger; it is read whole.
 const INDEX_BYTES: usize = 16 * 1024 * 1024;
 

@@ -12,7 +12,7 @@ use tokio::task::{JoinError, JoinSet};
 use crate::blobs::object;
 
 /// How many packs are written at a time.
-const WRITES: usize = 2;
+const WRITES: usize = 3;
 
 /// Writes that run on the runtime, started and awaited by a thread that may block.
 #[derive(Debug)]
