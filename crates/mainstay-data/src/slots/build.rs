@@ -204,7 +204,8 @@ fn list<O: OffsetSizeTrait>(array: &GenericListArray<O>) -> Result<Boxed<'_>> {
 }
 
 fn fixed_size_list(array: &FixedSizeListArray) -> Result<Boxed<'_>> {
-    let width = usize::try_from(array.value_length()).unwrap_or_default();
+    let width = usize::try_from(array.value_length())
+        .map_err(|cause| Error::invalid("a list of negative length").with_source(cause))?;
     Ok(Box::new(ListSlots {
         nulls: array.nulls(),
         range: Box::new(move |slot| slot * width..(slot + 1) * width),
