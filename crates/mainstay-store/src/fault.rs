@@ -33,9 +33,10 @@
 //! ```
 //!
 //! Start with [`FaultStorage::crash_at`] and [`FaultStorage::fail_at`]; [`Trigger`] picks
-//! operations by what they do. A write torn in the middle cannot happen here: [`Storage`] promises
+//! operations by what they do. [`LyingStorage`] does not fail but breaks a promise. A write torn in the middle cannot happen here: [`Storage`] promises
 //! that an object is there whole or not at all.
 
+mod lying;
 mod plan;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -50,6 +51,7 @@ use crate::{
     ByteRange, Capabilities, Key, NoWait, Object, ObjectMeta, Prefix, PutMode, PutOutcome, Storage,
     Timer,
 };
+pub use lying::{Lie, LyingStorage};
 pub use plan::{Applied, Fault, Trigger, Verb};
 use plan::{Operation, Plan};
 

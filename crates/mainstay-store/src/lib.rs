@@ -41,6 +41,8 @@ mod key;
 mod local;
 mod memory;
 mod mix;
+mod probe;
+mod race;
 mod storage;
 mod timer;
 mod wrap;
@@ -49,11 +51,12 @@ pub use key::{Key, Prefix};
 #[cfg(unix)]
 pub use local::{Durability, LocalOptions, LocalStorage};
 pub use memory::MemoryStorage;
+pub use probe::probe;
 pub use storage::{
     ByteRange, Capabilities, Object, ObjectMeta, PutMode, PutOutcome, Storage, StorageExt,
 };
 pub use timer::{NoWait, Timer, TokioTimer};
 pub use wrap::{
-    CacheStorage, MeterReading, MeterStorage, PrefixStorage, ReadOnlyStorage, RetryOptions,
-    RetryStorage,
+    CacheStorage, MeterReading, MeterStorage, PrefixStorage, ProbeStorage, ReadOnlyStorage,
+    RetryOptions, RetryStorage,
 };

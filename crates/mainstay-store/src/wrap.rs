@@ -3,11 +3,13 @@
 mod cache;
 mod meter;
 mod prefix;
+mod probe;
 mod read_only;
 mod retry;
 
 pub use cache::CacheStorage;
 pub use meter::{MeterReading, MeterStorage};
 pub use prefix::PrefixStorage;
+pub use probe::ProbeStorage;
 pub use read_only::ReadOnlyStorage;
 pub use retry::{RetryOptions, RetryStorage};
