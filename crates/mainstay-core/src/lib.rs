@@ -21,7 +21,8 @@
 //! # Ok::<(), mainstay_core::Error>(())
 //! ```
 //!
-//! Start with [`Digest`], [`NodeRef`], [`Edge`] and [`Error`].
+//! Start with [`Digest`], [`NodeRef`], [`Edge`] and [`Error`]. [`Progress`] is how long work tells how
+//! far it is.
 //!
 //! It does not store, hash in bulk, or know any domain: those are the crates above it.
 
@@ -35,6 +36,7 @@ mod hex;
 mod id;
 mod name;
 mod node;
+mod progress;
 mod text;
 mod time;
 
@@ -46,4 +48,5 @@ pub use file_path::FilePath;
 pub use id::{IdSource, RandomIds, SeededIds, WriteId};
 pub use name::{MAX_NAME_BYTES, Name, RefPath};
 pub use node::{Locator, NodeKind, NodeRef, Selector};
+pub use progress::Progress;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};

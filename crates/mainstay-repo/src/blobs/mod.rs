@@ -26,7 +26,7 @@ use mainstay_core::{Digest, Error, Result};
 use mainstay_store::{ByteRange, Storage, StorageExt as _};
 use tokio::sync::Semaphore;
 
-pub use self::blob::Blob;
+pub use self::blob::{Blob, BlobReader};
 use self::index::Index;
 pub use self::ingest::{Ingest, IngestReport, StoredBlob};
 use self::manifest::Manifest;

@@ -3,6 +3,7 @@
 mod crashes;
 mod formats;
 mod model;
+mod reading;
 
 use std::path::Path;
 use std::sync::Arc;

@@ -1,4 +1,4 @@
-//! Fetches chunks: neighbors in one pack by one request, a few requests ahead.
+//! Fetches chunks: a batch at a time, the neighbors in it by one request, some batches ahead.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -8,31 +8,47 @@ use futures::stream::{self, BoxStream};
 use futures::{StreamExt as _, TryStreamExt as _};
 use mainstay_core::{BulkDigest, Digest, Error, Result};
 use mainstay_store::ByteRange;
+use tracing::{Instrument as _, debug_span};
 
 use super::parts::Part;
 use crate::blobs::pack::PackId;
 use crate::blobs::record::Entry;
 use crate::blobs::{Shared, blocking};
 
-/// The most bytes, stored or restored, of one request.
-const MAX_REQUEST: u64 = 4 * 1024 * 1024;
-/// How many requests run at a time.
-const REQUESTS: usize = 4;
+/// The most restored bytes of a batch, and the most stored bytes of a request.
+const BATCH_BYTES: u64 = 4 * 1024 * 1024;
+/// How many batches are fetched and opened at a time.
+const BATCHES: usize = 4;
+/// How many requests of a batch run at a time: a batch of a blob in pieces takes several.
+const REQUESTS: usize = 8;
+/// What lies between two wanted records is read with them if it is no longer: on any storage that
+/// costs less than another request.
+const GAP_BYTES: u64 = 64 * 1024;
+
+/// Pieces that were fetched together, in order.
+pub(super) type Batch = Vec<Bytes>;
 
 /// Streams the wanted bytes of parts, each verified.
+///
+/// Memory: `BATCHES` times at most four batches: as stored with gaps between, as restored.
 pub(super) fn fetch(
     shared: &Arc<Shared>,
     blob: Digest,
     parts: BoxStream<'static, Result<Part>>,
-) -> BoxStream<'static, Result<Bytes>> {
+) -> BoxStream<'static, Result<Batch>> {
     let shared = Arc::clone(shared);
     let fetching = Arc::clone(&shared);
     let located = parts.and_then(move |part| locate(Arc::clone(&shared), blob, part));
-    requests(located.boxed())
-        .map_ok(move |request| request.run(Arc::clone(&fetching)))
-        .try_buffered(REQUESTS)
-        .map_ok(|pieces| stream::iter(pieces.into_iter().map(Ok)))
-        .try_flatten()
+    plans(located.boxed())
+        .map_ok(move |plan| {
+            let span = debug_span!(
+                "fetch",
+                requests = plan.requests.len(),
+                bytes = plan.bytes()
+            );
+            blocking::ahead(plan.run(Arc::clone(&fetching)).instrument(span))
+        })
+        .try_buffered(BATCHES)
         .boxed()
 }
 
@@ -64,81 +80,112 @@ pub(super) async fn locate(shared: Arc<Shared>, blob: Digest, part: Part) -> Res
     }
 }
 
-/// One range of one pack.
-#[derive(Debug)]
-struct Request {
-    pack: PackId,
-    range: Range<u64>,
-    /// Restored bytes.
-    size: u64,
-    parts: Vec<(Entry, Range<usize>)>,
-}
-
-/// Joins parts whose records lie side by side.
-fn requests(located: BoxStream<'static, Result<Located>>) -> BoxStream<'static, Result<Request>> {
+/// Divides parts into batches.
+fn plans(located: BoxStream<'static, Result<Located>>) -> BoxStream<'static, Result<Plan>> {
     stream::try_unfold((located.fuse(), None), |(mut located, held)| async move {
-        let first = match held {
-            Some(held) => Some(held),
-            None => located.try_next().await?,
-        };
-        let Some(first) = first else { return Ok(None) };
-        let mut request = Request::new(first);
+        let mut parts: Vec<Located> = Vec::from_iter(held);
+        let mut size: u64 = parts.iter().map(Located::size).sum();
         loop {
             match located.try_next().await? {
-                Some(next) if request.admits(&next) => request.push(next),
-                other => return Ok(Some((request, (located, other)))),
+                Some(next) if parts.is_empty() || size + next.size() <= BATCH_BYTES => {
+                    size += next.size();
+                    parts.push(next);
+                }
+                None if parts.is_empty() => return Ok(None),
+                held => return Ok(Some((Plan::new(parts), (located, held)))),
             }
         }
     })
     .boxed()
 }
 
-impl Request {
-    fn new(first: Located) -> Self {
-        let start = u64::from(first.entry.offset);
-        let mut request = Self {
-            pack: first.pack,
-            range: start..start,
-            size: 0,
-            parts: Vec::new(),
+impl Located {
+    fn size(&self) -> u64 {
+        self.entry.header.len.into()
+    }
+}
+
+/// How to fetch one batch.
+#[derive(Debug)]
+struct Plan {
+    requests: Vec<Request>,
+    /// In order, each with the request that brings it.
+    parts: Vec<(Located, usize)>,
+}
+
+/// One range of one pack.
+#[derive(Debug)]
+struct Request {
+    pack: PackId,
+    range: Range<u64>,
+}
+
+impl Plan {
+    /// Joins records that lie close to each other, wherever in the batch they are wanted.
+    fn new(parts: Vec<Located>) -> Self {
+        let mut parts: Vec<(Located, usize)> = parts.into_iter().map(|part| (part, 0)).collect();
+        let mut order: Vec<usize> = (0..parts.len()).collect();
+        order.sort_unstable_by_key(|at| (parts[*at].0.pack, parts[*at].0.entry.offset));
+        let mut requests: Vec<Request> = Vec::new();
+        for at in order {
+            let (part, request) = &mut parts[at];
+            match requests.last_mut() {
+                Some(last) if last.admits(part) => {
+                    last.range.end = last.range.end.max(part.entry.end());
+                }
+                _ => requests.push(Request {
+                    pack: part.pack,
+                    range: part.entry.offset.into()..part.entry.end(),
+                }),
+            }
+            *request = requests.len() - 1;
+        }
+        Self { requests, parts }
+    }
+
+    /// How many bytes are requested.
+    fn bytes(&self) -> u64 {
+        let lengths = self.requests.iter();
+        lengths
+            .map(|request| request.range.end - request.range.start)
+            .sum()
+    }
+
+    async fn run(self, shared: Arc<Shared>) -> Result<Batch> {
+        let gets = self.requests.iter().map(|request| request.run(&shared));
+        let fetched: Vec<Bytes> = stream::iter(gets.collect::<Vec<_>>())
+            .buffered(REQUESTS)
+            .try_collect()
+            .await?;
+        blocking::run(move || self.open(&fetched)).await?
+    }
+
+    fn open(&self, fetched: &[Bytes]) -> Result<Batch> {
+        let open = |(part, request): &(Located, usize)| {
+            let start = self.requests[*request].range.start;
+            let bytes = open_within(part.pack, &part.entry, &fetched[*request], start)?;
+            Ok(bytes.slice(part.wanted.clone()))
         };
-        request.push(first);
-        request
+        self.parts.iter().map(open).collect()
     }
+}
 
+impl Request {
+    /// Reports whether a record that begins no earlier than this may be read with it.
     fn admits(&self, next: &Located) -> bool {
-        let start = u64::from(next.entry.offset);
-        let end = self.range.end.max(next.entry.end());
         next.pack == self.pack
-            && (self.range.start..=self.range.end).contains(&start)
-            && end - self.range.start <= MAX_REQUEST
-            && self.size + u64::from(next.entry.header.len) <= MAX_REQUEST
+            && u64::from(next.entry.offset) <= self.range.end + GAP_BYTES
+            && next.entry.end() - self.range.start <= BATCH_BYTES
     }
 
-    fn push(&mut self, next: Located) {
-        self.range.end = self.range.end.max(next.entry.end());
-        self.size += u64::from(next.entry.header.len);
-        self.parts.push((next.entry, next.wanted));
-    }
-
-    async fn run(self, shared: Arc<Shared>) -> Result<Vec<Bytes>> {
+    async fn run(&self, shared: &Shared) -> Result<Bytes> {
         let key = self.pack.key()?;
         let object = shared
             .storage
             .get(&key, ByteRange::Offsets(self.range.clone()))
-            .await?
-            .ok_or_else(|| Error::corrupt(&key, "missing pack"))?;
-        blocking::run(move || self.open(&object.bytes)).await?
-    }
-
-    fn open(&self, fetched: &Bytes) -> Result<Vec<Bytes>> {
-        self.parts
-            .iter()
-            .map(|(entry, wanted)| {
-                let bytes = open_within(self.pack, entry, fetched, self.range.start)?;
-                Ok(bytes.slice(wanted.clone()))
-            })
-            .collect()
+            .await?;
+        let object = object.ok_or_else(|| Error::corrupt(&key, "missing pack"))?;
+        Ok(object.bytes)
     }
 }
 

@@ -3,6 +3,8 @@
 mod export;
 pub(super) mod fetch;
 mod parts;
+mod reader;
+mod whole;
 
 use std::ops::Range;
 use std::path::Path;
@@ -11,9 +13,11 @@ use std::sync::Arc;
 use bytes::{Bytes, BytesMut};
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt as _, TryStreamExt as _};
-use mainstay_core::{Digest, Error, Hasher, Result};
+use mainstay_core::{Digest, Progress, Result};
 use tracing::instrument;
 
+use self::fetch::Batch;
+pub use self::reader::BlobReader;
 use super::Shared;
 use super::manifest::{Body, Manifest};
 
@@ -21,11 +25,16 @@ use super::manifest::{Body, Manifest};
 ///
 /// Every read is verified: bytes that are not those that were stored are
 /// [`ErrorKind::Corrupt`](mainstay_core::ErrorKind::Corrupt), naming the object, and are never
-/// returned.
+/// returned. Chunks are checked one by one against their BLAKE3; what reads all of a blob checks its
+/// SHA-256 as well, which finds a manifest that names the wrong chunks.
+///
+/// Several chunks are fetched, decompressed and checked at a time, in memory of at most about 64 MiB
+/// whatever the size of the blob. Must be used within a tokio runtime.
 #[derive(Debug, Clone)]
 pub struct Blob {
     shared: Arc<Shared>,
     manifest: Arc<Manifest>,
+    progress: Option<Arc<dyn Progress>>,
 }
 
 impl Blob {
@@ -33,12 +42,20 @@ impl Blob {
         Self {
             shared,
             manifest: Arc::new(manifest),
+            progress: None,
         }
     }
 
     #[cfg(test)]
     pub(super) fn manifest(&self) -> &Manifest {
         &self.manifest
+    }
+
+    /// Tells `progress` how many `bytes` have been read by whatever reads all of the blob.
+    #[must_use]
+    pub fn with_progress(mut self, progress: Arc<dyn Progress>) -> Self {
+        self.progress = Some(progress);
+        self
     }
 
     /// Returns its SHA-256.
@@ -58,7 +75,7 @@ impl Blob {
     /// # Errors
     /// [`ErrorKind::Corrupt`](mainstay_core::ErrorKind::Corrupt) when the stored bytes are damaged, and
     /// those of the storage.
-    #[instrument(skip_all, fields(blob = %self.digest()), err(level = "debug"))]
+    #[instrument(skip_all, fields(blob = %self.digest(), bytes = self.size()), err(level = "debug"))]
     pub async fn bytes(&self) -> Result<Bytes> {
         collect(self.stream()).await
     }
@@ -79,34 +96,24 @@ impl Blob {
     /// a damaged manifest, the stream ends with
     /// [`ErrorKind::Corrupt`](mainstay_core::ErrorKind::Corrupt).
     pub fn stream(&self) -> BoxStream<'static, Result<Bytes>> {
-        let (digest, pieces) = (self.digest(), self.pieces(0..self.size()));
-        // Inline bytes were compared with the digest when the manifest was read.
-        if matches!(self.manifest.body, Body::Inline(_)) {
-            return pieces;
-        }
-        let hashed = stream::try_unfold(
-            (pieces, Hasher::new()),
-            move |(mut pieces, mut hasher)| async move {
-                match pieces.try_next().await? {
-                    Some(piece) => {
-                        hasher.update(&piece);
-                        Ok(Some((piece, (pieces, hasher))))
-                    }
-                    None if hasher.finish() == digest => Ok(None),
-                    None => Err(wrong_whole(&digest)),
-                }
-            },
-        );
-        hashed.boxed()
+        flatten(self.whole())
+    }
+
+    /// Reads it like a file, at any place.
+    #[must_use]
+    pub fn reader(&self) -> BlobReader {
+        BlobReader::new(self.clone())
     }
 
     /// Writes it to a file, replacing `path` atomically; the file is durable when this returns.
     ///
+    /// Long runs of zeros become holes, where the file system has them.
+    ///
     /// # Errors
     /// As [`bytes`](Self::bytes), and those of writing, naming the path; `path` is untouched then.
-    #[instrument(skip_all, fields(blob = %self.digest(), path = %path.display()), err(level = "debug"))]
+    #[instrument(skip_all, fields(blob = %self.digest(), bytes = self.size(), path = %path.display()), err(level = "debug"))]
     pub async fn export(&self, path: &Path) -> Result<()> {
-        export::export(self.stream(), path).await
+        export::export(self.whole(), path).await
     }
 
     /// Checks that the index knows every chunk with the size the manifest says.
@@ -118,20 +125,41 @@ impl Blob {
         Ok(())
     }
 
+    /// All of it, checked against its digest.
+    fn whole(&self) -> BoxStream<'static, Result<Batch>> {
+        let mut batches = self.batches(0..self.size());
+        // Inline bytes were compared with the digest when the manifest was read.
+        if !matches!(self.manifest.body, Body::Inline(_)) {
+            batches = whole::checked(batches, self.digest());
+        }
+        match &self.progress {
+            Some(progress) => whole::told(batches, Arc::clone(progress), self.size()),
+            None => batches,
+        }
+    }
+
     /// Streams a range that lies within the blob; the pieces are verified one by one only.
     fn pieces(&self, range: Range<u64>) -> BoxStream<'static, Result<Bytes>> {
+        flatten(self.batches(range))
+    }
+
+    /// As [`pieces`](Self::pieces), as many at a time as were fetched together.
+    fn batches(&self, range: Range<u64>) -> BoxStream<'static, Result<Batch>> {
         if let Body::Inline(bytes) = &self.manifest.body {
             // The range lies within the inline bytes, whose length is a usize.
             let [start, end] = [range.start, range.end].map(|at| usize::try_from(at).unwrap_or(0));
-            return stream::iter([Ok(bytes.slice(start..end))]).boxed();
+            return stream::iter([Ok(vec![bytes.slice(start..end)])]).boxed();
         }
         let parts = parts::within(&self.shared, &self.manifest, range);
         fetch::fetch(&self.shared, self.digest(), parts)
     }
 }
 
-fn wrong_whole(digest: &Digest) -> Error {
-    Error::corrupt(format!("blob {digest}"), "bytes do not match the digest")
+fn flatten(batches: BoxStream<'static, Result<Batch>>) -> BoxStream<'static, Result<Bytes>> {
+    batches
+        .map_ok(|pieces| stream::iter(pieces.into_iter().map(Ok)))
+        .try_flatten()
+        .boxed()
 }
 
 /// Gathers pieces; memory grows with what has been verified, not with what a manifest claims.
