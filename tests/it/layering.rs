@@ -9,6 +9,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("mainstay-core", &[]),
     ("mainstay-store", &["mainstay-core"]),
     ("mainstay-store-object", &["mainstay-store"]),
+    ("mainstay-store-sql", &["mainstay-store"]),
     ("mainstay-repo", &["mainstay-store"]),
     ("mainstay-data", &["mainstay-repo"]),
     ("mainstay-registry", &["mainstay-repo"]),
@@ -24,6 +25,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "mainstay",
         &[
             "mainstay-store-object",
+            "mainstay-store-sql",
             "mainstay-data",
             "mainstay-registry",
             "mainstay-prompt",
@@ -43,6 +45,7 @@ const QUARANTINED: &[(&str, &[&str])] = &[
     ("arrow", &["mainstay-data"]),
     ("parquet", &["mainstay-data"]),
     ("object_store", &["mainstay-store-object"]),
+    ("rusqlite", &["mainstay-store-sql"]),
     ("petgraph", &["mainstay-lineage"]),
     ("clap", &["mainstay-cli"]),
 ];
