@@ -7,28 +7,33 @@
 //!
 //! # tokio::runtime::Builder::new_multi_thread().build().unwrap().block_on(async {
 //! let report = conformance::run(Arc::new(MemoryStorage::new()), &RunOptions::default()).await;
-//! assert!(report.failed.is_empty(), "{report}");
-//! // A backend that skips cases says which, so that a silent pass is impossible.
-//! assert!(report.skipped.is_empty(), "{report}");
+//! // A backend that skips cases names them here, so that a silent pass is impossible.
+//! report.check(&[]).unwrap();
 //! # });
 //! ```
 //!
-//! Run it on a multi-threaded runtime: cases that race need real threads to race on.
+//! Run it on a multi-threaded runtime: cases that race need real threads to race on. [`race`] is for
+//! longer races on a storage of your own.
 
 mod basics;
+mod hostile;
 mod listing;
 mod model;
 mod payload;
+mod race;
 mod races;
+mod scratch;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::sync::Arc;
 
-use futures::TryStreamExt as _;
 use futures::future::BoxFuture;
 use mainstay_core::Error;
 
 use crate::{Capabilities, Prefix, PrefixStorage, Storage};
+pub use race::{RaceOptions, RaceReport, race};
+use scratch::delete_all;
 
 /// What a case found wrong.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,17 +141,19 @@ const CASES: &[Case] = cases![
     basics::an_empty_object_is_not_an_absent_one: Need::Writes,
     basics::a_large_object_is_read_back_whole_and_in_parts: Need::ObjectBytes(8 << 20),
     basics::ranges_are_cut_to_the_object: Need::Writes,
-    basics::unusual_keys_are_all_different: Need::Writes,
     basics::a_key_is_not_in_the_way_of_keys_below_it: Need::Writes,
+    hostile::hostile_keys_are_refused_or_kept_apart: Need::Writes,
     listing::an_empty_storage_lists_nothing: Need::Reads,
     listing::keys_are_listed_in_byte_order_of_the_whole_key: Need::Writes,
     listing::a_prefix_covers_only_what_is_below_it: Need::Writes,
     listing::pages_joined_are_the_whole_listing: Need::Writes,
+    listing::thousands_of_keys_are_listed_whole_and_in_pages: Need::Writes,
     listing::a_listing_sees_what_was_done_before_it: Need::Writes,
     listing::keys_deleted_while_listing_do_not_disturb_the_others: Need::Writes,
     races::of_racing_creators_one_wins_and_all_see_its_bytes: Need::Writes,
     races::readers_see_whole_objects_while_they_are_replaced: Need::Writes,
     races::creators_of_different_keys_all_win: Need::Writes,
+    races::creators_and_deleters_of_one_key_take_turns: Need::Writes,
     model::random_operations_do_what_a_sorted_map_does: Need::Writes,
 ];
 
@@ -183,6 +190,7 @@ impl RunOptions {
 
 /// What became of each case, in the order of [`cases()`].
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[must_use]
 #[non_exhaustive]
 pub struct Report {
     /// The cases that passed.
@@ -191,6 +199,22 @@ pub struct Report {
     pub failed: Vec<(String, Failure)>,
     /// The cases that were not run, because the caller said so or a need is missing.
     pub skipped: Vec<&'static str>,
+}
+
+impl Report {
+    /// Passes when no case failed and exactly those of `skipped` were skipped, in any order.
+    ///
+    /// # Errors
+    /// A failure that is the whole report.
+    pub fn check(&self, skipped: &[&str]) -> Outcome {
+        let documented: BTreeSet<_> = skipped.iter().copied().collect();
+        let found: BTreeSet<_> = self.skipped.iter().copied().collect();
+        check!(
+            self.failed.is_empty() && found == documented,
+            "{self}to be skipped: {documented:?}"
+        );
+        Ok(())
+    }
 }
 
 impl fmt::Display for Report {
@@ -242,9 +266,6 @@ async fn run_apart(case: &Case, storage: Arc<dyn Storage>, seed: u64) -> Outcome
     let prefix = Prefix::directory(&directory)?;
     let part: Arc<dyn Storage> = Arc::new(PrefixStorage::new(storage, prefix));
     let outcome = case.run(Arc::clone(&part), seed).await;
-    let mut left = part.list(&Prefix::all(), None);
-    while let Some(object) = left.try_next().await? {
-        part.delete(&object.key).await?;
-    }
+    delete_all(&*part, &Prefix::all()).await?;
     outcome
 }

@@ -58,5 +58,5 @@ pub use storage::{
 pub use timer::{NoWait, Timer, TokioTimer};
 pub use wrap::{
     CacheStorage, MeterReading, MeterStorage, PrefixStorage, ProbeStorage, ReadOnlyStorage,
-    RetryOptions, RetryStorage,
+    RetryOptions, RetryStorage, RouteStorage,
 };

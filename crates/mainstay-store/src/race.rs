@@ -23,6 +23,8 @@ pub(crate) async fn create_and_read(storage: &dyn Storage, key: &Key, bytes: Byt
 /// The judgment on one race.
 #[derive(Debug, Default)]
 pub(crate) struct Verdict {
+    /// The writers that were told whether they won.
+    pub(crate) answered: u64,
     /// The writers that were told that they won, and the one that got an error but did win.
     pub(crate) winners: u64,
     /// The writers that were told that they won and whose bytes are not there.
@@ -47,6 +49,7 @@ impl Verdict {
             let holds = matches!(&stored, Some(Some(there)) if there == wrote);
             let created = verdict.note(answer.created);
             let read = verdict.note(answer.read);
+            verdict.answered += u64::from(created.is_some());
             match created {
                 Some(PutOutcome::Written) => {
                     verdict.winners += 1;
@@ -83,7 +86,8 @@ impl Verdict {
         (self.winners == 0 && self.failed == 0).then(|| "none of the creators won".into())
     }
 
-    fn note<T>(&mut self, result: Result<T>) -> Option<T> {
+    /// Counts an error.
+    pub(crate) fn note<T>(&mut self, result: Result<T>) -> Option<T> {
         result
             .map_err(|error| {
                 self.failed += 1;

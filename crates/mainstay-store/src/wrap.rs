@@ -6,6 +6,7 @@ mod prefix;
 mod probe;
 mod read_only;
 mod retry;
+mod route;
 
 pub use cache::CacheStorage;
 pub use meter::{MeterReading, MeterStorage};
@@ -13,3 +14,4 @@ pub use prefix::PrefixStorage;
 pub use probe::ProbeStorage;
 pub use read_only::ReadOnlyStorage;
 pub use retry::{RetryOptions, RetryStorage};
+pub use route::RouteStorage;

@@ -6,6 +6,7 @@ use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _};
 use tokio::task::JoinSet;
 
+use super::scratch::for_each;
 use super::{Failure, Outcome, check};
 use crate::{Key, Prefix, Storage, StorageExt as _};
 
@@ -84,8 +85,10 @@ pub(super) async fn pages_joined_are_the_whole_listing(storage: Shared, _seed: u
         Prefix::directory("b")?,
     ] {
         let whole = keys(&storage, &prefix, None).await?;
-        // After each key that is there, and after some that are not.
-        let absent = ["a", "a/", "a/b/", "a/b/z", "a/z", "a.z", "zz", "0", "a-b/z"];
+        // After each key that is there, and after some that are not or lie outside of the prefix.
+        let absent = [
+            "0", "a", "a-b/z", "a.z", "a/b", "a/b/z", "a/z", "a0/b", "zz",
+        ];
         let absent = absent.into_iter().filter_map(|name| Key::new(name).ok());
         for after in whole.iter().cloned().chain(absent) {
             let page = keys(&storage, &prefix, Some(&after)).await?;
@@ -115,6 +118,43 @@ async fn next_page(
         .map_ok(|object| object.key);
     let page: Vec<_> = page.try_collect().await?;
     Ok(Some(page).filter(|page| !page.is_empty()))
+}
+
+/// More than any server puts in one answer.
+pub(super) async fn thousands_of_keys_are_listed_whole_and_in_pages(
+    storage: Shared,
+    _seed: u64,
+) -> Outcome {
+    let names = (0..2000).map(|n| Key::new(format!("dir-{}/{n:04}", n / 900)));
+    let written = names.collect::<Result<Vec<_>, _>>()?;
+    for_each(&written, async |key| {
+        let _written = storage.create(key, Bytes::new()).await?;
+        Ok::<_, Failure>(())
+    })
+    .await?;
+    for (prefix, range) in [
+        (Prefix::all(), 0..2000),
+        (Prefix::directory("dir-0")?, 0..900),
+        (Prefix::directory("dir-2")?, 1800..2000),
+    ] {
+        let wanted = written.get(range).unwrap_or_default();
+        let listed = keys(&storage, &prefix, None).await?;
+        check!(
+            listed == wanted,
+            "{} keys below {prefix:?} instead of {}, or others",
+            listed.len(),
+            wanted.len()
+        );
+        for skipped in [1, 150, 899, 1200] {
+            let Some(after) = wanted.get(skipped) else {
+                continue;
+            };
+            let page = keys(&storage, &prefix, Some(after)).await?;
+            let wanted = wanted.get(skipped + 1..).unwrap_or_default();
+            check!(page == wanted, "after {after} come {} keys", page.len());
+        }
+    }
+    Ok(())
 }
 
 pub(super) async fn a_listing_sees_what_was_done_before_it(storage: Shared, _seed: u64) -> Outcome {

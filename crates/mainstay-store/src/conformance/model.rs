@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::TryStreamExt as _;
 
-use super::listing::keys;
 use super::payload::payload;
 use super::{Failure, Outcome, check};
 use crate::mix::mix;
-use crate::{ByteRange, Key, Object, Prefix, PutMode, PutOutcome, Storage};
+use crate::{ByteRange, Key, Object, ObjectMeta, Prefix, PutMode, PutOutcome, Storage};
 
 const STEPS: u64 = 500;
 const NAMES: [&str; 10] = [
@@ -132,11 +132,15 @@ async fn list(
         _ => Some(dice.key()?),
     };
     let wanted: Vec<_> = model
-        .keys()
-        .filter(|key| prefix.covers(key) && after.as_ref().is_none_or(|after| *key > after))
-        .cloned()
+        .iter()
+        .filter(|(key, _)| prefix.covers(key) && after.as_ref().is_none_or(|after| *key > after))
+        .map(|(key, bytes)| ObjectMeta {
+            key: key.clone(),
+            size: bytes.len() as u64,
+        })
         .collect();
-    let listed = keys(storage, &prefix, after.as_ref()).await?;
+    let listing = storage.list(&prefix, after.as_ref());
+    let listed: Vec<_> = listing.try_collect().await?;
     check!(
         listed == wanted,
         "below {prefix:?} after {after:?} are {listed:?} instead of {wanted:?}"

@@ -33,6 +33,12 @@ pub(super) fn id_of(bytes: &[u8]) -> Result<u64, Failure> {
     }
 }
 
+/// Returns the length that the first 16 bytes of a payload tell.
+pub(super) fn len_in(head: &[u8]) -> Option<u64> {
+    let len = head.get(8..)?.first_chunk()?;
+    Some(u64::from_be_bytes(*len))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,13 +4,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use tokio::sync::Barrier;
 use tokio::task::JoinSet;
 
 use super::listing::keys;
-use super::payload::{id_of, payload};
+use super::payload::{id_of, len_in, payload};
+use super::race::{RaceOptions, race};
 use super::{Failure, Outcome, check};
-use crate::{Key, Prefix, PutMode, PutOutcome, Storage, StorageExt as _};
+use crate::{ByteRange, Key, Prefix, PutMode, PutOutcome, Storage, StorageExt as _};
 
 type Shared = Arc<dyn Storage>;
 
@@ -27,37 +27,11 @@ pub(super) async fn of_racing_creators_one_wins_and_all_see_its_bytes(
     storage: Shared,
     _seed: u64,
 ) -> Outcome {
-    let start = Arc::new(Barrier::new(usize::try_from(WRITERS).unwrap_or(1)));
-    let mut writers = JoinSet::new();
-    for writer in 0..WRITERS {
-        let (storage, start) = (Arc::clone(&storage), Arc::clone(&start));
-        writers.spawn(async move {
-            let mut won = Vec::new();
-            for round in 0..ROUNDS {
-                let key = Key::new(format!("round/{round}"))?;
-                start.wait().await;
-                if storage.create(&key, bytes_of(writer)).await? == PutOutcome::Written {
-                    won.push(round);
-                }
-                let Some(bytes) = storage.get_all(&key).await? else {
-                    return Err(Failure::new(format!("{key} was created but is absent")));
-                };
-                let winner = id_of(&bytes)?;
-                check!(
-                    (winner == writer) == (won.last() == Some(&round)),
-                    "writer {writer} finds the bytes of {winner} in {key}, wins: {won:?}"
-                );
-            }
-            Ok(won)
-        });
-    }
-    let mut won = Vec::new();
-    while let Some(rounds) = writers.join_next().await {
-        won.extend(rounds??);
-    }
-    won.sort_unstable();
-    let once: Vec<_> = (0..ROUNDS).collect();
-    check!(won == once, "rounds by winners: {won:?}");
+    let report = race(storage, &RaceOptions::default().with_rounds(25)).await?;
+    check!(
+        report.is_exclusive() && report.failed_calls == 0,
+        "{report}"
+    );
     Ok(())
 }
 
@@ -77,6 +51,7 @@ pub(super) async fn readers_see_whole_objects_while_they_are_replaced(
                     return Err(Failure::new("an object is absent while it is replaced"));
                 };
                 id_of(&bytes)?;
+                head_and_size_agree(&storage, &key).await?;
                 // On one thread, lets the writers go on.
                 tokio::task::yield_now().await;
             }
@@ -107,6 +82,21 @@ pub(super) async fn readers_see_whole_objects_while_they_are_replaced(
         outcome = outcome.and(read.unwrap_or_else(|error| Err(error.into())));
     }
     outcome
+}
+
+/// The part read and the size told with it are of one object.
+async fn head_and_size_agree(storage: &Shared, key: &Key) -> Outcome {
+    let Some(head) = storage.get(key, ByteRange::Offsets(0..16)).await? else {
+        return Err(Failure::new("an object is absent while it is replaced"));
+    };
+    check!(
+        len_in(&head.bytes) == Some(head.size),
+        "the first {} bytes of an object of {} bytes come with the size {}",
+        head.bytes.len(),
+        len_in(&head.bytes).unwrap_or_default(),
+        head.size
+    );
+    Ok(())
 }
 
 pub(super) async fn creators_of_different_keys_all_win(storage: Shared, _seed: u64) -> Outcome {
@@ -144,5 +134,60 @@ pub(super) async fn creators_of_different_keys_all_win(storage: Shared, _seed: u
             );
         }
     }
+    Ok(())
+}
+
+pub(super) async fn creators_and_deleters_of_one_key_take_turns(
+    storage: Shared,
+    _seed: u64,
+) -> Outcome {
+    const DELETERS: u64 = 4;
+    let key = Key::new("dir/object")?;
+    let mut creators = JoinSet::new();
+    for writer in 0..8 {
+        let (storage, key) = (Arc::clone(&storage), key.clone());
+        creators.spawn(async move {
+            let mut won = 0;
+            for round in 0..ROUNDS {
+                let bytes = bytes_of(writer * ROUNDS + round);
+                won += u64::from(storage.create(&key, bytes).await? == PutOutcome::Written);
+                if let Some(bytes) = storage.get_all(&key).await? {
+                    id_of(&bytes)?;
+                }
+            }
+            Ok::<_, Failure>(won)
+        });
+    }
+    let mut deleters = JoinSet::new();
+    for _ in 0..DELETERS {
+        let (storage, key) = (Arc::clone(&storage), key.clone());
+        deleters.spawn(async move {
+            for _ in 0..ROUNDS {
+                storage.delete(&key).await?;
+                // On one thread, lets the creators go on.
+                tokio::task::yield_now().await;
+            }
+            Ok::<_, Failure>(())
+        });
+    }
+    let mut won = 0;
+    while let Some(creator) = creators.join_next().await {
+        won += creator??;
+    }
+    while let Some(deleter) = deleters.join_next().await {
+        deleter??;
+    }
+    // Between two creations there was a deletion.
+    check!(
+        (1..=1 + DELETERS * ROUNDS).contains(&won),
+        "{won} creations of one key with {} deletions",
+        DELETERS * ROUNDS
+    );
+    let there = storage.get_all(&key).await?.is_some();
+    let listed = keys(&storage, &Prefix::all(), None).await?.len();
+    check!(
+        listed == usize::from(there),
+        "{listed} keys are listed, the only one is there: {there}"
+    );
     Ok(())
 }

@@ -8,4 +8,8 @@ mod probe;
 #[cfg(unix)]
 mod processes;
 #[cfg(test)]
+mod race;
+#[cfg(test)]
 mod retry;
+#[cfg(test)]
+mod route;
