@@ -40,14 +40,15 @@ pub(crate) async fn visitors(
     let mut models: BTreeMap<NodeRef, Classifier> = BTreeMap::new();
     for window in 1..=WINDOWS {
         let view = workspace.repo().view().await?;
-        let router = Rollouts::router(&view, &channel)?;
+        let router = view.read(|view| Rollouts::router(view, &channel)).await?;
         let counters = Counters::new(&router);
         for unit in [Some(router.control()), router.canary()]
             .into_iter()
             .flatten()
         {
             if !models.contains_key(unit) {
-                let model = Units::find(&view, &unit.clone().into())?.components["model"].clone();
+                let unit_found = view.read(|view| Units::find(view, &unit.clone().into()));
+                let model = unit_found.await?.components["model"].clone();
                 models.insert(unit.clone(), load(workspace, &model).await?);
             }
         }

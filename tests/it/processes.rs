@@ -88,6 +88,7 @@ async fn check(directory: &Path) -> BTreeMap<String, u64> {
     assert_eq!(report.faults, [], "{report:?}");
 
     let view = repo.view().await.unwrap();
+    view.load("").await.unwrap();
     let entries: Vec<LogEntry> = repo.entries(0).try_collect().await.unwrap();
     assert_eq!(entries.len() as u64, view.seq());
     let mut counts = BTreeMap::new();
@@ -109,12 +110,14 @@ async fn check(directory: &Path) -> BTreeMap<String, u64> {
             "each worker's commits are in its order"
         );
 
-        let value = view.get(&node.ref_path()).unwrap().value.as_ref().unwrap();
+        let state = view.get(&node.ref_path()).unwrap().unwrap();
+        let value = state.value.as_ref().unwrap();
         let blob = repo.blob(&value.blobs[0]).await.unwrap().unwrap();
         let bytes = blob.bytes().await.unwrap();
         assert!(bytes.starts_with(format!("{} {count}\n", node.name()).as_bytes()));
     }
-    let counter = view.get(&"run/counter/current".parse().unwrap()).unwrap();
+    let counter = view.get(&"run/counter/current".parse().unwrap());
+    let counter = counter.unwrap().unwrap();
     assert_eq!(
         counter
             .value

@@ -167,8 +167,9 @@ async fn a_rollback_takes_model_prompt_data_and_environment_back_in_one_log_entr
     ];
     let targets = async || {
         let view = workspace.repo().view().await.unwrap();
+        view.load("").await.unwrap();
         pointers.map(|path| {
-            let state = view.get(&path.parse().unwrap()).unwrap();
+            let state = view.get(&path.parse().unwrap()).unwrap().unwrap();
             state.value.as_ref().unwrap().pointee().unwrap().to_string()
         })
     };

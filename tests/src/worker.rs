@@ -55,11 +55,11 @@ async fn commit(repo: &Repo, name: &Name, i: u64) -> Result<()> {
     let counter: RefPath = "run/counter/current".parse()?;
     let series = mainstay::repo::Series::new(NodeKind::Run, name.clone());
     repo.transact(|view| {
-        let so_far = match view.get(&counter).and_then(|state| state.value.as_ref()) {
+        let so_far = match view.get(&counter)?.and_then(|state| state.value.as_ref()) {
             Some(value) => value.decode::<u64>("count")?,
             None => 0,
         };
-        let mine = series.numbered(series.next_number(view)).ref_path();
+        let mine = series.numbered(series.next_number(view)?).ref_path();
         let mut transaction = Transaction::new(actor.clone(), format!("commit {i}"));
         transaction
             .set(

@@ -14,9 +14,16 @@ pub(crate) mod stats;
 pub(crate) mod verify;
 
 use mainstay::Result;
+use mainstay::repo::View;
+use mainstay::{Locator, NodeRef};
 
 use crate::cli::{Cli, Command};
 use crate::output::Answer;
+
+/// Finds the version that a reference means in `view`.
+async fn resolve(view: &View, reference: &Locator) -> Result<NodeRef> {
+    view.read(|view| mainstay::resolve(view, reference)).await
+}
 
 /// Runs the command that was asked for.
 pub(crate) async fn run(cli: Cli) -> Result<Answer> {

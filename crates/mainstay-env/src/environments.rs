@@ -132,12 +132,12 @@ impl Environments {
                     digest,
                     created,
                 };
-                match series.versions(view).pop() {
+                match series.versions(view)?.pop() {
                     Some((node, state)) if stored_digest(state) == Some(digest) => {
                         Ok(Step::Done(recorded(node, false)))
                     }
                     _ => {
-                        let node = series.numbered(series.next_number(view));
+                        let node = series.numbered(series.next_number(view)?);
                         let mut transaction = Transaction::new(actor.clone(), reason);
                         transaction.set(node.ref_path(), value.clone(), Expectation::Absent);
                         Ok(Step::Commit(transaction, recorded(node, true)))
@@ -154,10 +154,10 @@ impl Environments {
     /// As [`find`](Self::find).
     #[tracing::instrument(skip_all, fields(env = %locator), err)]
     pub async fn get(&self, locator: &Locator) -> Result<EnvVersion> {
-        Self::find(&self.repo.view().await?, locator)
+        self.repo.read(|view| Self::find(view, locator)).await
     }
 
-    /// Finds a version in `view`, without I/O.
+    /// Finds a version in `view`.
     ///
     /// # Errors
     /// As [`resolve`](Self::resolve); [`Corrupt`](mainstay_core::ErrorKind::Corrupt) when the record is damaged,
@@ -183,20 +183,25 @@ impl Environments {
         lookup(view, locator).map(|(node, _)| node)
     }
 
-    /// Iterates over the environments of `view` in name order.
-    pub fn list(view: &View) -> impl Iterator<Item = EnvSummary> {
-        Series::names(view, NodeKind::Env)
-            .into_iter()
-            .filter_map(|name| {
-                let versions = series(&name).versions(view);
-                let (latest, state) = versions.last()?;
-                Some(EnvSummary {
-                    latest: latest.clone(),
-                    recorded_at: state.time,
-                    versions: versions.len(),
-                    name,
-                })
-            })
+    /// Lists the environments of `view` in name order.
+    ///
+    /// # Errors
+    /// Those of [`View::get`].
+    pub fn list(view: &View) -> Result<Vec<EnvSummary>> {
+        let mut environments = Vec::new();
+        for name in Series::names(view, NodeKind::Env)? {
+            let versions = series(&name).versions(view)?;
+            let Some((latest, state)) = versions.last() else {
+                continue;
+            };
+            environments.push(EnvSummary {
+                latest: latest.clone(),
+                recorded_at: state.time,
+                versions: versions.len(),
+                name,
+            });
+        }
+        Ok(environments)
     }
 }
 
@@ -211,7 +216,7 @@ fn lookup<'v>(view: &'v View, locator: &Locator) -> Result<(NodeRef, &'v RefStat
     let series = series(&locator.name);
     // People pin an environment by its identity, not by the record around it.
     if let Selector::Digest(digest) = &locator.selector {
-        let newest_first = series.versions(view).into_iter().rev();
+        let newest_first = series.versions(view)?.into_iter().rev();
         return newest_first
             .into_iter()
             .find(|(_, state)| stored_digest(state) == Some(*digest))

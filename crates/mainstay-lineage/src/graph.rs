@@ -68,10 +68,12 @@ impl Graph {
     ///
     /// # Complexity
     /// O(n log n) in refs and edges.
-    #[must_use]
-    pub fn from_view(view: &View) -> Self {
+    ///
+    /// # Errors
+    /// Those of [`View::states_below`].
+    pub fn from_view(view: &View) -> Result<Self> {
         let mut graph = Self::empty();
-        for (path, state) in view.states_below("") {
+        for (path, state) in view.states_below("")? {
             match (NodeRef::from_ref_path(path), &state.value) {
                 (Some(node), Some(value)) => graph.add(&node, Presence::Present, &value.edges),
                 (Some(node), None) => graph.add(&node, Presence::Deleted, &[]),
@@ -83,7 +85,7 @@ impl Graph {
                 (None, None) => {}
             }
         }
-        graph
+        Ok(graph)
     }
 
     pub(crate) fn empty() -> Self {

@@ -27,7 +27,7 @@
 //!     );
 //! assert!(matches!(repo.commit(transaction).await?, CommitOutcome::Committed(_)));
 //!
-//! let graph = Graph::from_view(&repo.view().await?);
+//! let graph = repo.read(Graph::from_view).await?;
 //! let all = WalkOptions::default();
 //! assert_eq!(
 //!     graph.tree(&model, Direction::Up, &all)?,

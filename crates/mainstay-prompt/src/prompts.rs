@@ -113,10 +113,10 @@ impl Prompts {
     /// As [`find`](Self::find).
     #[tracing::instrument(skip_all, fields(prompt = %locator), err)]
     pub async fn get(&self, locator: &Locator) -> Result<PromptVersion> {
-        self.find(&self.repo.view().await?, locator)
+        self.repo.read(|view| self.find(view, locator)).await
     }
 
-    /// Finds and compiles a version in `view`, a view of this handle's repository, without I/O.
+    /// Finds and compiles a version in `view`, a view of this handle's repository.
     ///
     /// # Errors
     /// As [`resolve`](Self::resolve); [`ErrorKind::Corrupt`](mainstay_core::ErrorKind::Corrupt) when

@@ -25,7 +25,7 @@ pub(crate) async fn set_policy(
         }
         let mut transaction = Transaction::new(actor.clone(), reason.clone());
         let value = Value::new(StagePolicy::KIND, &policy)?;
-        transaction.set(path.clone(), value, refs::unchanged(view, &path));
+        transaction.set(path.clone(), value, refs::unchanged(view, &path)?);
         adopt(view, model, &policy, &mut transaction)?;
         Ok(Step::Commit(transaction, ()))
     };
@@ -42,7 +42,7 @@ fn adopt(
 ) -> Result<()> {
     let before = StagePolicy::of(view, model)?;
     let mut holders: BTreeMap<Name, Vec<NodeRef>> = BTreeMap::new();
-    for (version, state) in Series::new(NodeKind::Model, model.clone()).versions(view) {
+    for (version, state) in Series::new(NodeKind::Model, model.clone()).versions(view)? {
         let standing = standing(view, &before, &version, state.seq)?;
         // A version that never moved begins where the policy says.
         let stage = if standing.since == state.seq {
@@ -85,7 +85,7 @@ fn adopt(
             .and_then(|versions| versions.first());
         let path = refs::of(model, Family::Stage, name)?;
         let held = refs::target(view, &path)?;
-        let expectation = refs::unchanged(view, &path);
+        let expectation = refs::unchanged(view, &path)?;
         match (held, wanted) {
             (held, Some(wanted)) if held.as_ref() != Some(wanted) => {
                 transaction.set(path, Value::pointer(wanted), expectation);

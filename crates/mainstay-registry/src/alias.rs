@@ -94,9 +94,9 @@ pub(crate) async fn set(repo: &Repo, spec: AliasSpec) -> Result<AliasReport> {
         let mut transaction = Transaction::new(spec.actor.clone(), spec.reason.clone());
         // The target too: it must still be there when the alias is set.
         let (target_path, value) = (target.ref_path(), Value::pointer(&target));
-        let expectation = refs::unchanged(view, &target_path);
+        let expectation = refs::unchanged(view, &target_path)?;
         transaction.check(target_path, expectation);
-        transaction.set(path.clone(), value, refs::unchanged(view, &path));
+        transaction.set(path.clone(), value, refs::unchanged(view, &path)?);
         Ok(Step::Commit(transaction, (held, target)))
     };
     let (committed, (from, to)) = repo.transact(build).await?;
@@ -121,7 +121,7 @@ pub(crate) async fn remove(
             return Ok(Step::Done(None));
         };
         let mut transaction = Transaction::new(actor.clone(), reason.clone());
-        transaction.delete(path.clone(), refs::unchanged(view, &path));
+        transaction.delete(path.clone(), refs::unchanged(view, &path)?);
         Ok(Step::Commit(transaction, Some(held)))
     };
     let (committed, from) = repo.transact(build).await?;

@@ -78,7 +78,7 @@ impl Annotation {
 
     pub(crate) fn of(view: &View, version: &NodeRef) -> Result<Self> {
         let path = refs::of(version.name(), Family::Annotation, version.version())?;
-        match refs::value(view, &path) {
+        match refs::value(view, &path)? {
             Some(value) => decode(value, Self::KIND),
             None => Ok(Self {
                 format: FORMAT,
@@ -121,7 +121,7 @@ pub(crate) async fn annotate(repo: &Repo, spec: AnnotateSpec) -> Result<(NodeRef
             return Ok(Step::Done(version));
         }
         let path = refs::of(version.name(), Family::Annotation, version.version())?;
-        let expectation = refs::unchanged(view, &path);
+        let expectation = refs::unchanged(view, &path)?;
         let mut transaction = Transaction::new(spec.actor.clone(), spec.reason.clone());
         transaction.set(path, Value::new(Annotation::KIND, &after)?, expectation);
         Ok(Step::Commit(transaction, version))

@@ -35,12 +35,12 @@ pub(crate) async fn history(
     model: &Name,
     stage: Option<&Name>,
 ) -> Result<Vec<StageChange>> {
-    let view = repo.view().await?;
     let prefix = format!("{}/{model}/{}", NodeKind::Model, Family::Status.as_str());
-    let paths: Vec<RefPath> = view
-        .states_below(&prefix)
-        .map(|(path, _)| path.clone())
-        .collect();
+    let paths = repo.read(|view| {
+        let states = view.states_below(&prefix)?;
+        Ok(states.map(|(path, _)| path.clone()).collect())
+    });
+    let paths: Vec<RefPath> = paths.await?;
     let mut changes = Vec::new();
     for path in paths {
         let mut walk = repo.history(&path);

@@ -74,11 +74,13 @@ pub fn show(view: &View, locator: &Locator) -> Result<ModelInfo> {
 ///
 /// # Complexity
 /// O(n) in the refs of all models.
-#[must_use]
-pub fn list(view: &View) -> Vec<ModelSummary> {
-    let names = Series::names(view, NodeKind::Model);
-    let summaries = names.into_iter().map(|name| summary(view, name));
-    summaries.flatten().collect()
+///
+/// # Errors
+/// Those of [`View::get`].
+pub fn list(view: &View) -> Result<Vec<ModelSummary>> {
+    let names = Series::names(view, NodeKind::Model)?.into_iter();
+    let summaries = names.filter_map(|name| summary(view, name).transpose());
+    summaries.collect()
 }
 
 /// Lists the versions of one model, the one registered first first; empty when there is no such model.
@@ -87,7 +89,7 @@ pub fn list(view: &View) -> Vec<ModelSummary> {
 /// As [`show`].
 pub fn versions(view: &View, model: &Name) -> Result<Vec<ModelInfo>> {
     Series::new(NodeKind::Model, model.clone())
-        .versions(view)
+        .versions(view)?
         .into_iter()
         .map(|(node, state)| info(view, &node, state))
         .collect()
@@ -104,22 +106,24 @@ pub fn stage_holder(view: &View, model: &Name, stage: &Name) -> Result<Option<No
     holder(view, model, stage)
 }
 
-fn summary(view: &View, model: Name) -> Option<ModelSummary> {
+fn summary(view: &View, model: Name) -> Result<Option<ModelSummary>> {
     let series = Series::new(NodeKind::Model, model.clone());
-    let versions = series.versions(view);
-    let (newest, state) = versions.last()?;
-    let by_name = |family| {
-        let pointers = series.pointers(view, family).into_iter();
-        pointers.map(|(name, target, _)| (name, target)).collect()
+    let versions = series.versions(view)?;
+    let Some((newest, state)) = versions.last() else {
+        return Ok(None);
     };
-    Some(ModelSummary {
+    let by_name = |family| -> Result<_> {
+        let pointers = series.pointers(view, family)?.into_iter();
+        Ok(pointers.map(|(name, target, _)| (name, target)).collect())
+    };
+    Ok(Some(ModelSummary {
         model,
         versions: versions.len() as u64,
         latest: newest.clone(),
         registered: state.time,
-        stages: by_name("stage"),
-        aliases: by_name("alias"),
-    })
+        stages: by_name("stage")?,
+        aliases: by_name("alias")?,
+    }))
 }
 
 fn info(view: &View, node: &NodeRef, state: &RefState) -> Result<ModelInfo> {
@@ -129,7 +133,7 @@ fn info(view: &View, node: &NodeRef, state: &RefState) -> Result<ModelInfo> {
     let standing = standing(view, &policy, node, state.seq)?;
     let annotation = Annotation::of(view, node)?;
     let aliases = Series::new(NodeKind::Model, node.name().clone())
-        .pointers(view, "alias")
+        .pointers(view, "alias")?
         .into_iter()
         .filter(|(_, target, _)| target == node)
         .map(|(name, _, _)| name)

@@ -138,7 +138,7 @@ impl StagePolicy {
     /// # Errors
     /// [`ErrorKind::Incompatible`](mainstay_core::ErrorKind::Incompatible) when a newer format wrote it.
     pub fn of(view: &View, model: &Name) -> Result<Self> {
-        match refs::value(view, &refs::policy(model)?) {
+        match refs::value(view, &refs::policy(model)?)? {
             Some(value) => decode(value, Self::KIND),
             None => Ok(Self::default()),
         }

@@ -31,7 +31,7 @@ pub(crate) async fn pull(
     locator: &Locator,
     directory: &Path,
 ) -> Result<PullReport> {
-    let model = show(view, locator)?;
+    let model = view.read(|view| show(view, locator)).await?;
     check_free(directory).await?;
     let workshop = workshop(directory)?;
     let written = write(repo, &model.record.artifact.files, &workshop).await;

@@ -41,8 +41,8 @@ pub(crate) fn policy(model: &Name) -> Result<RefPath> {
     Series::new(NodeKind::Model, model.clone()).pointer("policy", &"stages".parse()?)
 }
 
-pub(crate) fn value<'v>(view: &'v View, path: &RefPath) -> Option<&'v Value> {
-    view.get(path)?.value.as_ref()
+pub(crate) fn value<'v>(view: &'v View, path: &RefPath) -> Result<Option<&'v Value>> {
+    Ok(view.get(path)?.and_then(|state| state.value.as_ref()))
 }
 
 /// Returns what a ref that was found holds.
@@ -55,13 +55,13 @@ pub(crate) fn held<'v>(path: &RefPath, state: &'v RefState) -> Result<&'v Value>
 
 /// Returns the state of a version that must exist.
 pub(crate) fn version<'v>(view: &'v View, version: &NodeRef) -> Result<&'v RefState> {
-    view.get(&version.ref_path())
+    view.get(&version.ref_path())?
         .ok_or_else(|| Error::not_found("model", version))
 }
 
 /// Follows a pointer; `None` when it is absent.
 pub(crate) fn target(view: &View, path: &RefPath) -> Result<Option<NodeRef>> {
-    match value(view, path) {
+    match value(view, path)? {
         None => Ok(None),
         Some(value) => match value.pointee() {
             Some(target) => Ok(Some(target)),
@@ -71,15 +71,15 @@ pub(crate) fn target(view: &View, path: &RefPath) -> Result<Option<NodeRef>> {
 }
 
 pub(crate) fn is_alias(view: &View, model: &Name, name: &Name) -> Result<bool> {
-    Ok(value(view, &of(model, Family::Alias, name)?).is_some())
+    Ok(value(view, &of(model, Family::Alias, name)?)?.is_some())
 }
 
 /// Expects a ref to be as the view shows it.
-pub(crate) fn unchanged(view: &View, path: &RefPath) -> Expectation {
-    match view.get(path) {
+pub(crate) fn unchanged(view: &View, path: &RefPath) -> Result<Expectation> {
+    Ok(match view.get(path)? {
         Some(state) => Expectation::Generation(state.generation),
         None => Expectation::Absent,
-    }
+    })
 }
 
 /// Refuses names that mean a version: `latest`, `1.2.0`, and beginnings of one, `1` or `1.2`.

@@ -47,7 +47,7 @@ const MAX_REASONS: usize = 256;
 pub(crate) async fn register(repo: &Repo, spec: ModelSpec) -> Result<Registered> {
     spec.check()?;
     // Before the bytes are stored, so that a mistyped reference costs nothing.
-    check_references(&repo.view().await?, &spec)?;
+    repo.read(|view| check_references(view, &spec)).await?;
     let artifact = ingest(repo, &spec.files).await?;
     let (committed, mut registered) = repo.transact(|view| plan(view, &spec, &artifact)).await?;
     registered.seq = committed.map_or(registered.seq, |committed| committed.seq);
@@ -72,7 +72,7 @@ fn plan(view: &View, spec: &ModelSpec, artifact: &Artifact) -> Result<Step<Regis
     let shelf = Shelf::of(view, &spec.model)?;
     let mut record = draft(view, spec, artifact, &shelf)?;
     if let Bump::Exact(version) = &spec.bump
-        && is_taken(view, &spec.model, version)
+        && is_taken(view, &spec.model, version)?
     {
         return Err(already_exists(version));
     }
@@ -120,11 +120,11 @@ impl<'v> Shelf<'v> {
         let prefix = format!("{}/{model}/version", NodeKind::Model);
         Ok(Self {
             versions: series
-                .versions(view)
+                .versions(view)?
                 .into_iter()
                 .map(read)
                 .collect::<Result<_>>()?,
-            ever: view.states_below(&prefix).count() as u64,
+            ever: view.states_below(&prefix)?.count() as u64,
         })
     }
 
@@ -249,7 +249,7 @@ fn place(
 
 /// Returns the first version from `version` on that was never used.
 fn free(view: &View, spec: &ModelSpec, mut version: Version) -> Result<Version> {
-    while is_taken(view, &spec.model, &version) {
+    while is_taken(view, &spec.model, &version)? {
         let next = Level::Major.next(&version);
         if next == version {
             return Err(Error::invalid("no higher version number is left"));
@@ -260,11 +260,12 @@ fn free(view: &View, spec: &ModelSpec, mut version: Version) -> Result<Version> 
 }
 
 /// Reports whether a version exists or existed: a deleted number is not used again.
-fn is_taken(view: &View, model: &Name, version: &Version) -> bool {
-    version_name(version).is_ok_and(|version| {
-        let node = NodeRef::new(NodeKind::Model, model.clone(), version);
-        view.state(&node.ref_path()).is_some()
-    })
+fn is_taken(view: &View, model: &Name, version: &Version) -> Result<bool> {
+    let Ok(version) = version_name(version) else {
+        return Ok(false);
+    };
+    let node = NodeRef::new(NodeKind::Model, model.clone(), version);
+    Ok(view.state(&node.ref_path())?.is_some())
 }
 
 fn already_exists(version: &Version) -> Error {

@@ -192,24 +192,25 @@ impl Registry {
     /// Finds a version in the newest view; see [`resolve`](fn@crate::resolve).
     #[instrument(skip_all, fields(model = %locator), err(level = "debug"))]
     pub async fn resolve(&self, locator: &Locator) -> Result<NodeRef> {
-        resolve(&self.repo.view().await?, locator)
+        self.repo.read(|view| resolve(view, locator)).await
     }
 
     /// Reads a version in the newest view; see [`show`](fn@crate::show).
     #[instrument(skip_all, fields(model = %locator), err(level = "debug"))]
     pub async fn show(&self, locator: &Locator) -> Result<ModelInfo> {
-        show(&self.repo.view().await?, locator)
+        self.repo.read(|view| show(view, locator)).await
     }
 
     /// Lists every model of the newest view; see [`list`](fn@crate::list).
     #[instrument(skip_all, err(level = "debug"))]
     pub async fn list(&self) -> Result<Vec<ModelSummary>> {
-        Ok(info::list(&self.repo.view().await?))
+        self.repo.read(info::list).await
     }
 
     /// Searches the newest view; see [`search`](mod@crate::search).
     #[instrument(skip_all, err(level = "debug"))]
     pub async fn search(&self, query: &str, page: &Page) -> Result<SearchPage> {
-        search::search(&self.repo.view().await?, query, page)
+        let search = |view: &View| search::search(view, query, page);
+        self.repo.read(search).await
     }
 }

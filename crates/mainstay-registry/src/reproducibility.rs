@@ -129,7 +129,7 @@ fn identity(environment: &Value) -> Result<Digest> {
 
 /// Returns what a reference holds.
 pub(crate) fn stored<'v>(view: &'v View, node: &NodeRef) -> Result<&'v Value> {
-    view.get(&node.ref_path())
+    view.get(&node.ref_path())?
         .and_then(|state| state.value.as_ref())
         .ok_or_else(|| Error::not_found(node.kind().as_str(), node))
 }

@@ -33,7 +33,7 @@ pub fn resolve(view: &View, locator: &Locator) -> Result<NodeRef> {
     let series = Series::new(NodeKind::Model, locator.name.clone());
     let found = match &locator.selector {
         Selector::Named(name) => named(view, &series, name)?,
-        Selector::Latest => series.versions(view).pop().map(|(node, _)| node),
+        Selector::Latest => series.versions(view)?.pop().map(|(node, _)| node),
         other => Some(series.resolve(view, other, &[])?.0),
     };
     found.ok_or_else(|| Error::not_found("model", locator))
@@ -48,13 +48,13 @@ pub fn resolve(view: &View, locator: &Locator) -> Result<NodeRef> {
 /// O(n) in the model's versions.
 pub fn resolve_req(view: &View, model: &Name, requirement: &VersionReq) -> Result<NodeRef> {
     let series = Series::new(NodeKind::Model, model.clone());
-    highest(view, &series, requirement)
+    highest(view, &series, requirement)?
         .ok_or_else(|| Error::not_found("model", model).context("requirement", requirement))
 }
 
 fn named(view: &View, series: &Series, name: &Name) -> Result<Option<NodeRef>> {
     let direct = series.node(name.clone());
-    if view.get(&direct.ref_path()).is_some() {
+    if view.get(&direct.ref_path())?.is_some() {
         return Ok(Some(direct));
     }
     if Version::parse(name.as_str()).is_ok() {
@@ -66,7 +66,10 @@ fn named(view: &View, series: &Series, name: &Name) -> Result<Option<NodeRef>> {
     if let Some(version) = in_stage(view, series, name)? {
         return Ok(Some(version));
     }
-    Ok(beginning(name).and_then(|requirement| highest(view, series, &requirement)))
+    match beginning(name) {
+        Some(requirement) => highest(view, series, &requirement),
+        None => Ok(None),
+    }
 }
 
 fn in_stage(view: &View, series: &Series, name: &Name) -> Result<Option<NodeRef>> {
@@ -76,7 +79,7 @@ fn in_stage(view: &View, series: &Series, name: &Name) -> Result<Option<NodeRef>
         Some(stage) if stage.exclusive => holder(view, series.name(), name),
         Some(_) => {
             let mut newest = None;
-            for (version, state) in series.versions(view) {
+            for (version, state) in series.versions(view)? {
                 let standing = standing(view, &policy, &version, state.seq)?;
                 if standing.stage == *name {
                     newest = newest.max(Some((standing.since, version)));
@@ -98,12 +101,11 @@ fn beginning(name: &Name) -> Option<VersionReq> {
         .flatten()
 }
 
-fn highest(view: &View, series: &Series, requirement: &VersionReq) -> Option<NodeRef> {
-    series
-        .versions(view)
-        .into_iter()
+fn highest(view: &View, series: &Series, requirement: &VersionReq) -> Result<Option<NodeRef>> {
+    let versions = series.versions(view)?.into_iter();
+    let highest = versions
         .filter_map(|(node, _)| Some((Version::parse(node.version().as_str()).ok()?, node)))
         .filter(|(version, _)| requirement.matches(version))
-        .max()
-        .map(|(_, node)| node)
+        .max();
+    Ok(highest.map(|(_, node)| node))
 }

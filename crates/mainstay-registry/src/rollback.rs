@@ -98,7 +98,7 @@ fn plan(
     history: &[RefChange],
 ) -> Result<Step<Planned>> {
     let known = history.first().map_or(0, |change| change.generation);
-    if view.state(path).map_or(0, |state| state.generation) != known {
+    if view.state(path)?.map_or(0, |state| state.generation) != known {
         return Ok(Step::Done(None));
     }
     let policy = StagePolicy::of(view, &spec.model)?;
@@ -111,8 +111,8 @@ fn plan(
     spec.incumbent
         .check("stage", &spec.stage, holder.as_ref())?;
     let previous = previous_holder(history, holder.as_ref(), |version| {
-        view.get(&version.ref_path()).is_some()
-    })
+        Ok(view.get(&version.ref_path())?.is_some())
+    })?
     .ok_or_else(|| {
         Error::not_found("previous holder", &spec.stage).context("model", &spec.model)
     })?;
@@ -138,8 +138,8 @@ fn plan(
 fn previous_holder(
     history: &[RefChange],
     holder: Option<&NodeRef>,
-    exists: impl Fn(&NodeRef) -> bool,
-) -> Option<NodeRef> {
+    exists: impl Fn(&NodeRef) -> Result<bool>,
+) -> Result<Option<NodeRef>> {
     let mut past: Vec<NodeRef> = Vec::new();
     for change in history.iter().rev() {
         let Some(version) = change.value.as_ref().and_then(Value::pointee) else {
@@ -150,7 +150,10 @@ fn previous_holder(
             None => past.push(version),
         }
     }
-    past.into_iter()
-        .rev()
-        .find(|version| Some(version) != holder && exists(version))
+    for version in past.into_iter().rev() {
+        if Some(&version) != holder && exists(&version)? {
+            return Ok(Some(version));
+        }
+    }
+    Ok(None)
 }

@@ -48,7 +48,7 @@ pub(crate) fn standing(
     registered: u64,
 ) -> Result<Standing> {
     let path = refs::of(version.name(), Family::Status, version.version())?;
-    let Some(state) = view.get(&path) else {
+    let Some(state) = view.get(&path)? else {
         return Ok(Standing {
             stage: policy.initial.clone(),
             since: registered,
@@ -94,14 +94,14 @@ impl Move<'_> {
             .is_some_and(|from| from.exclusive)
         {
             let path = refs::of(model, Family::Stage, &self.from.stage)?;
-            let expectation = refs::unchanged(view, &path);
+            let expectation = refs::unchanged(view, &path)?;
             transaction.delete(path, expectation);
         }
         let mut displaced = None;
         if self.to.exclusive {
             let path = refs::of(model, Family::Stage, &self.to.name)?;
             displaced = refs::target(view, &path)?.filter(|holder| holder != self.version);
-            let expectation = refs::unchanged(view, &path);
+            let expectation = refs::unchanged(view, &path)?;
             transaction.set(path, Value::pointer(self.version), expectation);
         }
         if let Some(holder) = &displaced {
@@ -137,7 +137,7 @@ fn set_status(
     transaction: &mut Transaction,
 ) -> Result<()> {
     let path = refs::of(version.name(), Family::Status, version.version())?;
-    let expectation = refs::unchanged(view, &path);
+    let expectation = refs::unchanged(view, &path)?;
     transaction.set(path, Value::new(Status::KIND, status)?, expectation);
     Ok(())
 }

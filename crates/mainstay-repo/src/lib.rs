@@ -36,7 +36,8 @@
 //!
 //! // A view is every ref as of one commit.
 //! let view = repo.view().await?;
-//! let held = view.get(&version).and_then(|state| state.value.as_ref()).unwrap();
+//! let held = view.read(|view| Ok(view.get(&version)?.cloned())).await?;
+//! let held = held.and_then(|state| state.value).unwrap();
 //! assert_eq!(held.record["auc"], 0.91);
 //! let blob = repo.blob(&held.blobs[0]).await?.unwrap();
 //! assert_eq!(blob.bytes().await?, "a few gigabytes");
@@ -44,7 +45,7 @@
 //! // The past stays readable.
 //! let changes: Vec<_> = repo.history(&version).try_collect().await?;
 //! assert_eq!((changes.len(), changes[0].reason.as_str()), (1, "first version"));
-//! assert_eq!(repo.view_at(0).await?.below("model").count(), 0);
+//! assert_eq!(repo.view_at(0).await?.below("model")?.count(), 0);
 //! # Ok::<(), mainstay_core::Error>(()) }).unwrap();
 //! ```
 //!

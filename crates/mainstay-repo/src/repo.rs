@@ -14,6 +14,7 @@ use crate::checkpoint::LastWritten;
 use crate::log::read::READ_AHEAD;
 use crate::log::{as_of, commit, read, walk};
 use crate::verify::{RepoStats, VerifyLevel, VerifyReport};
+use crate::view::Source;
 use crate::{
     CommitOutcome, Committed, LogEntry, RefChange, RepoOptions, Transaction, View, checkpoint,
     descriptor,
@@ -29,6 +30,7 @@ pub struct Repo {
 
 pub(crate) struct Inner {
     pub(crate) storage: Arc<dyn Storage>,
+    pub(crate) source: Arc<Source>,
     pub(crate) options: RepoOptions,
     pub(crate) blobs: BlobStore,
     /// Keeps the commits of this process from racing each other. Nothing relies on it.
@@ -72,11 +74,13 @@ impl Repo {
     #[instrument(skip_all, err(level = "debug"))]
     pub async fn open(storage: Arc<dyn Storage>, options: RepoOptions) -> Result<Self> {
         descriptor::check(&*storage).await?;
-        let base = checkpoint::newest(&*storage).await?;
+        let source = Arc::new(Source::new(Arc::clone(&storage)));
+        let base = checkpoint::newest(&source).await?;
         let head = read::catch_up(&*storage, base, u64::MAX, READ_AHEAD).await?;
         let inner = Inner {
             blobs: BlobStore::new(Arc::clone(&storage)),
             storage,
+            source,
             options,
             turn: Mutex::new(()),
             last_checkpoint: LastWritten::default(),
@@ -94,6 +98,15 @@ impl Repo {
     #[instrument(skip_all, err(level = "debug"))]
     pub async fn view(&self) -> Result<View> {
         self.inner.refresh().await
+    }
+
+    /// Runs a function of the newest view, loading what it needs; `f` may run several times.
+    ///
+    /// # Errors
+    /// Those of [`view`](Self::view) and [`View::read`].
+    #[instrument(skip_all, err(level = "debug"))]
+    pub async fn read<T>(&self, f: impl FnMut(&View) -> Result<T> + Send) -> Result<T> {
+        self.view().await?.read(f).await
     }
 
     /// Returns the newest view this process knows, without I/O.

@@ -25,7 +25,7 @@ use crate::{RefState, View};
 /// let series = Series::new(NodeKind::Data, "penguins".parse()?);
 /// let ada = Actor::new("ada")?;
 /// repo.transact(|view| {
-///     let version = series.numbered(series.next_number(view));
+///     let version = series.numbered(series.next_number(view)?);
 ///     let mut publish = Transaction::new(ada.clone(), "2007 and 2008");
 ///     publish
 ///         .set(version.ref_path(), Value::new("note", &"…")?, Expectation::Absent)
@@ -35,7 +35,8 @@ use crate::{RefState, View};
 /// .await?;
 ///
 /// let view = repo.view().await?;
-/// let (version, _) = series.resolve(&view, &Selector::Named("clean".parse()?), &["tag"])?;
+/// let clean = Selector::Named("clean".parse()?);
+/// let version = view.read(|view| Ok(series.resolve(view, &clean, &["tag"])?.0)).await?;
 /// assert_eq!(version.to_string(), "data:penguins@1");
 /// # Ok::<(), mainstay_core::Error>(()) }).unwrap();
 /// ```
@@ -55,17 +56,19 @@ impl Series {
     /// Lists the names of a kind that have at least one version, in order.
     ///
     /// Complexity: linear in the refs of the kind.
-    #[must_use]
-    pub fn names(view: &View, kind: NodeKind) -> Vec<Name> {
+    ///
+    /// # Errors
+    /// Those of [`View::below`], as for all that follows.
+    pub fn names(view: &View, kind: NodeKind) -> Result<Vec<Name>> {
         let mut names: Vec<Name> = Vec::new();
-        for (path, _) in view.below(kind.as_str()) {
+        for (path, _) in view.below(kind.as_str())? {
             if let Some(node) = NodeRef::from_ref_path(path)
                 && names.last() != Some(node.name())
             {
                 names.push(node.name().clone());
             }
         }
-        names
+        Ok(names)
     }
 
     /// Returns the name.
@@ -120,34 +123,35 @@ impl Series {
     /// name.
     ///
     /// Complexity: O(n log n) in the versions of the series.
-    #[must_use]
-    pub fn versions<'v>(&self, view: &'v View) -> Vec<(NodeRef, &'v RefState)> {
-        let mut versions: Vec<_> = self.unordered(view).collect();
+    pub fn versions<'v>(&self, view: &'v View) -> Result<Vec<(NodeRef, &'v RefState)>> {
+        let mut versions: Vec<_> = self.unordered(view)?.collect();
         versions.sort_by(|a, b| age(a).cmp(&age(b)));
-        versions
+        Ok(versions)
     }
 
     /// Lists the pointers of a family and what they point to, in name order.
-    #[must_use]
-    pub fn pointers<'v>(&self, view: &'v View, family: &str) -> Vec<(Name, NodeRef, &'v RefState)> {
-        view.below(&self.prefix(family))
-            .filter_map(|(path, state)| {
-                let pointer = last_of_four(path)?.parse().ok()?;
-                Some((pointer, state.value.as_ref()?.pointee()?, state))
-            })
-            .collect()
+    pub fn pointers<'v>(
+        &self,
+        view: &'v View,
+        family: &str,
+    ) -> Result<Vec<(Name, NodeRef, &'v RefState)>> {
+        let refs = view.below(&self.prefix(family))?;
+        let pointers = refs.filter_map(|(path, state)| {
+            let pointer = last_of_four(path)?.parse().ok()?;
+            Some((pointer, state.value.as_ref()?.pointee()?, state))
+        });
+        Ok(pointers.collect())
     }
 
     /// Returns the first number after all that versions of this series ever had, deleted ones
     /// included; 1 for the first.
     ///
     /// Complexity: linear in the versions of the series.
-    #[must_use]
-    pub fn next_number(&self, view: &View) -> u64 {
-        view.states_below(&self.prefix("version"))
-            .filter_map(|(path, _)| last_of_four(path)?.parse::<u64>().ok())
-            .max()
-            .map_or(1, |highest| highest.saturating_add(1))
+    pub fn next_number(&self, view: &View) -> Result<u64> {
+        let numbers = view
+            .states_below(&self.prefix("version"))?
+            .filter_map(|(path, _)| last_of_four(path)?.parse::<u64>().ok());
+        Ok(numbers.max().map_or(1, |highest| highest.saturating_add(1)))
     }
 
     /// Finds the version that `selector` means; a name is looked up as a version, then as a pointer
@@ -166,9 +170,9 @@ impl Series {
         families: &[&str],
     ) -> Result<(NodeRef, &'v RefState)> {
         let found = match selector {
-            Selector::Latest => self.unordered(view).max_by(|a, b| age(a).cmp(&age(b))),
+            Selector::Latest => self.unordered(view)?.max_by(|a, b| age(a).cmp(&age(b))),
             Selector::Digest(digest) => self
-                .unordered(view)
+                .unordered(view)?
                 .filter(|(_, state)| {
                     let value = state.value.as_ref();
                     value.is_some_and(|value| value.record_digest().is_ok_and(|d| d == *digest))
@@ -192,25 +196,28 @@ impl Series {
         families: &[&str],
     ) -> Result<Option<(NodeRef, &'v RefState)>> {
         let direct = self.node(name.clone());
-        if let Some(state) = view.get(&direct.ref_path()) {
+        if let Some(state) = view.get(&direct.ref_path())? {
             return Ok(Some((direct, state)));
         }
         for family in families {
             let path = self.pointer(family, name)?;
-            let Some(value) = view.get(&path).and_then(|state| state.value.as_ref()) else {
+            let Some(value) = view.get(&path)?.and_then(|state| state.value.as_ref()) else {
                 continue;
             };
             let target = value
                 .pointee()
                 .ok_or_else(|| Error::corrupt(path, "not a pointer"))?;
-            return Ok(view.get(&target.ref_path()).map(|state| (target, state)));
+            return Ok(view.get(&target.ref_path())?.map(|state| (target, state)));
         }
         Ok(None)
     }
 
-    fn unordered<'v>(&self, view: &'v View) -> impl Iterator<Item = (NodeRef, &'v RefState)> {
-        view.below(&self.prefix("version"))
-            .filter_map(|(path, state)| Some((NodeRef::from_ref_path(path)?, state)))
+    fn unordered<'v>(
+        &self,
+        view: &'v View,
+    ) -> Result<impl Iterator<Item = (NodeRef, &'v RefState)> + use<'v>> {
+        let refs = view.below(&self.prefix("version"))?;
+        Ok(refs.filter_map(|(path, state)| Some((NodeRef::from_ref_path(path)?, state))))
     }
 
     fn prefix(&self, family: &str) -> String {

@@ -137,7 +137,7 @@ impl<'v> Channel<'v> {
     /// Returns the unit that serves, and the log entry that made it so.
     pub(crate) fn current(&self) -> Result<Option<(NodeRef, u64)>> {
         let path = self.current_path()?;
-        let Some(state) = self.view.get(&path) else {
+        let Some(state) = self.view.get(&path)? else {
             return Ok(None);
         };
         Ok(pointee(&path, state)?.map(|unit| (unit, state.seq)))
@@ -155,28 +155,22 @@ impl<'v> Channel<'v> {
     }
 
     /// Lists the refs of the components that serve.
-    pub(crate) fn components(&self) -> Vec<RefPath> {
-        self.view
-            .below(&format!("channel/{}/component", self.name))
-            .map(|(path, _)| path.clone())
-            .collect()
+    pub(crate) fn components(&self) -> Result<Vec<RefPath>> {
+        let refs = self
+            .view
+            .below(&format!("channel/{}/component", self.name))?;
+        Ok(refs.map(|(path, _)| path.clone()).collect())
     }
 
     /// Names the rollouts, newest first.
-    pub(crate) fn rollout_nodes(&self) -> Vec<NodeRef> {
-        let mut nodes: Vec<NodeRef> = self
-            .rollouts()
-            .versions(self.view)
-            .into_iter()
-            .map(|(node, _)| node)
-            .collect();
-        nodes.reverse();
-        nodes
+    pub(crate) fn rollout_nodes(&self) -> Result<Vec<NodeRef>> {
+        let newest_first = self.rollouts().versions(self.view)?.into_iter().rev();
+        Ok(newest_first.map(|(node, _)| node).collect())
     }
 
     /// Reads the newest rollout.
     pub(crate) fn latest(&self) -> Result<Option<Rollout>> {
-        let newest = self.rollout_nodes().into_iter().next();
+        let newest = self.rollout_nodes()?.into_iter().next();
         newest.map(|node| self.rollout(node)).transpose()
     }
 
@@ -189,8 +183,8 @@ impl<'v> Channel<'v> {
     /// Reads the rollout that changed last: the newest, unless an older one was undone after it.
     pub(crate) fn last_changed(&self) -> Result<Rollout> {
         let mut last = self.expect_latest()?;
-        for node in self.rollout_nodes() {
-            let changed = self.view.get(&self.state_path(&node)?);
+        for node in self.rollout_nodes()? {
+            let changed = self.view.get(&self.state_path(&node)?)?;
             if changed.is_some_and(|state| state.seq > last.state_seq) {
                 last = self.rollout(node)?;
             }
@@ -200,7 +194,7 @@ impl<'v> Channel<'v> {
 
     /// Reads the rollout that brought the unit that serves.
     pub(crate) fn completed(&self) -> Result<Option<Rollout>> {
-        for node in self.rollout_nodes() {
+        for node in self.rollout_nodes()? {
             let rollout = self.rollout(node)?;
             if rollout.state.phase == crate::Phase::Completed {
                 return Ok(Some(rollout));
@@ -218,7 +212,7 @@ impl<'v> Channel<'v> {
             .map_err(|error| Error::corrupt(&node, "bad rollout").with_source(error))?;
         let state = record::read(self.view, &state_path, STATE_KIND)?
             .ok_or_else(|| missing(&state_path))?;
-        let state_seq = self.view.get(&state_path).map_or(0, |state| state.seq);
+        let state_seq = self.view.get(&state_path)?.map_or(0, |state| state.seq);
         Ok(Rollout {
             node,
             spec,

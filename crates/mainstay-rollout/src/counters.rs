@@ -25,7 +25,8 @@ use crate::{Router, TrafficArm, Window, WindowOrigin};
 /// # Units::new(repo.clone()).create(spec, Actor::new("ada")?, "").await?;
 /// # Rollouts::new(repo.clone()).put(&"prod".parse()?, &"support".parse()?, Actor::new("ada")?, "").await?;
 ///
-/// let router = Rollouts::router(&repo.view().await?, &"prod".parse()?)?;
+/// let prod = "prod".parse()?;
+/// let router = repo.read(|view| Rollouts::router(view, &prod)).await?;
 /// let counters = Counters::new(&router);
 /// let route = router.route("user-17");
 /// counters.record(route.arm, Outcome::Success);

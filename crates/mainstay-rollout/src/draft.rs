@@ -35,15 +35,17 @@ pub(crate) struct Draft {
 
 impl Draft {
     /// Writes a record where the view has what it has.
-    pub(crate) fn write(&mut self, view: &View, path: RefPath, value: Value) {
-        let expectation = as_in(view, &path);
+    pub(crate) fn write(&mut self, view: &View, path: RefPath, value: Value) -> Result<()> {
+        let expectation = as_in(view, &path)?;
         self.writes.push((path, Some(value), expectation));
+        Ok(())
     }
 
     /// Requires a ref to be as in the view.
-    pub(crate) fn check(&mut self, view: &View, path: RefPath) {
-        let expectation = as_in(view, &path);
+    pub(crate) fn check(&mut self, view: &View, path: RefPath) -> Result<()> {
+        let expectation = as_in(view, &path)?;
         self.checks.push((path, expectation));
+        Ok(())
     }
 
     /// Makes `channel` serve `unit`: the current unit, its components, the pointers that follow.
@@ -57,7 +59,7 @@ impl Draft {
         restore: &Pointers,
     ) -> Result<Pointers> {
         let mut wanted: Pointers = channel
-            .components()
+            .components()?
             .into_iter()
             .map(|path| (path, None))
             .collect();
@@ -65,7 +67,7 @@ impl Draft {
         for (slot, node) in &unit.components {
             wanted.insert(channel.component_path(slot)?, Some(node.clone()));
         }
-        self.check(channel.view, channel.config_path()?);
+        self.check(channel.view, channel.config_path()?)?;
         let config = channel.config()?;
         let mut following = follows(&config, unit)?;
         let still_followed = restore
@@ -86,12 +88,12 @@ impl Draft {
     fn point(&mut self, view: &View, wanted: Pointers) -> Result<Pointers> {
         let mut before = Pointers::new();
         for (pointer, to) in wanted {
-            let from = match view.state(&pointer) {
+            let from = match view.state(&pointer)? {
                 Some(state) => pointee(&pointer, state)?,
                 None => None,
             };
             before.insert(pointer.clone(), from.clone());
-            let expectation = as_in(view, &pointer);
+            let expectation = as_in(view, &pointer)?;
             if from == to {
                 self.checks.push((pointer, expectation));
                 continue;
@@ -135,10 +137,11 @@ impl fmt::Display for PointerMove {
 }
 
 /// Expects a ref to be as the view has it.
-fn as_in(view: &View, path: &RefPath) -> Expectation {
-    view.get(path).map_or(Expectation::Absent, |state| {
+fn as_in(view: &View, path: &RefPath) -> Result<Expectation> {
+    let held = view.get(path)?;
+    Ok(held.map_or(Expectation::Absent, |state| {
         Expectation::Generation(state.generation)
-    })
+    }))
 }
 
 /// Returns where each followed pointer goes when `unit` serves; slots the unit lacks are left alone.

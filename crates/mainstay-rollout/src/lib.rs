@@ -31,7 +31,7 @@
 //! // The second gets 10 % of the traffic and fails more often than the first.
 //! let plan = RolloutPlan::default().with_steps([1_000, 5_000]);
 //! rollouts.start(&prod, &"support@2".parse()?, &plan, ada.clone(), "new service").await?;
-//! let router = Rollouts::router(&repo.view().await?, &prod)?;
+//! let router = repo.read(|view| Rollouts::router(view, &prod)).await?;
 //! assert_eq!(router.route("user-17").unit, router.route("user-17").unit);
 //!
 //! let window = Window::new(Outcomes::new(900, 9)?, Outcomes::new(100, 15)?, Timestamp::UNIX_EPOCH);

@@ -43,7 +43,7 @@ pub(crate) fn read<T: DeserializeOwned>(
     path: &RefPath,
     kind: &str,
 ) -> Result<Option<T>> {
-    view.get(path)
+    view.get(path)?
         .and_then(|state| state.value.as_ref())
         .map(|value| decode(value, kind, path))
         .transpose()

@@ -236,12 +236,14 @@ impl Rollouts {
     }
 
     /// Lists the channels in `view` that serve something, in order.
-    #[must_use]
-    pub fn channels(view: &View) -> Vec<Name> {
-        configure::channels(view)
+    ///
+    /// # Errors
+    /// Those of [`View::get`].
+    pub fn channels(view: &View) -> Result<Vec<Name>> {
+        Ok(configure::channels(view)?
             .filter(|(_, last)| *last == "current")
             .filter_map(|(name, _)| name.parse().ok())
-            .collect()
+            .collect())
     }
 
     /// Tells how `channel` stands in `view`.

@@ -114,7 +114,7 @@ impl UnitSpec {
 impl Unit {
     /// Reads a unit.
     pub(crate) fn read(view: &View, node: &NodeRef) -> Result<Self> {
-        match view.get(&node.ref_path()) {
+        match view.get(&node.ref_path())? {
             Some(state) if node.kind() == NodeKind::Unit => Self::decode(node.clone(), state),
             _ => Err(Error::not_found("unit", node)),
         }

@@ -70,7 +70,7 @@ impl Units {
             .repo
             .transact(|view| {
                 check_exist(view, &spec)?;
-                if let Some((node, state)) = series.versions(view).pop()
+                if let Some((node, state)) = series.versions(view)?.pop()
                     && state.value.as_ref() == Some(&value)
                 {
                     let created = false;
@@ -80,7 +80,7 @@ impl Units {
                         created,
                     }));
                 }
-                let node = series.numbered(series.next_number(view));
+                let node = series.numbered(series.next_number(view)?);
                 let mut transaction = Transaction::new(actor.clone(), reason);
                 transaction.set(node.ref_path(), value.clone(), Expectation::Absent);
                 let created = true;
@@ -103,7 +103,7 @@ impl Units {
     /// As [`find`](Self::find).
     #[tracing::instrument(skip_all, fields(unit = %locator), err)]
     pub async fn get(&self, locator: &Locator) -> Result<Unit> {
-        Self::find(&self.repo.view().await?, locator)
+        self.repo.read(|view| Self::find(view, locator)).await
     }
 
     /// Finds the unit that `locator` means in `view`: a version number, a record digest or `latest`.
@@ -132,20 +132,22 @@ impl Units {
     }
 
     /// Lists the names of the units in `view`, in order.
-    #[must_use]
-    pub fn names(view: &View) -> Vec<Name> {
+    ///
+    /// # Errors
+    /// Those of [`View::get`].
+    pub fn names(view: &View) -> Result<Vec<Name>> {
         Series::names(view, NodeKind::Unit)
     }
 
     /// Lists the versions of a unit in `view`, oldest first.
-    pub fn versions<'v>(
-        view: &'v View,
-        name: &Name,
-    ) -> impl Iterator<Item = Result<Unit>> + use<'v> {
-        series(name)
-            .versions(view)
-            .into_iter()
+    ///
+    /// # Errors
+    /// As [`find`](Self::find), for any of them.
+    pub fn versions(view: &View, name: &Name) -> Result<Vec<Unit>> {
+        let versions = series(name).versions(view)?.into_iter();
+        versions
             .map(|(node, state)| Unit::decode(node, state))
+            .collect()
     }
 }
 
@@ -154,15 +156,13 @@ fn series(name: &Name) -> Series {
 }
 
 fn check_exist(view: &View, spec: &UnitSpec) -> Result<()> {
-    let missing = spec
-        .components
-        .iter()
-        .find(|(_, node)| node.kind() != NodeKind::Code && view.get(&node.ref_path()).is_none());
-    match missing {
-        Some((slot, node)) => Err(Error::not_found(node.kind().as_str(), node)
-            .operation("create unit")
-            .context("slot", slot)
-            .context("unit", &spec.name)),
-        None => Ok(()),
+    for (slot, node) in &spec.components {
+        if node.kind() != NodeKind::Code && view.get(&node.ref_path())?.is_none() {
+            return Err(Error::not_found(node.kind().as_str(), node)
+                .operation("create unit")
+                .context("slot", slot)
+                .context("unit", &spec.name));
+        }
     }
+    Ok(())
 }

@@ -49,7 +49,7 @@ impl Workspace {
     /// # Errors
     /// Those of the storage.
     pub async fn graph(&self) -> Result<Graph> {
-        Ok(Graph::from_view(&self.repo().view().await?))
+        self.repo().read(Graph::from_view).await
     }
 }
 

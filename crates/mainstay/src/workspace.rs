@@ -111,7 +111,7 @@ impl Workspace {
     /// # Errors
     /// As [`resolve`].
     pub async fn resolve(&self, locator: &Locator) -> Result<NodeRef> {
-        resolve(&self.repo.view().await?, locator)
+        self.repo.read(|view| resolve(view, locator)).await
     }
 }
 
@@ -152,7 +152,7 @@ fn served(view: &View, locator: &Locator) -> Result<NodeRef> {
         return Err(Error::invalid("a channel has no versions").context("reference", locator));
     }
     let current = RefPath::new(&format!("channel/{}/current", locator.name))?;
-    let held = view.get(&current).and_then(|state| state.value.as_ref());
+    let held = view.get(&current)?.and_then(|state| state.value.as_ref());
     held.and_then(Value::pointee)
         .ok_or_else(|| Error::not_found("channel", &locator.name))
 }
@@ -163,7 +163,7 @@ fn pinned(view: &View, kind: NodeKind, locator: &Locator) -> Result<NodeRef> {
         return Err(Error::invalid("name one version of this kind").context("reference", locator));
     };
     let node = NodeRef::new(kind, locator.name.clone(), version.clone());
-    if kind == NodeKind::Code || view.get(&node.ref_path()).is_some() {
+    if kind == NodeKind::Code || view.get(&node.ref_path())?.is_some() {
         Ok(node)
     } else {
         Err(Error::not_found(kind.as_str(), node))

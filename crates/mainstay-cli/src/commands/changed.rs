@@ -1,5 +1,6 @@
 //! `mainstay changed`
 
+use crate::commands::resolve;
 use std::io::{self, Write};
 
 use anstyle::Style;
@@ -35,11 +36,12 @@ impl Changed {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let workspace = global.open().await?;
         let view = workspace.repo().view().await?;
-        let find = |mut locator: Locator| {
+        let find = async |mut locator: Locator| {
             locator.kind.get_or_insert(NodeKind::Unit);
-            mainstay::resolve(&view, &locator)
+            resolve(&view, &locator).await
         };
-        let change = workspace.changed(&find(self.a)?, &find(self.b)?).await?;
+        let (a, b) = (find(self.a).await?, find(self.b).await?);
+        let change = workspace.changed(&a, &b).await?;
         global.output().result(&change, |out| write(&change, out))?;
         Ok(Answer::Yes)
     }

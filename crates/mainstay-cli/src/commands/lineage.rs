@@ -1,5 +1,6 @@
 //! `mainstay lineage`
 
+use mainstay::repo::View;
 use std::fmt;
 
 use clap::{Args, Subcommand, ValueEnum};
@@ -118,8 +119,11 @@ impl Lineage {
 impl Walk {
     async fn start(&self, global: &Global) -> Result<(Graph, NodeRef)> {
         let view = global.open().await?.repo().view().await?;
-        let node = mainstay::resolve(&view, &self.reference)?;
-        Ok((Graph::from_view(&view), node))
+        let start = |view: &View| {
+            let node = mainstay::resolve(view, &self.reference)?;
+            Ok((Graph::from_view(view)?, node))
+        };
+        view.read(start).await
     }
 
     fn options(&self) -> WalkOptions {

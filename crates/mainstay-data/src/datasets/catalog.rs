@@ -12,7 +12,7 @@ use crate::manifest::VersionRecord;
 use crate::{DatasetInfo, VersionInfo};
 
 pub(super) fn list(view: &View) -> Result<Vec<DatasetInfo>> {
-    Series::names(view, NodeKind::Data)
+    Series::names(view, NodeKind::Data)?
         .into_iter()
         .filter_map(|dataset| dataset_info(view, dataset).transpose())
         .collect()
@@ -20,12 +20,12 @@ pub(super) fn list(view: &View) -> Result<Vec<DatasetInfo>> {
 
 fn dataset_info(view: &View, dataset: Name) -> Result<Option<DatasetInfo>> {
     let series = Series::new(NodeKind::Data, dataset.clone());
-    let versions = series.versions(view);
+    let versions = series.versions(view)?;
     let Some((latest, state)) = versions.last() else {
         return Ok(None);
     };
     let record = VersionRecord::of(state).map_err(|error| error.context("data", latest))?;
-    let tags = series.pointers(view, FAMILY);
+    let tags = series.pointers(view, FAMILY)?;
     Ok(Some(DatasetInfo {
         dataset,
         versions: versions.len() as u64,
@@ -37,33 +37,45 @@ fn dataset_info(view: &View, dataset: Name) -> Result<Option<DatasetInfo>> {
     }))
 }
 
-pub(super) async fn log(repo: &Repo, view: &View, dataset: &Name) -> Result<Vec<VersionInfo>> {
+pub(super) async fn log(repo: &Repo, dataset: &Name) -> Result<Vec<VersionInfo>> {
     let series = Series::new(NodeKind::Data, dataset.clone());
-    let versions = series.versions(view);
+    let versions = repo.read(|view| {
+        let mut tags = tags_by_version(view, &series)?;
+        let versions = series.versions(view)?.into_iter();
+        let tagged = versions.map(|(node, state)| {
+            let tags = tags.remove(&node).unwrap_or_default();
+            (node, state.clone(), tags)
+        });
+        Ok(tagged.collect::<Vec<_>>())
+    });
+    let versions = versions.await?;
     if versions.is_empty() {
         return Err(Error::not_found("data", dataset));
     }
-    let mut tags = tags_by_version(view, &series);
     let mut infos = Vec::with_capacity(versions.len());
-    for (node, state) in versions {
-        let tags = tags.remove(&node).unwrap_or_default();
-        infos.push(version_info(repo, &node, state, tags).await?);
+    for (node, state, tags) in versions {
+        infos.push(version_info(repo, &node, &state, tags).await?);
     }
     Ok(infos)
 }
 
-pub(super) async fn show(repo: &Repo, view: &View, node: &NodeRef) -> Result<VersionInfo> {
-    let state = version_state(view, node)?;
-    let mut tags = tags_by_version(view, &series_of(node)?);
-    version_info(repo, node, state, tags.remove(node).unwrap_or_default()).await
+pub(super) async fn show(repo: &Repo, node: &NodeRef) -> Result<VersionInfo> {
+    let series = series_of(node)?;
+    let version = repo.read(|view| {
+        let mut tags = tags_by_version(view, &series)?;
+        let state = version_state(view, node)?.clone();
+        Ok((state, tags.remove(node).unwrap_or_default()))
+    });
+    let (state, tags) = version.await?;
+    version_info(repo, node, &state, tags).await
 }
 
-fn tags_by_version(view: &View, series: &Series) -> BTreeMap<NodeRef, Vec<Name>> {
+fn tags_by_version(view: &View, series: &Series) -> Result<BTreeMap<NodeRef, Vec<Name>>> {
     let mut tags: BTreeMap<NodeRef, Vec<Name>> = BTreeMap::new();
-    for (tag, node, _) in series.pointers(view, FAMILY) {
+    for (tag, node, _) in series.pointers(view, FAMILY)? {
         tags.entry(node).or_default().push(tag);
     }
-    tags
+    Ok(tags)
 }
 
 async fn version_info(

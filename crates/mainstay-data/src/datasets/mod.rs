@@ -78,7 +78,7 @@ impl Datasets {
     /// As [`resolve_in`](Self::resolve_in).
     #[instrument(skip_all, fields(%locator), err)]
     pub async fn resolve(&self, locator: &Locator) -> Result<NodeRef> {
-        Self::resolve_in(&self.repo.view().await?, locator)
+        self.repo.read(|view| Self::resolve_in(view, locator)).await
     }
 
     /// Finds the version that `locator` means in `view`: by number, tag, `latest`, or the digest of the
@@ -141,13 +141,13 @@ impl Datasets {
     /// [`NotFound`](mainstay_core::ErrorKind::NotFound) when there is no such version.
     #[instrument(skip_all, fields(%node), err)]
     pub async fn show(&self, node: &NodeRef) -> Result<VersionInfo> {
-        catalog::show(&self.repo, &self.repo.view().await?, node).await
+        catalog::show(&self.repo, node).await
     }
 
     /// Lists the datasets, in name order.
     #[instrument(skip_all, err)]
     pub async fn list(&self) -> Result<Vec<DatasetInfo>> {
-        catalog::list(&self.repo.view().await?)
+        self.repo.read(catalog::list).await
     }
 
     /// Lists the versions of a dataset, oldest first.
@@ -158,7 +158,7 @@ impl Datasets {
     /// Complexity: one read of the log for each version.
     #[instrument(skip_all, fields(%dataset), err)]
     pub async fn log(&self, dataset: &Name) -> Result<Vec<VersionInfo>> {
-        catalog::log(&self.repo, &self.repo.view().await?, dataset).await
+        catalog::log(&self.repo, dataset).await
     }
 
     /// Points a tag to a version. A tag never moves; setting it to the version it has changes nothing.
@@ -205,8 +205,8 @@ impl Datasets {
     }
 
     async fn load(&self, view: &View, node: &NodeRef) -> Result<Manifest> {
-        let record = VersionRecord::of(version_state(view, node)?)
-            .map_err(|error| error.context("data", node))?;
+        let record = view.read(|view| VersionRecord::of(version_state(view, node)?));
+        let record = record.await.map_err(|error| error.context("data", node))?;
         let blob = read::blob(&self.repo, &record.snapshot).await?;
         Manifest::from_slice(&blob.bytes().await?).map_err(|error| error.context("data", node))
     }
@@ -225,7 +225,7 @@ fn series_of(node: &NodeRef) -> Result<Series> {
 
 fn version_state<'v>(view: &'v View, node: &NodeRef) -> Result<&'v RefState> {
     series_of(node)?;
-    view.get(&node.ref_path())
+    view.get(&node.ref_path())?
         .ok_or_else(|| Error::not_found("data", node))
 }
 

@@ -117,14 +117,14 @@ fn plan(
 ) -> Result<Step<(NodeRef, bool)>> {
     check_parents(view, &value.edges)?;
     let mut transaction = Transaction::new(spec.actor.clone(), spec.reason.clone());
-    let versions = series.versions(view);
+    let versions = series.versions(view)?;
     let same = versions
         .last()
         .filter(|(_, state)| state.value.as_ref() == Some(value));
     let (node, reused) = if let Some((node, _)) = same {
         (node.clone(), true)
     } else {
-        let node = series.numbered(series.next_number(view));
+        let node = series.numbered(series.next_number(view)?);
         transaction.set(node.ref_path(), value.clone(), Expectation::Absent);
         (node, false)
     };
@@ -142,14 +142,13 @@ fn plan(
 
 /// Checks that every dataset version an edge names exists.
 fn check_parents(view: &View, edges: &[Edge]) -> Result<()> {
-    let missing = edges
-        .iter()
-        .map(|edge| &edge.to)
-        .find(|to| to.kind() == NodeKind::Data && view.get(&to.ref_path()).is_none());
-    match missing {
-        Some(parent) => Err(Error::not_found("data", parent)),
-        None => Ok(()),
+    let parents = edges.iter().map(|edge| &edge.to);
+    for parent in parents.filter(|to| to.kind() == NodeKind::Data) {
+        if view.get(&parent.ref_path())?.is_none() {
+            return Err(Error::not_found("data", parent));
+        }
     }
+    Ok(())
 }
 
 fn report(

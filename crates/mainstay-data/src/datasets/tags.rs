@@ -18,7 +18,7 @@ pub(super) fn resolve(view: &View, locator: &Locator) -> Result<NodeRef> {
     let series = Series::new(NodeKind::Data, locator.name.clone());
     // A snapshot is pinned by the digest of its manifest, which the ref's record names.
     if let Selector::Digest(digest) = &locator.selector {
-        for (node, state) in series.versions(view).into_iter().rev() {
+        for (node, state) in series.versions(view)?.into_iter().rev() {
             if VersionRecord::of(state)?.snapshot == *digest {
                 return Ok(node);
             }
@@ -52,7 +52,7 @@ pub(super) fn set_tag(
     node: &NodeRef,
 ) -> Result<bool> {
     let path = series.pointer(FAMILY, tag)?;
-    let Some(state) = view.get(&path) else {
+    let Some(state) = view.get(&path)? else {
         transaction.set(path, Value::pointer(node), Expectation::Absent);
         return Ok(true);
     };

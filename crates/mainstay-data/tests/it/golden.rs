@@ -46,7 +46,7 @@ async fn the_penguins_have_the_manifest_and_record_of_format_1() {
     let manifest = datasets.manifest(&report.node).await.unwrap();
     check("penguins.manifest.json", &canon::to_vec(&manifest).unwrap());
     let view = repo.view().await.unwrap();
-    let state = view.get(&report.node.ref_path()).unwrap();
+    let state = view.get(&report.node.ref_path()).unwrap().unwrap();
     check("penguins.value.json", &canon::to_vec(&state.value).unwrap());
     assert_eq!(canon::digest(&manifest).unwrap(), report.snapshot);
 }

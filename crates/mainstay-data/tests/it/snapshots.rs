@@ -274,6 +274,7 @@ async fn the_ref_names_every_blob_and_edge() {
     let value = view
         .get(&report.node.ref_path())
         .unwrap()
+        .unwrap()
         .value
         .clone()
         .unwrap();

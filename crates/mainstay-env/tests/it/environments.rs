@@ -93,7 +93,7 @@ async fn versions_are_found_by_number_identity_and_latest() {
         (latest.digest, latest.manifest),
         (second.digest().unwrap(), second)
     );
-    let listed: Vec<_> = Environments::list(&view).collect();
+    let listed = Environments::list(&view).unwrap();
     assert_eq!((listed.len(), listed[0].versions), (1, 2));
 
     for (text, kind) in [

@@ -37,8 +37,12 @@ pub(super) async fn between(
     b: &NodeRef,
     components: &[Component],
 ) -> Result<(Vec<Event>, u64)> {
-    let seq = |node: &NodeRef| view.get(&node.ref_path()).map_or(0, |state| state.seq);
-    let (from, to) = (seq(a).min(seq(b)), seq(a).max(seq(b)));
+    let span = view.read(|view| {
+        let (a, b) = (view.get(&a.ref_path())?, view.get(&b.ref_path())?);
+        let [a, b] = [a, b].map(|state| state.map_or(0, |state| state.seq));
+        Ok((a.min(b), a.max(b)))
+    });
+    let (from, to) = span.await?;
     let concern = Concern::of(a, b, components);
     let mut events = VecDeque::new();
     let mut omitted = 0;

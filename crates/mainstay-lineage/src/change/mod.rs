@@ -107,13 +107,16 @@ async fn compare(
             .context("a", a)
             .context("b", b));
     }
-    for node in [a, b] {
-        if value(view, node).is_none() {
-            return Err(Error::not_found(node.kind().as_str(), node));
+    let pairs = view.read(|view| {
+        for node in [a, b] {
+            if value(view, node)?.is_none() {
+                return Err(Error::not_found(node.kind().as_str(), node));
+            }
         }
-    }
+        all_pairs(view, a, b)
+    });
     let mut found = Vec::new();
-    for pair in all_pairs(view, a, b) {
+    for pair in pairs.await? {
         found.push(component(view, pair, describers).await?);
     }
     found.sort_by_cached_key(|part| {
@@ -129,8 +132,8 @@ async fn compare(
 }
 
 /// Pairs the parts of both, and the inputs of those that changed.
-fn all_pairs(view: &View, a: &NodeRef, b: &NodeRef) -> Vec<Pair> {
-    let mut top = pairs(view, Some(a), Some(b), EdgeKind::Contains, None);
+fn all_pairs(view: &View, a: &NodeRef, b: &NodeRef) -> Result<Vec<Pair>> {
+    let mut top = pairs(view, Some(a), Some(b), EdgeKind::Contains, None)?;
     if top.is_empty() {
         top.push(Pair {
             slot: a.kind().to_string(),
@@ -144,7 +147,7 @@ fn all_pairs(view: &View, a: &NodeRef, b: &NodeRef) -> Vec<Pair> {
     for pair in top {
         let inputs = match (&pair.a, &pair.b) {
             (Some(a), Some(b)) if a != b => {
-                pairs(view, Some(a), Some(b), EdgeKind::Used, Some(&pair.slot))
+                pairs(view, Some(a), Some(b), EdgeKind::Used, Some(&pair.slot))?
             }
             _ => Vec::new(),
         };
@@ -155,7 +158,7 @@ fn all_pairs(view: &View, a: &NodeRef, b: &NodeRef) -> Vec<Pair> {
                 .filter(|input| input.a != input.b && said.insert(input.ends())),
         );
     }
-    all
+    Ok(all)
 }
 
 async fn component(view: &View, pair: Pair, describers: &Describers) -> Result<Component> {
@@ -163,7 +166,10 @@ async fn component(view: &View, pair: Pair, describers: &Describers) -> Result<C
         (Some(a), Some(b)) if a == b => Description::unchanged(),
         (Some(a), Some(b)) => match describers.describe(a, b).await? {
             Some(description) => description,
-            None => describe::records(a, value(view, a), b, value(view, b))?,
+            None => {
+                view.read(|view| describe::records(a, value(view, a)?, b, value(view, b)?))
+                    .await?
+            }
         },
         (None, Some(_)) => Description::new("added", Severity::High),
         (Some(_), None) => Description::new("removed", Severity::High),
@@ -194,6 +200,7 @@ fn telling(kind: NodeKind) -> u8 {
     }
 }
 
-fn value<'v>(view: &'v View, node: &NodeRef) -> Option<&'v Value> {
-    view.get(&node.ref_path())?.value.as_ref()
+fn value<'v>(view: &'v View, node: &NodeRef) -> Result<Option<&'v Value>> {
+    let state = view.get(&node.ref_path())?;
+    Ok(state.and_then(|state| state.value.as_ref()))
 }

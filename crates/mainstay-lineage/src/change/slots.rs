@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mainstay_core::{EdgeKind, NodeRef};
+use mainstay_core::{EdgeKind, NodeRef, Result};
 use mainstay_repo::View;
 
 use super::value;
@@ -32,8 +32,8 @@ pub(super) fn pairs(
     b: Option<&NodeRef>,
     kind: EdgeKind,
     within: Option<&str>,
-) -> Vec<Pair> {
-    let [mut left, mut right] = [a, b].map(|node| slots(view, node, kind));
+) -> Result<Vec<Pair>> {
+    let (mut left, mut right) = (slots(view, a, kind)?, slots(view, b, kind)?);
     let names: BTreeSet<String> = left.keys().chain(right.keys()).cloned().collect();
     let mut pairs = Vec::new();
     for name in names {
@@ -49,14 +49,20 @@ pub(super) fn pairs(
             b,
         }));
     }
-    pairs
+    Ok(pairs)
 }
 
-fn slots(view: &View, node: Option<&NodeRef>, kind: EdgeKind) -> BTreeMap<String, Vec<NodeRef>> {
+fn slots(
+    view: &View,
+    node: Option<&NodeRef>,
+    kind: EdgeKind,
+) -> Result<BTreeMap<String, Vec<NodeRef>>> {
     let mut slots: BTreeMap<String, Vec<NodeRef>> = BTreeMap::new();
-    let edges = node
-        .and_then(|node| value(view, node))
-        .map_or(&[][..], |value| &value.edges);
+    let held = match node {
+        Some(node) => value(view, node)?,
+        None => None,
+    };
+    let edges = held.map_or(&[][..], |value| &value.edges);
     for edge in edges.iter().filter(|edge| edge.kind == kind) {
         let slot = match &edge.role {
             Some(role) => role.to_string(),
@@ -64,7 +70,7 @@ fn slots(view: &View, node: Option<&NodeRef>, kind: EdgeKind) -> BTreeMap<String
         };
         slots.entry(slot).or_default().push(edge.to.clone());
     }
-    slots
+    Ok(slots)
 }
 
 type Ends = (Option<NodeRef>, Option<NodeRef>);

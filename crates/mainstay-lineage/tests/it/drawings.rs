@@ -8,7 +8,7 @@ use crate::fixture::{Fixture, node};
 async fn a_tree_shows_parts_with_their_roles_and_nothing_twice() {
     let fixture = Fixture::penguins().await;
     fixture.delete("data:penguins@1").await;
-    let graph = Graph::from_view(&fixture.view().await);
+    let graph = Graph::from_view(&fixture.view().await).unwrap();
     let all = WalkOptions::default();
     let tree = graph.tree(&node("unit:penguins@2"), Direction::Up, &all);
     assert_eq!(
@@ -56,7 +56,7 @@ async fn a_tree_says_where_it_was_cut_and_what_was_drawn_before() {
             &["derived_from - data:a@1", "used - data:c@1"],
         )
         .await;
-    let graph = Graph::from_view(&fixture.view().await);
+    let graph = Graph::from_view(&fixture.view().await).unwrap();
     let all = WalkOptions::default();
     let tree = graph.tree(&node("data:a@1"), Direction::Up, &all).unwrap();
     assert_eq!(
@@ -91,7 +91,7 @@ async fn a_long_chain_is_cut_and_not_overflowed() {
             }
         })
         .await;
-    let graph = Graph::from_view(&fixture.view().await);
+    let graph = Graph::from_view(&fixture.view().await).unwrap();
     let all = WalkOptions::default();
     let start = node("data:n@0");
     assert_eq!(graph.ancestors(&start, &all).unwrap().reached.len(), 2_000);
@@ -113,7 +113,7 @@ async fn dot_and_mermaid_say_the_same() {
             ],
         )
         .await;
-    let graph = Graph::from_view(&fixture.view().await);
+    let graph = Graph::from_view(&fixture.view().await).unwrap();
     assert_eq!(
         graph.to_dot(),
         r#"digraph lineage {

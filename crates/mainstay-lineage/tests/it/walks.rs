@@ -15,7 +15,7 @@ fn told(walk: &Walk) -> Vec<String> {
 #[tokio::test]
 async fn ancestors_come_nearest_first_by_a_shortest_way() {
     let fixture = Fixture::penguins().await;
-    let graph = Graph::from_view(&fixture.view().await);
+    let graph = Graph::from_view(&fixture.view().await).unwrap();
     let all = WalkOptions::default();
     let walk = graph.ancestors(&node("unit:penguins@2"), &all).unwrap();
     assert_eq!(
@@ -57,7 +57,7 @@ async fn ancestors_come_nearest_first_by_a_shortest_way() {
 #[tokio::test]
 async fn depth_and_kinds_of_edges_bound_a_walk() {
     let fixture = Fixture::penguins().await;
-    let graph = Graph::from_view(&fixture.view().await);
+    let graph = Graph::from_view(&fixture.view().await).unwrap();
     let near = WalkOptions::default().with_max_depth(1);
     let walk = graph.descendants(&node("data:penguins@1"), &near).unwrap();
     assert_eq!(told(&walk), ["1 model:species@1.0.0", "1 unit:penguins@1"]);
@@ -76,7 +76,7 @@ async fn depth_and_kinds_of_edges_bound_a_walk() {
 #[tokio::test]
 async fn impact_names_what_is_in_use() {
     let fixture = Fixture::penguins().await;
-    let graph = Graph::from_view(&fixture.view().await);
+    let graph = Graph::from_view(&fixture.view().await).unwrap();
     let all = WalkOptions::default();
     let impact = graph.impact(&node("data:penguins@1"), &all).unwrap();
     assert_eq!(
@@ -106,7 +106,7 @@ async fn impact_names_what_is_in_use() {
 async fn what_is_not_there_is_marked() {
     let fixture = Fixture::penguins().await;
     fixture.delete("prompt:explain@1").await;
-    let graph = Graph::from_view(&fixture.view().await);
+    let graph = Graph::from_view(&fixture.view().await).unwrap();
     for (reference, presence) in [
         ("data:penguins@1", Some(Presence::Present)),
         ("prompt:explain@1", Some(Presence::Deleted)),
@@ -125,7 +125,7 @@ async fn what_is_not_there_is_marked() {
 #[tokio::test]
 async fn the_surroundings_leave_out_what_has_nothing_to_do_with_it() {
     let fixture = Fixture::penguins().await;
-    let graph = Graph::from_view(&fixture.view().await);
+    let graph = Graph::from_view(&fixture.view().await).unwrap();
     let around = graph
         .around(&node("model:species@1.0.0"), &WalkOptions::default())
         .unwrap();
@@ -181,7 +181,7 @@ proptest! {
                 let to: Vec<&str> = to.iter().map(String::as_str).collect();
                 fixture.add(&format!("data:n{from}@1"), json!({}), &to).await;
             }
-            Graph::from_view(&fixture.view().await)
+            Graph::from_view(&fixture.view().await).unwrap()
         });
         let id = |node: &NodeRef| node.name().as_str()[1..].parse::<u8>().unwrap();
         let start_node = node(&format!("data:n{start}@1"));

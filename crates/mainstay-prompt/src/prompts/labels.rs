@@ -64,7 +64,7 @@ impl Prompts {
         let (_, node) = self
             .repo
             .transact(|view| {
-                let current = view.get(&path);
+                let current = view.get(&path)?;
                 expected.check(label, current)?;
                 let (node, _) = lookup(view, &target)?;
                 if current.and_then(pointee).as_ref() == Some(&node) {
@@ -96,7 +96,7 @@ impl Prompts {
         let (_, node) = self
             .repo
             .transact(|view| {
-                let current = view.get(&path);
+                let current = view.get(&path)?;
                 expected.check(label, current)?;
                 let node = current
                     .and_then(pointee)
@@ -110,13 +110,12 @@ impl Prompts {
     }
 
     /// Lists the labels of `name` in `view` with the version of each, in label order.
-    #[must_use]
-    pub fn labels(view: &mainstay_repo::View, name: &Name) -> Vec<(Name, NodeRef)> {
-        series(name)
-            .pointers(view, LABEL)
-            .into_iter()
-            .map(|(label, node, _)| (label, node))
-            .collect()
+    ///
+    /// # Errors
+    /// Those of [`View::get`](mainstay_repo::View::get).
+    pub fn labels(view: &mainstay_repo::View, name: &Name) -> Result<Vec<(Name, NodeRef)>> {
+        let labels = series(name).pointers(view, LABEL)?.into_iter();
+        Ok(labels.map(|(label, node, _)| (label, node)).collect())
     }
 
     /// Walks the changes of a label, newest first; empty when it never existed.

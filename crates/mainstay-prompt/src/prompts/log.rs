@@ -1,7 +1,7 @@
 //! Listing prompts and their versions.
 
-use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
 use mainstay_core::{Actor, Digest, Error, Name, NodeKind, NodeRef, Result, Timestamp};
 use mainstay_repo::{RefChange, Series, Value, View};
 
@@ -42,21 +42,26 @@ pub struct LogLine {
 }
 
 impl Prompts {
-    /// Iterates over the prompts of `view` in name order.
-    pub fn list(view: &View) -> impl Iterator<Item = PromptSummary> {
-        Series::names(view, NodeKind::Prompt)
-            .into_iter()
-            .filter_map(|name| {
-                let versions = series(&name).versions(view);
-                let (latest, state) = versions.last()?;
-                Some(PromptSummary {
-                    latest: latest.clone(),
-                    published_at: state.time,
-                    versions: versions.len(),
-                    labels: Self::labels(view, &name),
-                    name,
-                })
-            })
+    /// Lists the prompts of `view` in name order.
+    ///
+    /// # Errors
+    /// Those of [`View::get`].
+    pub fn list(view: &View) -> Result<Vec<PromptSummary>> {
+        let mut prompts = Vec::new();
+        for name in Series::names(view, NodeKind::Prompt)? {
+            let versions = series(&name).versions(view)?;
+            let Some((latest, state)) = versions.last() else {
+                continue;
+            };
+            prompts.push(PromptSummary {
+                latest: latest.clone(),
+                published_at: state.time,
+                versions: versions.len(),
+                labels: Self::labels(view, &name)?,
+                name,
+            });
+        }
+        Ok(prompts)
     }
 
     /// Walks the versions of `name` in `view`, newest first; empty when there is no such prompt.
@@ -64,26 +69,33 @@ impl Prompts {
     /// The stream yields errors of the repository, and
     /// [`ErrorKind::Corrupt`](mainstay_core::ErrorKind::Corrupt) for a damaged version.
     pub fn log(&self, view: &View, name: &Name) -> BoxStream<'static, Result<LogLine>> {
-        let labels = Self::labels(view, name);
-        let versions: Vec<(NodeRef, Option<Value>)> = series(name)
-            .versions(view)
-            .into_iter()
-            .rev()
-            .map(|(node, state)| (node, state.value.clone()))
-            .collect();
-        let repo = self.repo.clone();
-        stream::iter(versions)
-            .then(move |(node, value)| {
-                let labels = labels_at(&labels, &node);
+        let (view, name, repo) = (view.clone(), name.clone(), self.repo.clone());
+        let lines = async move {
+            let versions = view.read(|view| labeled_versions(view, &name)).await?;
+            let lines = stream::iter(versions).then(move |(node, value, labels)| {
                 // A version is written once, so its newest change is its publication.
                 let mut history = repo.history(&node.ref_path());
                 async move {
                     let change = history.next().await.ok_or_else(|| no_history(&node))??;
                     line(node, value, change, labels)
                 }
-            })
-            .boxed()
+            });
+            Ok::<_, Error>(lines)
+        };
+        stream::once(lines).try_flatten().boxed()
     }
+}
+
+/// The versions of a prompt, newest first, each with the labels that point to it.
+fn labeled_versions(view: &View, name: &Name) -> Result<Vec<(NodeRef, Option<Value>, Vec<Name>)>> {
+    let labels = Prompts::labels(view, name)?;
+    let newest_first = series(name).versions(view)?.into_iter().rev();
+    Ok(newest_first
+        .map(|(node, state)| {
+            let labels = labels_at(&labels, &node);
+            (node, state.value.clone(), labels)
+        })
+        .collect())
 }
 
 fn labels_at(labels: &[(Name, NodeRef)], node: &NodeRef) -> Vec<Name> {

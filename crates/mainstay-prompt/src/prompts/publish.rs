@@ -56,7 +56,7 @@ fn plan(
 ) -> Result<Published> {
     let series = series(name);
     let digest = value.record_digest()?;
-    let same = series.versions(view).pop().filter(|(_, state)| {
+    let same = series.versions(view)?.pop().filter(|(_, state)| {
         let latest = state.value.as_ref().map(Value::record_digest);
         matches!(latest, Some(Ok(latest)) if latest == digest)
     });
@@ -64,7 +64,7 @@ fn plan(
     let node = if let Some((node, _)) = same {
         node
     } else {
-        let node = series.numbered(series.next_number(view));
+        let node = series.numbered(series.next_number(view)?);
         transaction.set(node.ref_path(), value.clone(), Expectation::Absent);
         node
     };
@@ -72,7 +72,7 @@ fn plan(
     for label in labels {
         let path = label_path(name, label)?;
         let current = view
-            .get(&path)
+            .get(&path)?
             .and_then(|state| state.value.as_ref()?.pointee());
         if current.as_ref() != Some(&node) && !moved_labels.contains(label) {
             transaction.set(path, Value::pointer(&node), Expectation::Any);

@@ -242,7 +242,7 @@ async fn listings_show_versions_labels_and_authors() {
     world.publish("two", &["canary", "beta"]).await;
     let view = world.repo.view().await.unwrap();
 
-    let list: Vec<_> = Prompts::list(&view).collect();
+    let list = Prompts::list(&view).unwrap();
     assert_eq!((list.len(), list[0].versions), (1, 2));
     assert_eq!(list[0].latest.to_string(), "prompt:p@2");
     let labels: Vec<_> = list[0]

@@ -40,7 +40,7 @@ impl<'v> Model<'v> {
         let initial = StagePolicy::default().initial;
         let mut models: Vec<Self> = Vec::new();
         let mut current = None;
-        for (path, state) in view.below(&prefix) {
+        for (path, state) in view.below(&prefix)? {
             let mut segments = path.segments().skip(1);
             let (Some(name), Some(family), Some(key), None) = (
                 segments.next(),

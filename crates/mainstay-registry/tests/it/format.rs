@@ -110,7 +110,7 @@ async fn every_record_is_stored_as_the_first_release_stored_it() {
         ("alias/champion", "alias.json"),
     ] {
         let path = format!("model/species/{path}").parse().unwrap();
-        let value = view.get(&path).unwrap().value.as_ref().unwrap();
+        let value = view.get(&path).unwrap().unwrap().value.as_ref().unwrap();
         let stored = String::from_utf8(canon::to_vec(value).unwrap()).unwrap();
         let expected = String::from_utf8(golden(file)).unwrap();
         assert_eq!(stored, expected.trim_end(), "{file}");
@@ -150,6 +150,7 @@ async fn a_newer_format_is_refused_and_damage_is_corrupt() {
     let view = fixture.repo.view().await.unwrap();
     let value = view
         .get(&registered.node.ref_path())
+        .unwrap()
         .unwrap()
         .value
         .clone()

@@ -50,6 +50,7 @@ async fn the_first_version_is_1_0_0_and_everything_stated_is_recorded() {
     let value = view
         .get(&registered.node.ref_path())
         .unwrap()
+        .unwrap()
         .value
         .clone()
         .unwrap();

@@ -74,7 +74,7 @@ async fn models_and_versions_are_listed_with_what_stands_beside_them() {
     fixture.alias("fraud@1.2.0", "champion").await;
     fixture.produce("fraud@1.0.0").await;
     let view = fixture.repo.view().await.unwrap();
-    let models = list(&view);
+    let models = list(&view).unwrap();
     let names: Vec<_> = models.iter().map(|model| model.model.as_str()).collect();
     assert_eq!(names, ["churn", "fraud"]);
     assert_eq!(models[1].versions, 5);

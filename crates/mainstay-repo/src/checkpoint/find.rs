@@ -1,51 +1,56 @@
 //! Finding the checkpoint to begin from.
 
+use std::sync::Arc;
+
 use futures::stream::{StreamExt as _, TryStreamExt as _};
-use mainstay_core::{Error, ErrorKind, Result};
+use mainstay_core::Result;
 use mainstay_store::Storage;
 use tracing::warn;
 
-use super::load::{self, Unusable};
+use super::load::{self, is_damage};
 use super::{ROOTS, root_key};
+use crate::view::{Base, Source};
 use crate::{View, keys};
 
 /// How many entries are looked over first.
 const SPAN: u64 = 1_024;
 
-/// Loads the newest checkpoint that can be read; the view before the first entry if there is none.
+/// Reads the newest checkpoint whose root can be read; the view before the first entry if there is
+/// none.
 ///
 /// # Errors
-/// [`ErrorKind::Corrupt`] when the log lacks the entry a checkpoint is of.
-pub(crate) async fn newest(storage: &dyn Storage) -> Result<View> {
-    let number = last_number(storage).await?;
-    load_or_older(storage, number).await
+/// [`ErrorKind::Corrupt`](mainstay_core::ErrorKind::Corrupt) when the log lacks the entry a
+/// checkpoint is of.
+pub(crate) async fn newest(source: &Arc<Source>) -> Result<View> {
+    let number = last_number(&*source.storage).await?;
+    read_or_older(source, number).await
 }
 
-/// Loads the newest checkpoint that can be read of an entry not after `seq`.
+/// Reads the newest checkpoint whose root can be read of an entry not after `seq`.
 ///
 /// # Errors
 /// As [`newest`].
-pub(crate) async fn newest_at_most(storage: &dyn Storage, seq: u64) -> Result<View> {
-    let number = last_number_at_most(storage, seq).await?;
-    load_or_older(storage, number).await
+pub(crate) async fn newest_at_most(source: &Arc<Source>, seq: u64) -> Result<View> {
+    let number = last_number_at_most(&*source.storage, seq).await?;
+    read_or_older(source, number).await
 }
 
-async fn load_or_older(storage: &dyn Storage, mut number: Option<u64>) -> Result<View> {
+async fn read_or_older(source: &Arc<Source>, mut number: Option<u64>) -> Result<View> {
+    let storage = &*source.storage;
     while let Some(seq) = number {
-        match load::checkpoint(storage, seq).await {
-            Ok(view) => return Ok(view),
-            Err(Unusable::Checkpoint(error)) if is_damage(&error) => {
+        match load::root(storage, seq).await {
+            Ok(root) => {
+                load::check_anchor(storage, &root).await?;
+                return Base::new(root, source).map(View::of);
+            }
+            Err(error) if is_damage(&error) => {
                 warn!(checkpoint = seq, %error, "checkpoint passed over for an older one and the log");
                 number = last_number_at_most(storage, seq - 1).await?;
             }
-            Err(Unusable::Checkpoint(error) | Unusable::Log(error)) => return Err(error),
+            Err(error) => return Err(error),
         }
     }
     Ok(View::empty())
-}
-
-fn is_damage(error: &Error) -> bool {
-    matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Incompatible)
 }
 
 /// The number of the newest checkpoint, in O(log n) listings.

@@ -1,12 +1,14 @@
 //! The items of shards.
 
 use std::borrow::Cow;
+use std::fmt;
 
 use mainstay_core::{Digest, Error, RefPath, Result, Timestamp};
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::root::Root;
-use crate::log::entry::check_idempotency_key;
+use super::root::{Anchor, Root, Slice};
+use crate::log::entry::{Logged, check_idempotency_key};
 use crate::view::KeyUse;
 use crate::{RefState, Value};
 
@@ -16,8 +18,24 @@ pub(crate) trait Item {
     fn id(&self) -> &str;
     /// The entry that changed the item last.
     fn seq(&self) -> u64;
-    /// Checks the item by itself and against the root it belongs to.
-    fn check(&self, root: &Root) -> Result<()>;
+    /// Checks the item by itself and against the checkpoint it belongs to.
+    fn check(&self, anchor: &Anchor) -> Result<()>;
+}
+
+/// Items as they are held in memory.
+pub(crate) trait Held: Item + DeserializeOwned + fmt::Debug + Send + Sync + 'static {
+    type Key: Ord + Clone + fmt::Debug + Send + Sync;
+    type State: fmt::Debug + Send + Sync;
+
+    fn into_held(self) -> (Self::Key, Self::State);
+    /// Reads a key as roots spell it.
+    fn key_of(text: &str) -> Result<Self::Key>;
+    /// The entry that changed the item last, and its time.
+    fn moment(state: &Self::State) -> (u64, Timestamp);
+    /// The slices of the layer that holds such items.
+    fn slices(root: &Root) -> &[Slice];
+    /// What a transaction of entry `seq` makes of the layer.
+    fn changed(logged: Logged, seq: u64, time: Timestamp) -> Vec<(Self::Key, Self::State)>;
 }
 
 /// A ref, tombstones included.
@@ -52,16 +70,6 @@ impl<'a> RefItem<'a> {
             value: Cow::Borrowed(&state.value),
         }
     }
-
-    pub(crate) fn into_state(self) -> (RefPath, RefState) {
-        let state = RefState {
-            value: self.value.into_owned(),
-            generation: self.generation,
-            seq: self.seq,
-            time: self.time,
-        };
-        (self.path.into_owned(), state)
-    }
 }
 
 impl<'a> KeyItem<'a> {
@@ -72,15 +80,6 @@ impl<'a> KeyItem<'a> {
             seq: used.seq,
             time: used.time,
         }
-    }
-
-    pub(crate) fn into_use(self) -> (String, KeyUse) {
-        let used = KeyUse {
-            request: self.request,
-            seq: self.seq,
-            time: self.time,
-        };
-        (self.key.into_owned(), used)
     }
 }
 
@@ -93,14 +92,14 @@ impl Item for RefItem<'_> {
         self.seq
     }
 
-    fn check(&self, root: &Root) -> Result<()> {
+    fn check(&self, anchor: &Anchor) -> Result<()> {
         if self.generation == 0 {
             return Err(Error::invalid("generations begin with 1"));
         }
         if let Some(value) = &*self.value {
             value.check()?;
         }
-        check_moment(self.seq, self.time, root)
+        check_moment(self.seq, self.time, anchor)
     }
 }
 
@@ -113,14 +112,79 @@ impl Item for KeyItem<'_> {
         self.seq
     }
 
-    fn check(&self, root: &Root) -> Result<()> {
+    fn check(&self, anchor: &Anchor) -> Result<()> {
         check_idempotency_key(&self.key)?;
-        check_moment(self.seq, self.time, root)
+        check_moment(self.seq, self.time, anchor)
     }
 }
 
-fn check_moment(seq: u64, time: Timestamp, root: &Root) -> Result<()> {
-    if (1..=root.seq).contains(&seq) && time <= root.time {
+impl Held for RefItem<'static> {
+    type Key = RefPath;
+    type State = RefState;
+
+    fn into_held(self) -> (RefPath, RefState) {
+        let state = RefState {
+            value: self.value.into_owned(),
+            generation: self.generation,
+            seq: self.seq,
+            time: self.time,
+        };
+        (self.path.into_owned(), state)
+    }
+
+    fn key_of(text: &str) -> Result<RefPath> {
+        text.parse()
+    }
+
+    fn moment(state: &RefState) -> (u64, Timestamp) {
+        (state.seq, state.time)
+    }
+
+    fn slices(root: &Root) -> &[Slice] {
+        &root.refs
+    }
+
+    fn changed(logged: Logged, seq: u64, time: Timestamp) -> Vec<(RefPath, RefState)> {
+        let changes = logged.changes.into_iter();
+        changes.map(|change| change.into_state(seq, time)).collect()
+    }
+}
+
+impl Held for KeyItem<'static> {
+    type Key = String;
+    type State = KeyUse;
+
+    fn into_held(self) -> (String, KeyUse) {
+        let used = KeyUse {
+            request: self.request,
+            seq: self.seq,
+            time: self.time,
+        };
+        (self.key.into_owned(), used)
+    }
+
+    fn key_of(text: &str) -> Result<String> {
+        Ok(text.to_owned())
+    }
+
+    fn moment(used: &KeyUse) -> (u64, Timestamp) {
+        (used.seq, used.time)
+    }
+
+    fn slices(root: &Root) -> &[Slice] {
+        &root.keys
+    }
+
+    fn changed(logged: Logged, seq: u64, time: Timestamp) -> Vec<(String, KeyUse)> {
+        let used = logged.idempotency_key.zip(logged.request);
+        used.map(|(key, request)| (key, KeyUse { request, seq, time }))
+            .into_iter()
+            .collect()
+    }
+}
+
+fn check_moment(seq: u64, time: Timestamp, anchor: &Anchor) -> Result<()> {
+    if (1..=anchor.seq).contains(&seq) && time <= anchor.time {
         Ok(())
     } else {
         Err(Error::invalid("changed after the checkpoint"))

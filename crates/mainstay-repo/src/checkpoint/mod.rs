@@ -6,6 +6,7 @@
 mod find;
 pub(crate) mod item;
 pub(crate) mod load;
+pub(crate) mod rebuild;
 pub(crate) mod root;
 pub(crate) mod shard;
 mod write;

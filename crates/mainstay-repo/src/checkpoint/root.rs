@@ -23,6 +23,14 @@ pub(crate) struct Root {
     pub(crate) keys: Vec<Slice>,
 }
 
+/// The log entry a checkpoint is of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Anchor {
+    pub(crate) seq: u64,
+    pub(crate) entry: Digest,
+    pub(crate) time: Timestamp,
+}
+
 /// One shard as a root names it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -72,6 +80,15 @@ impl Root {
             return false;
         };
         paths.is_sorted_by(|a, b| a < b) && self.keys.is_sorted_by(|a, b| a.first < b.first)
+    }
+
+    /// Returns which entry it is of.
+    pub(crate) fn anchor(&self) -> Anchor {
+        Anchor {
+            seq: self.seq,
+            entry: self.entry,
+            time: self.time,
+        }
     }
 
     /// Iterates over every shard.

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::item::Item;
-use super::root::{Root, Slice};
+use super::root::{Anchor, Slice};
 use super::shard_key;
 use crate::seal::{self, Format};
 
@@ -115,13 +115,13 @@ fn ends_shard(id: &str) -> bool {
     Digest::of(id.as_bytes()).as_bytes()[0] == 0
 }
 
-/// Decodes the shard that `slice` of `root` names.
+/// Decodes the shard that `slice` of the checkpoint of `anchor` names.
 ///
 /// # Errors
 /// [`ErrorKind::Corrupt`](mainstay_core::ErrorKind::Corrupt) when the bytes are not those that were
 /// written.
 pub(crate) fn decode<T: Item + DeserializeOwned>(
-    root: &Root,
+    anchor: &Anchor,
     slice: &Slice,
     bytes: &[u8],
 ) -> Result<Vec<T>> {
@@ -133,10 +133,10 @@ pub(crate) fn decode<T: Item + DeserializeOwned>(
     let first = items.first().map(Item::id);
     if first != Some(slice.first.as_str()) || items.len() as u64 != slice.count {
         return Err(Error::corrupt(object, "not what the checkpoint says of it")
-            .context("checkpoint", root.seq));
+            .context("checkpoint", anchor.seq));
     }
     for item in &items {
-        item.check(root).map_err(|cause| {
+        item.check(anchor).map_err(|cause| {
             Error::corrupt(&object, "item breaks a rule of the state")
                 .context("item", item.id())
                 .with_source(cause)

@@ -3,7 +3,7 @@ use mainstay_core::{ErrorKind, Result, Timestamp, canon};
 use proptest::prelude::*;
 use serde_json::{Value as Json, json};
 
-use super::item::{Item, KeyItem, RefItem};
+use super::item::{Held, Item, KeyItem, RefItem};
 use super::root::{Root, Slice};
 use super::shard::{Earlier, cut, decode};
 use super::*;
@@ -58,7 +58,7 @@ fn root(slices: &[Slice]) -> Root {
 }
 
 fn read(slice: &Slice, bytes: &[u8]) -> Result<Vec<RefItem<'static>>> {
-    decode(&root(std::slice::from_ref(slice)), slice, bytes)
+    decode(&root(std::slice::from_ref(slice)).anchor(), slice, bytes)
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn shards_are_canonical_and_hold_every_item_in_order() {
             read(&slice, &bytes)
                 .unwrap()
                 .into_iter()
-                .map(RefItem::into_state),
+                .map(Held::into_held),
         );
     }
     assert_eq!(read_back, refs);
@@ -223,9 +223,9 @@ fn keys_are_items_too() {
     let keys = vec![KeyItem::new("job \"1\"", &used)];
     let earlier = Earlier::default();
     let (slice, bytes) = cut(keys, &earlier).next().unwrap().unwrap();
-    let items: Vec<KeyItem<'_>> = decode(&root(&[]), &slice, &bytes.unwrap()).unwrap();
+    let items: Vec<KeyItem<'_>> = decode(&root(&[]).anchor(), &slice, &bytes.unwrap()).unwrap();
     assert_eq!(items[0].id(), "job \"1\"");
-    assert_eq!(items[0].clone().into_use(), ("job \"1\"".to_owned(), used));
+    assert_eq!(items[0].clone().into_held(), ("job \"1\"".to_owned(), used));
 }
 
 proptest! {

@@ -61,6 +61,11 @@ async fn write(storage: &dyn Storage, last: &LastWritten, view: &View) -> Result
     let Some(entry) = view.entry else {
         return Ok(());
     };
+    view.read(|view| {
+        view.states_below("").map(drop)?;
+        view.all_keys().map(drop)
+    })
+    .await?;
     let own = last.before(view.seq);
     let (refs, keys) = own.as_deref().map(earlier).unwrap_or_default();
     let stored = match &own {
@@ -72,8 +77,8 @@ async fn write(storage: &dyn Storage, last: &LastWritten, view: &View) -> Result
         seq: view.seq,
         entry,
         time: view.time,
-        refs: write_shards(storage, &stored, ref_shards(view, &refs)).await?,
-        keys: write_shards(storage, &stored, key_shards(view, &keys)).await?,
+        refs: write_shards(storage, &stored, ref_shards(view, &refs)?).await?,
+        keys: write_shards(storage, &stored, key_shards(view, &keys)?).await?,
     };
     // Exists: another process was first, with the same bytes.
     let created = storage.create(&root_key(view.seq), root.encode()?).await;
@@ -107,18 +112,16 @@ async fn named_before(storage: &dyn Storage, seq: u64) -> Result<BTreeSet<Digest
 
 type Shards<'a> = BoxStream<'a, Result<(Slice, Option<Bytes>)>>;
 
-fn ref_shards<'a>(view: &'a View, earlier: &'a Earlier<'a>) -> Shards<'a> {
-    let refs = view.refs.iter();
-    let items = refs
-        .map(|(path, state)| RefItem::new(path, state))
-        .collect();
-    stream::iter(cut(items, earlier)).boxed()
+fn ref_shards<'a>(view: &'a View, earlier: &'a Earlier<'a>) -> Result<Shards<'a>> {
+    let items = view.states_below("")?;
+    let items = items.map(|(path, state)| RefItem::new(path, state));
+    Ok(stream::iter(cut(items.collect(), earlier)).boxed())
 }
 
-fn key_shards<'a>(view: &'a View, earlier: &'a Earlier<'a>) -> Shards<'a> {
-    let keys = view.keys.iter();
-    let items = keys.map(|(key, used)| KeyItem::new(key, used)).collect();
-    stream::iter(cut(items, earlier)).boxed()
+fn key_shards<'a>(view: &'a View, earlier: &'a Earlier<'a>) -> Result<Shards<'a>> {
+    let items = view.all_keys()?;
+    let items = items.map(|(key, used)| KeyItem::new(key, used));
+    Ok(stream::iter(cut(items.collect(), earlier)).boxed())
 }
 
 /// Stores the shards that are not in `stored`; returns what names them all.

@@ -21,7 +21,7 @@ pub(crate) async fn view_at(inner: &Inner, seq: u64) -> Result<View> {
         return Ok(head);
     }
     let storage = &*inner.storage;
-    let base = checkpoint::newest_at_most(storage, seq).await?;
+    let base = checkpoint::newest_at_most(&inner.source, seq).await?;
     let view = read::catch_up(storage, base, seq, READ_AHEAD).await?;
     if view.seq == seq {
         Ok(view)

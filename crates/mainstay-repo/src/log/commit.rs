@@ -1,11 +1,11 @@
 //! The commit loop; its normative description is in `docs/formats/log.md`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use mainstay_core::{Digest, Error, ErrorKind, Result, WriteId};
+use mainstay_core::{Digest, Error, ErrorKind, RefPath, Result, WriteId};
 
 use super::append::{Holder, append};
-use super::entry::{Entry, Logged, LoggedChange};
+use super::entry::{Entry, Logged};
 use super::plan::{Plan, plan};
 use super::read::Stored;
 use crate::backoff::back_off;
@@ -53,7 +53,7 @@ pub(crate) async fn transact<T: Send>(
     for attempt in 0..inner.options.max_commit_attempts {
         let turn = inner.turn.lock().await;
         let view = inner.refresh().await?;
-        let (transaction, output) = match build(&view)? {
+        let (transaction, output) = match view.read(&mut build).await? {
             Step::Commit(transaction, output) => (transaction, output),
             Step::Done(output) => return Ok((None, output)),
         };
@@ -102,12 +102,13 @@ impl<'a> Writer<'a> {
     /// Tries to make `transaction` the entry that follows `view`.
     async fn attempt(&mut self, transaction: &Transaction, view: &View) -> Result<Attempt> {
         let request = transaction.validated_request()?;
-        let changes = match plan(view, transaction, request)? {
+        let planned = view.read(|view| plan(view, transaction, request)).await?;
+        let (changes, blobs) = match planned {
             Plan::Replay(committed) => return Ok(Attempt::Replayed(committed)),
             Plan::Conflict(conflict) => return Ok(Attempt::Conflict(conflict)),
-            Plan::Changes(changes) => changes,
+            Plan::Changes { changes, blobs } => (changes, blobs),
         };
-        self.require_blobs(view, &changes).await?;
+        self.require_blobs(blobs).await?;
         let seq = view.seq + 1;
         let entry = Entry {
             format: Format,
@@ -138,27 +139,20 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Checks that the blobs named by `changes` are stored. Those the ref holds already are.
-    async fn require_blobs(&mut self, view: &View, changes: &[LoggedChange]) -> Result<()> {
-        for change in changes {
-            let before = view
-                .get(&change.path)
-                .and_then(|state| state.value.as_ref());
-            let held = before.map_or(&[][..], |value| &value.blobs);
-            let named = change.value.iter().flat_map(|value| &value.blobs);
-            for digest in named.filter(|digest| held.binary_search(digest).is_err()) {
-                if self.found.contains(digest) {
-                    continue;
-                }
-                if !self.inner.blobs.contains(digest).await? {
-                    return Err(
-                        Error::invalid("blob is not stored; finish its ingest first")
-                            .context("blob", digest)
-                            .context("ref", &change.path),
-                    );
-                }
-                self.found.insert(*digest);
+    /// Checks that blobs are stored; each comes with a ref that names it.
+    async fn require_blobs(&mut self, blobs: BTreeMap<Digest, RefPath>) -> Result<()> {
+        for (digest, path) in blobs {
+            if self.found.contains(&digest) {
+                continue;
             }
+            if !self.inner.blobs.contains(&digest).await? {
+                return Err(
+                    Error::invalid("blob is not stored; finish its ingest first")
+                        .context("blob", digest)
+                        .context("ref", path),
+                );
+            }
+            self.found.insert(digest);
         }
         Ok(())
     }

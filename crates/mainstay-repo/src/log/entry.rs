@@ -8,7 +8,7 @@ use mainstay_store::Key;
 use serde::{Deserialize, Serialize};
 
 use crate::seal::{self, Format};
-use crate::{Value, keys};
+use crate::{RefState, Value, keys};
 
 /// The largest stored entry in bytes.
 pub(crate) const MAX_ENTRY_BYTES: u64 = 16 << 20;
@@ -145,6 +145,17 @@ impl Logged {
 }
 
 impl LoggedChange {
+    /// What the change makes of its ref in entry `seq`.
+    pub(crate) fn into_state(self, seq: u64, time: Timestamp) -> (RefPath, RefState) {
+        let state = RefState {
+            value: self.value,
+            generation: self.generation,
+            seq,
+            time,
+        };
+        (self.path, state)
+    }
+
     fn check(&self, seq: u64) -> Result<()> {
         let numbered = match self.previous {
             None => self.generation == 1,

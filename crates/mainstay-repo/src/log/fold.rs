@@ -6,11 +6,14 @@ use mainstay_core::{Digest, Error, Result};
 
 use super::entry::{self, Logged, LoggedChange};
 use super::read::Stored;
+use crate::View;
 use crate::view::KeyUse;
-use crate::{RefState, View};
 
 impl View {
     /// Returns the view after the entry that follows this one.
+    ///
+    /// What is not in memory is not loaded for it: that a generation or a key follows from it is
+    /// taken on trust of the writer. Verification checks it.
     ///
     /// # Errors
     /// [`ErrorKind::Corrupt`](mainstay_core::ErrorKind::Corrupt) when the entry does not follow: chain,
@@ -43,7 +46,7 @@ impl View {
 
     fn apply_transaction(&mut self, transaction: Logged) -> Result<()> {
         if let (Some(key), Some(request)) = (transaction.idempotency_key, transaction.request) {
-            if self.keys.contains_key(&key) {
+            if let Ok(Some(_)) = self.peek_key(&key) {
                 return Err(Error::invalid("idempotency key used again").context("key", key));
             }
             let used = KeyUse {
@@ -60,21 +63,22 @@ impl View {
     }
 
     fn apply_change(&mut self, change: LoggedChange) -> Result<()> {
-        let before = self.state(&change.path);
-        let expected = (
-            before.map_or(1, |state| state.generation + 1),
-            before.map(|state| state.seq),
-        );
-        if (change.generation, change.previous) != expected {
+        let follows = match self.peek_state(&change.path) {
+            Ok(before) => {
+                let expected = (
+                    before.map_or(1, |state| state.generation + 1),
+                    before.map(|state| state.seq),
+                );
+                (change.generation, change.previous) == expected
+            }
+            // Not in memory, but no later than the checkpoint that holds it.
+            Err(_) => change.previous.is_none_or(|seq| seq <= self.base.seq),
+        };
+        if !follows {
             return Err(Error::invalid("generation does not follow").context("ref", &change.path));
         }
-        let state = RefState {
-            value: change.value,
-            generation: change.generation,
-            seq: self.seq,
-            time: self.time,
-        };
-        self.refs.insert_mut(change.path, Arc::new(state));
+        let (path, state) = change.into_state(self.seq, self.time);
+        self.refs.insert_mut(path, Arc::new(state));
         Ok(())
     }
 }

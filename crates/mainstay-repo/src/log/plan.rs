@@ -1,6 +1,8 @@
 //! What a transaction comes to on one view.
 
-use mainstay_core::{Digest, Error, ErrorKind, Result};
+use std::collections::BTreeMap;
+
+use mainstay_core::{Digest, Error, ErrorKind, RefPath, Result};
 
 use super::entry::LoggedChange;
 use crate::transaction::{Action, Change};
@@ -12,8 +14,12 @@ pub(super) enum Plan {
     Replay(Committed),
     /// A ref does not meet its expectation.
     Conflict(Conflict),
-    /// These changes would be committed.
-    Changes(Vec<LoggedChange>),
+    /// These changes would be committed, once the blobs are found.
+    Changes {
+        changes: Vec<LoggedChange>,
+        /// The blobs they name that the refs did not hold before, and a ref that names each.
+        blobs: BTreeMap<Digest, RefPath>,
+    },
 }
 
 /// Plans `transaction` on `view`; `request` is its digest when it has an idempotency key.
@@ -26,12 +32,12 @@ pub(super) fn plan(
     request: Option<Digest>,
 ) -> Result<Plan> {
     if let (Some(key), Some(request)) = (&transaction.idempotency_key, request)
-        && let Some(used) = view.keys.get(key)
+        && let Some(used) = view.key(key)?
     {
         return replay(key, used, request).map(Plan::Replay);
     }
     for change in &transaction.changes {
-        let current = view.state(&change.path);
+        let current = view.state(&change.path)?;
         if !holds(change.expectation, current)? {
             return Ok(Plan::Conflict(Conflict {
                 path: change.path.clone(),
@@ -40,10 +46,24 @@ pub(super) fn plan(
             }));
         }
     }
-    let changes = transaction.changes.iter();
-    Ok(Plan::Changes(
-        changes.filter_map(|change| logged(view, change)).collect(),
-    ))
+    let (mut changes, mut blobs) = (Vec::new(), BTreeMap::new());
+    for change in &transaction.changes {
+        let before = view.state(&change.path)?;
+        if let Action::Set(value) = &change.action {
+            let new = value
+                .blobs
+                .iter()
+                .filter(|digest| !holds_blob(before, digest));
+            blobs.extend(new.map(|digest| (*digest, change.path.clone())));
+        }
+        changes.extend(logged(before, change));
+    }
+    Ok(Plan::Changes { changes, blobs })
+}
+
+fn holds_blob(state: Option<&RefState>, digest: &Digest) -> bool {
+    let value = state.and_then(|state| state.value.as_ref());
+    value.is_some_and(|value| value.blobs.binary_search(digest).is_ok())
 }
 
 fn replay(key: &str, used: &KeyUse, request: Digest) -> Result<Committed> {
@@ -76,13 +96,12 @@ fn holds(expectation: Expectation, current: Option<&RefState>) -> Result<bool> {
     })
 }
 
-fn logged(view: &View, change: &Change) -> Option<LoggedChange> {
+fn logged(before: Option<&RefState>, change: &Change) -> Option<LoggedChange> {
     let value = match &change.action {
         Action::Set(value) => Some(value.clone()),
         Action::Delete => None,
         Action::Check => return None,
     };
-    let before = view.state(&change.path);
     Some(LoggedChange {
         path: change.path.clone(),
         generation: before.map_or(1, |state| state.generation + 1),

@@ -14,7 +14,11 @@ use crate::{LogEntry, RefChange};
 pub(crate) fn history(inner: Arc<Inner>, path: RefPath) -> BoxStream<'static, Result<RefChange>> {
     let walk = async move {
         let view = inner.refresh().await?;
-        let start = view.state(&path).map(|state| (state.seq, state.generation));
+        let newest = view.read(|view| {
+            let state = view.state(&path)?;
+            Ok(state.map(|state| (state.seq, state.generation)))
+        });
+        let start = newest.await?;
         Ok::<_, Error>(stream::try_unfold(start, move |next| {
             let (inner, path) = (Arc::clone(&inner), path.clone());
             async move {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use futures::TryStreamExt as _;
-use mainstay_core::{Digest, ErrorKind, Result};
+use mainstay_core::{Digest, ErrorKind, RefPath, Result};
 use mainstay_store::Storage;
 
 use super::{Findings, VerifyLevel, detail};
@@ -25,10 +25,8 @@ pub(super) async fn check(
         let manifests = index.manifests().into_values().flatten();
         blobs.extend(manifests.map(|entry| (Digest::from_bytes(entry.header.id.hash), None)));
     }
-    for (path, state) in view.below("") {
-        for digest in state.value.iter().flat_map(|value| &value.blobs) {
-            blobs.insert(*digest, Some(path.to_string()));
-        }
+    for (digest, path) in findings.note("log", named(view).await)?.unwrap_or_default() {
+        blobs.insert(digest, Some(path.to_string()));
     }
     let store = BlobStore::with_index(Arc::clone(storage), index);
     for (digest, named_by) in blobs {
@@ -52,6 +50,18 @@ pub(super) async fn check(
         }
     }
     Ok(())
+}
+
+/// The blobs that live values name, and one ref that names each.
+async fn named(view: &View) -> Result<BTreeMap<Digest, RefPath>> {
+    view.read(|view| {
+        let blobs = view.below("")?.flat_map(|(path, state)| {
+            let blobs = state.value.iter().flat_map(|value| &value.blobs);
+            blobs.map(|digest| (*digest, path.clone()))
+        });
+        Ok(blobs.collect())
+    })
+    .await
 }
 
 /// Returns whether the blob is there, or what is wrong with it.

@@ -1,18 +1,21 @@
 //! The descriptor, the log and the checkpoints.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Bound;
 
 use bytes::Bytes;
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use mainstay_core::{Digest, Error, ErrorKind, Result};
+use mainstay_core::{Digest, Error, ErrorKind, RefPath, Result};
 use mainstay_store::{Storage, StorageExt as _};
 
 use super::{Findings, VerifyLevel};
+use crate::checkpoint::item::{KeyItem, RefItem};
+use crate::checkpoint::root::Anchor;
 use crate::checkpoint::{self, load};
 use crate::log::entry;
 use crate::log::read::{READ_AHEAD, Stored, read_raw};
-use crate::{View, descriptor, keys};
+use crate::view::KeyUse;
+use crate::{RefState, View, descriptor, keys};
 
 /// Checks the log and its checkpoints; returns the newest view that is known: folded from the log
 /// when that is sound, else `known`.
@@ -143,19 +146,30 @@ async fn check_checkpoint(
     let Some(root) = findings.note(&object, load::root(storage, seq).await)? else {
         return Ok(());
     };
-    let state = findings.note(&object, load::state(storage, &root).await)?;
-    if let (Some(state), Some(folded)) = (state, folded)
-        && !same(&state, folded)
+    let refs = load::layer::<RefItem<'static>>(storage, &root).await;
+    let keys = load::layer::<KeyItem<'static>>(storage, &root).await;
+    let (refs, keys) = (findings.note(&object, refs)?, findings.note(&object, keys)?);
+    if let (Some(refs), Some(keys), Some(folded)) = (refs, keys, folded)
+        && !same((root.anchor(), &refs, &keys), folded)
     {
         findings.fault(object, "corrupt", "not the state that the log comes to");
     }
     Ok(())
 }
 
-fn same(a: &View, b: &View) -> bool {
-    (a.seq, a.time, a.entry) == (b.seq, b.time, b.entry)
-        && a.refs.iter().eq(b.refs.iter())
-        && a.keys.iter().eq(b.keys.iter())
+/// Whether the state of a checkpoint is what the whole log was folded to.
+fn same(
+    (anchor, refs, keys): (
+        Anchor,
+        &BTreeMap<RefPath, RefState>,
+        &BTreeMap<String, KeyUse>,
+    ),
+    folded: &View,
+) -> bool {
+    let folded_refs = folded.refs.iter().map(|(path, state)| (path, &**state));
+    (anchor.seq, anchor.time, Some(anchor.entry)) == (folded.seq, folded.time, folded.entry)
+        && refs.iter().eq(folded_refs)
+        && keys.iter().eq(folded.keys.iter())
 }
 
 /// Checks the names of the shards, and with `Full` the bytes also of those that no checkpoint names.

@@ -7,7 +7,7 @@ use mainstay_core::ErrorKind;
 use mainstay_repo::{Expectation, Repo, Step};
 use mainstay_store::{MemoryStorage, Storage};
 
-use crate::support::{committed, conflict, note, options, path, repo, set, transaction};
+use crate::support::{committed, conflict, held, note, options, path, repo, set, transaction};
 
 #[tokio::test]
 async fn a_commit_is_seen_by_every_handle() {
@@ -37,7 +37,10 @@ async fn a_commit_is_seen_by_every_handle() {
         .unwrap();
     assert_eq!(done.unwrap().seq, 2);
     let view = a.view().await.unwrap();
-    assert_eq!(view.get(&path("note/x")).unwrap().value, Some(note("two")));
+    assert_eq!(
+        held(&view, "note/x").await.unwrap().value,
+        Some(note("two"))
+    );
     let history: Vec<_> = a.history(&path("note/x")).try_collect().await.unwrap();
     assert_eq!(history.iter().map(|c| c.seq).collect::<Vec<_>>(), [2, 1]);
     let feed: Vec<_> = a.entries(0).try_collect().await.unwrap();
@@ -45,10 +48,8 @@ async fn a_commit_is_seen_by_every_handle() {
     back.reverse();
     assert_eq!(feed, back);
     assert_eq!(
-        a.view_at(1)
+        held(&a.view_at(1).await.unwrap(), "note/x")
             .await
-            .unwrap()
-            .get(&path("note/x"))
             .unwrap()
             .value,
         Some(note("one"))

@@ -9,7 +9,7 @@ use mainstay_repo::{Expectation, RefState, Repo, View};
 use mainstay_store::fault::FaultStorage;
 use mainstay_store::{Key, MemoryStorage, Prefix, PutMode, Storage, StorageExt as _};
 
-use crate::support::{committed, options, set};
+use crate::support::{committed, options, set, states};
 
 /// `count` commits to a few refs, a checkpoint every `every`.
 async fn filled(storage: &Arc<dyn Storage>, count: u64, every: u64) -> Repo {
@@ -36,11 +36,8 @@ async fn open(storage: &Arc<dyn Storage>) -> mainstay_core::Result<View> {
         .map(|repo| repo.cached_view())
 }
 
-fn refs(view: &View) -> BTreeMap<RefPath, RefState> {
-    let states = view.states_below("");
-    states
-        .map(|(path, state)| (path.clone(), state.clone()))
-        .collect()
+async fn refs(view: &View) -> BTreeMap<RefPath, RefState> {
+    states(view).await.unwrap()
 }
 
 #[tokio::test]
@@ -52,7 +49,7 @@ async fn opening_reads_the_newest_checkpoint_and_the_tail_only() {
     let before = counted.operations();
     let view = open(&storage).await.unwrap();
     let cost = counted.operations() - before;
-    assert_eq!(refs(&view), refs(&repo.cached_view()));
+    assert_eq!(refs(&view).await, refs(&repo.cached_view()).await);
     // Descriptor, two listings, root, its entry, two shards, ten entries and a look beyond them.
     assert!(cost <= 40, "{cost} operations");
 }
@@ -120,7 +117,7 @@ async fn a_damaged_or_missing_checkpoint_is_replaced_by_an_older_one_and_the_log
     for directory in ["checkpoint", "shard"] {
         for damage in ["flip", "remove", "newer"] {
             let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
-            let expected = refs(&filled(&storage, 45, 10).await.cached_view());
+            let expected = refs(&filled(&storage, 45, 10).await.cached_view()).await;
             // First the newest, then one after the other until none is left.
             for key in keys(&storage, directory).await.into_iter().rev() {
                 let bytes = storage.get_all(&key).await.unwrap().unwrap();
@@ -147,7 +144,7 @@ async fn a_damaged_or_missing_checkpoint_is_replaced_by_an_older_one_and_the_log
                         .unwrap();
                 }
                 let view = open(&storage).await.unwrap();
-                assert_eq!(refs(&view), expected, "{directory} {damage} {key}");
+                assert_eq!(refs(&view).await, expected, "{directory} {damage} {key}");
             }
         }
     }
@@ -180,7 +177,7 @@ async fn a_gap_in_the_log_is_an_error() {
 #[tokio::test]
 async fn strangers_among_the_checkpoints_are_passed_over() {
     let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
-    let expected = refs(&filled(&storage, 25, 10).await.cached_view());
+    let expected = refs(&filled(&storage, 25, 10).await.cached_view()).await;
     for stranger in [
         "checkpoint/readme",
         "checkpoint/99999999999999999999",
@@ -189,5 +186,5 @@ async fn strangers_among_the_checkpoints_are_passed_over() {
         let key = Key::new(stranger).unwrap();
         storage.create(&key, "?".into()).await.map(drop).unwrap();
     }
-    assert_eq!(refs(&open(&storage).await.unwrap()), expected);
+    assert_eq!(refs(&open(&storage).await.unwrap()).await, expected);
 }

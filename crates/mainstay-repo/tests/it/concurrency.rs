@@ -24,7 +24,7 @@ fn interrupted(seed: u64) -> FaultStorage<MemoryStorage> {
 
 /// Adds one to the counter `view` holds, expecting it unchanged.
 fn increment(view: &View, at: &str, writer: u64) -> Transaction {
-    let (count, expectation) = match view.get(&path(at)) {
+    let (count, expectation) = match view.get(&path(at)).unwrap() {
         Some(state) => {
             let value = state.value.as_ref().unwrap();
             let count: u64 = value.decode("count").unwrap();
@@ -50,8 +50,9 @@ fn increment(view: &View, at: &str, writer: u64) -> Transaction {
 async fn check_log(storage: &Arc<dyn Storage>, expected: u64) {
     let repo = Repo::open(Arc::clone(storage), options(99)).await.unwrap();
     let view = repo.cached_view();
+    view.load("").await.unwrap();
     let total = |at: &str| {
-        let state = view.get(&path(at)).unwrap().value.clone().unwrap();
+        let state = view.get(&path(at)).unwrap().unwrap().value.clone().unwrap();
         state.decode::<u64>("count").unwrap()
     };
     assert_eq!(view.seq(), expected);

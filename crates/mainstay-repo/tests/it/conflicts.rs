@@ -7,7 +7,9 @@ use mainstay_core::{Digest, ErrorKind, canon};
 use mainstay_repo::{CommitOutcome, Expectation, Repo, Step, Value};
 use mainstay_store::{MemoryStorage, Storage};
 
-use crate::support::{committed, conflict, note, options, path, repo, set, transaction};
+use crate::support::{
+    committed, conflict, count, held, note, options, path, repo, set, states, transaction,
+};
 
 async fn two() -> (Repo, Repo) {
     let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
@@ -34,7 +36,7 @@ async fn disjoint_commits_rebase() {
             .unwrap(),
     );
     assert_eq!(second.seq, 2);
-    assert_eq!(b.cached_view().below("note").count(), 2);
+    assert_eq!(count(&b.cached_view(), "note").await, 2);
 }
 
 #[tokio::test]
@@ -42,13 +44,7 @@ async fn a_commit_that_expects_nothing_wins_in_any_case() {
     let (a, b) = two().await;
     committed(a.commit(set("note/a", 1, Expectation::Any)).await.unwrap());
     committed(b.commit(set("note/a", 2, Expectation::Any)).await.unwrap());
-    let state = a
-        .view()
-        .await
-        .unwrap()
-        .get(&path("note/a"))
-        .cloned()
-        .unwrap();
+    let state = held(&a.view().await.unwrap(), "note/a").await.unwrap();
     assert_eq!((state.generation, state.value), (2, Some(note(2))));
 }
 
@@ -116,13 +112,7 @@ async fn a_check_makes_a_commit_depend_on_a_ref_it_does_not_change() {
     committed(b.commit(set("note/a", 2, Expectation::Any)).await.unwrap());
     let lost = conflict(a.commit(dependent).await.unwrap());
     assert_eq!(lost.path, path("note/a"));
-    let state = a
-        .view()
-        .await
-        .unwrap()
-        .state(&path("note/a"))
-        .cloned()
-        .unwrap();
+    let state = held(&a.view().await.unwrap(), "note/a").await.unwrap();
     assert_eq!(state.generation, 2, "a check is no change");
 }
 
@@ -138,7 +128,7 @@ async fn all_changes_of_a_transaction_take_effect_or_none() {
     both.set(path("note/a"), note(2), Expectation::Absent);
     conflict(a.commit(both).await.unwrap());
     let view = a.view().await.unwrap();
-    assert_eq!((view.seq(), view.get(&path("note/b"))), (1, None));
+    assert_eq!((view.seq(), held(&view, "note/b").await), (1, None));
 }
 
 #[tokio::test]
@@ -153,8 +143,8 @@ async fn a_deleted_ref_is_absent_and_keeps_its_generation() {
     delete.delete(path("note/a"), Expectation::Generation(1));
     committed(a.commit(delete).await.unwrap());
     let view = a.view().await.unwrap();
-    assert_eq!(view.get(&path("note/a")), None);
-    assert_eq!(view.state(&path("note/a")).unwrap().generation, 2);
+    assert_eq!(held(&view, "note/a").await, None);
+    assert_eq!(states(&view).await.unwrap()[&path("note/a")].generation, 2);
     let gone = conflict(
         a.commit(set("note/a", 2, Expectation::Generation(2)))
             .await
@@ -166,7 +156,10 @@ async fn a_deleted_ref_is_absent_and_keeps_its_generation() {
             .await
             .unwrap(),
     );
-    assert_eq!(a.cached_view().get(&path("note/a")).unwrap().generation, 3);
+    assert_eq!(
+        held(&a.cached_view(), "note/a").await.unwrap().generation,
+        3
+    );
 }
 
 #[tokio::test]
@@ -189,7 +182,7 @@ async fn transact_builds_again_on_what_came_first() {
         .unwrap();
     assert_eq!((seen, committed.unwrap().seq), (vec![0, 1], 2));
     assert_eq!(
-        a.cached_view().get(&path("note/a")).unwrap().value,
+        held(&a.cached_view(), "note/a").await.unwrap().value,
         Some(note(1))
     );
 }

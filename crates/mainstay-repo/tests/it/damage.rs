@@ -15,7 +15,7 @@ use mainstay_store::{
 };
 use proptest::prelude::*;
 
-use crate::support::{committed, options, set};
+use crate::support::{committed, options, set, states};
 
 type Objects = BTreeMap<Key, Bytes>;
 
@@ -64,15 +64,9 @@ struct Seen {
 /// Everything a reader can get out of the repository.
 async fn read(objects: &Objects) -> Result<Seen> {
     let repo = Repo::open(stored(objects).await, options(2)).await?;
-    let refs = |view: mainstay_repo::View| {
-        let states = view.states_below("");
-        states
-            .map(|(path, state)| (path.clone(), state.clone()))
-            .collect()
-    };
     let seen = Seen {
-        refs: refs(repo.view().await?),
-        past: refs(repo.view_at(3).await?),
+        refs: states(&repo.view().await?).await?,
+        past: states(&repo.view_at(3).await?).await?,
         log: repo.entries(0).try_collect().await?,
     };
     let back: Vec<_> = repo.entries_back().try_collect().await?;

@@ -8,7 +8,7 @@ use mainstay_repo::{CommitOutcome, Expectation, Repo, VerifyLevel};
 use mainstay_store::fault::{Applied, Fault, FaultStorage, Trigger, Verb};
 use mainstay_store::{MemoryStorage, Storage};
 
-use crate::support::{committed, note, options, path, repo, set};
+use crate::support::{committed, count, held, note, options, path, repo, set};
 
 type Faulty = FaultStorage<MemoryStorage>;
 
@@ -55,10 +55,7 @@ async fn a_lost_answer_at_any_step_is_neither_conflict_nor_second_commit() {
             let repo = Repo::create(storage, options()).await.unwrap();
             faulty.fail_at(faulty.operations() + k, fault);
             commit_all(&repo, COMMITS).await.unwrap();
-            assert_eq!(
-                repo.view().await.unwrap().below("note").count() as u64,
-                COMMITS
-            );
+            assert_eq!(count(&repo.view().await.unwrap(), "note").await, COMMITS);
             assert_eq!(entries(&repo).await, COMMITS, "operation {k}, {fault:?}");
         }
     }
@@ -222,11 +219,11 @@ async fn check_revived(storage: &Arc<dyn Storage>, acknowledged: &Acknowledged, 
         "{at}: {head}"
     );
     for n in 0..5 {
-        let there = view.get(&path(&format!("note/n{n}"))).is_some();
+        let there = held(&view, &format!("note/n{n}")).await.is_some();
         assert_eq!(there, n < head, "{at}: note {n}");
     }
     if head > 0 {
-        let last = view.get(&path("note/last")).unwrap();
+        let last = held(&view, "note/last").await.unwrap();
         assert_eq!(
             (last.value.clone(), last.generation),
             (Some(note(head - 1)), head),

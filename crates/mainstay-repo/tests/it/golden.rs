@@ -11,7 +11,7 @@ use mainstay_core::{Actor, Edge, EdgeKind, ManualClock, NodeRef};
 use mainstay_repo::{Expectation, Repo, RepoOptions, Transaction, Value};
 use mainstay_store::{Key, MemoryStorage, Prefix, PutMode, Storage, StorageExt as _};
 
-use crate::support::{committed, options, path, start};
+use crate::support::{committed, options, path, start, states};
 
 /// Where each directory of the storage is kept.
 const FORMATS: [(&str, &str); 4] = [
@@ -155,12 +155,11 @@ async fn what_version_1_wrote_can_be_read_and_appended_to() {
     };
     assert_eq!(texts(&repo).await, texts(&now).await);
     for seq in 0..=3 {
-        let states =
-            |view: mainstay_repo::View| format!("{:?}", view.states_below("").collect::<Vec<_>>());
-        assert_eq!(
-            states(repo.view_at(seq).await.unwrap()),
-            states(now.view_at(seq).await.unwrap())
+        let (then, now) = (
+            repo.view_at(seq).await.unwrap(),
+            now.view_at(seq).await.unwrap(),
         );
+        assert_eq!(states(&then).await.unwrap(), states(&now).await.unwrap());
     }
     let next = crate::support::set("note/a", 1, Expectation::Absent);
     assert_eq!(committed(repo.commit(next).await.unwrap()).seq, 4);

@@ -7,7 +7,7 @@ use mainstay_core::ErrorKind;
 use mainstay_repo::{Expectation, Repo, Step, VerifyLevel};
 use mainstay_store::{LocalOptions, LocalStorage, Storage};
 
-use crate::support::{committed, options, path, set};
+use crate::support::{committed, count, held, options, set};
 
 async fn open(directory: &tempfile::TempDir) -> Arc<dyn Storage> {
     let storage = LocalStorage::open(directory.path(), LocalOptions::default()).await;
@@ -38,10 +38,7 @@ async fn writers_on_one_directory_lose_and_double_nothing() {
     let repo = Repo::open(open(&directory).await, options(9))
         .await
         .unwrap();
-    assert_eq!(
-        repo.cached_view().below("note").count() as u64,
-        WRITERS * COMMITS
-    );
+    assert_eq!(count(&repo.cached_view(), "note").await, WRITERS * COMMITS);
     let log: Vec<_> = repo.entries(0).try_collect().await.unwrap();
     assert_eq!(log.len() as u64, WRITERS * COMMITS);
     assert_eq!(repo.verify(VerifyLevel::Full).await.unwrap().faults, []);
@@ -69,7 +66,10 @@ async fn a_closed_repository_opens_as_it_was_left() {
         .await
         .unwrap();
     assert_eq!(
-        repo.cached_view().get(&path("note/a")).unwrap().generation,
+        held(&repo.cached_view(), "note/a")
+            .await
+            .unwrap()
+            .generation,
         5
     );
 }

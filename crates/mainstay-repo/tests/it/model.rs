@@ -10,7 +10,7 @@ use mainstay_repo::{CommitOutcome, Expectation, Repo, Step, Transaction, View};
 use mainstay_store::{MemoryStorage, Storage};
 use proptest::prelude::*;
 
-use crate::support::{note, options, path, start, transaction};
+use crate::support::{note, options, path, start, states, transaction};
 
 const HANDLES: usize = 3;
 const REFS: [&str; 6] = [
@@ -229,10 +229,13 @@ fn outcome(result: mainstay_core::Result<CommitOutcome>) -> Outcome {
     }
 }
 
-fn seen(view: &View) -> BTreeMap<String, (Option<mainstay_repo::Value>, u64, u64, Timestamp)> {
-    view.states_below("")
+async fn seen(
+    view: &View,
+) -> BTreeMap<String, (Option<mainstay_repo::Value>, u64, u64, Timestamp)> {
+    let states = states(view).await.unwrap().into_iter();
+    states
         .map(|(path, state)| {
-            let state = (state.value.clone(), state.generation, state.seq, state.time);
+            let state = (state.value, state.generation, state.seq, state.time);
             (path.to_string(), state)
         })
         .collect()
@@ -278,7 +281,7 @@ async fn run(ops: Vec<Op>, checkpoint_every: u64) {
         match op {
             Op::Refresh(handle) => {
                 let view = handles[handle].view().await.unwrap();
-                assert_eq!(seen(&view), expected(model.head().1));
+                assert_eq!(seen(&view).await, expected(model.head().1));
             }
             Op::Reopen(handle) => {
                 opened += 1;
@@ -286,7 +289,7 @@ async fn run(ops: Vec<Op>, checkpoint_every: u64) {
                     .await
                     .unwrap();
                 assert_eq!(
-                    seen(&handles[handle].cached_view()),
+                    seen(&handles[handle].cached_view()).await,
                     expected(model.head().1)
                 );
             }
@@ -346,7 +349,7 @@ async fn run(ops: Vec<Op>, checkpoint_every: u64) {
 async fn check_the_past(repo: &Repo, model: &Model) {
     for (seq, (time, state)) in model.states.iter().enumerate() {
         let view = repo.view_at(seq as u64).await.unwrap();
-        assert_eq!(seen(&view), expected(state), "as of {seq}");
+        assert_eq!(seen(&view).await, expected(state), "as of {seq}");
         assert_eq!((view.seq(), view.time()), (seq as u64, *time));
         for moment in [*time, time.saturating_add(Duration::from_micros(1))] {
             let last = model.states.iter().rposition(|(time, _)| *time <= moment);

@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use mainstay_core::{Actor, ManualClock, RefPath, SeededIds, Timestamp};
+use std::collections::BTreeMap;
+
+use mainstay_core::{Actor, ManualClock, RefPath, Result, SeededIds, Timestamp};
 use mainstay_repo::{
-    CommitOutcome, Committed, Conflict, Expectation, Repo, RepoOptions, Transaction, Value,
+    CommitOutcome, Committed, Conflict, Expectation, RefState, Repo, RepoOptions, Transaction,
+    Value, View,
 };
 use mainstay_store::{NoWait, Storage};
 
@@ -43,6 +46,29 @@ pub(crate) fn set(at: &str, text: impl std::fmt::Display, expectation: Expectati
     let mut transaction = transaction();
     transaction.set(path(at), note(text), expectation);
     transaction
+}
+
+/// Every ref of a view, tombstones included.
+pub(crate) async fn states(view: &View) -> Result<BTreeMap<RefPath, RefState>> {
+    view.read(|view| {
+        let states = view.states_below("")?;
+        Ok(states
+            .map(|(path, state)| (path.clone(), state.clone()))
+            .collect())
+    })
+    .await
+}
+
+/// A ref of a view; `None` when it holds no value.
+pub(crate) async fn held(view: &View, at: &str) -> Option<RefState> {
+    let at = path(at);
+    view.read(|view| Ok(view.get(&at)?.cloned())).await.unwrap()
+}
+
+/// How many refs below a prefix hold a value.
+pub(crate) async fn count(view: &View, prefix: &str) -> u64 {
+    let count = view.read(|view| Ok(view.below(prefix)?.count()));
+    count.await.unwrap() as u64
 }
 
 pub(crate) fn committed(outcome: CommitOutcome) -> Committed {

@@ -76,7 +76,7 @@ impl<'c, 'v> Beginning<'c, 'v> {
             .latest()?
             .filter(|rollout| rollout.state.phase.is_live());
         let rollouts = channel.rollouts();
-        let node = rollouts.numbered(rollouts.next_number(channel.view));
+        let node = rollouts.numbered(rollouts.next_number(channel.view)?);
         Ok(Self {
             channel,
             unit,
@@ -112,12 +112,12 @@ impl<'c, 'v> Beginning<'c, 'v> {
             view,
             self.node.ref_path(),
             record::encode(SPEC_KIND, spec)?.with_edges(edges(spec)?),
-        );
+        )?;
         let state_path = self.channel.state_path(&self.node)?;
-        draft.write(view, state_path, record::encode(STATE_KIND, state)?);
-        draft.check(view, self.unit.node.ref_path());
+        draft.write(view, state_path, record::encode(STATE_KIND, state)?)?;
+        draft.check(view, self.unit.node.ref_path())?;
         if action == SwitchAction::Start {
-            draft.check(view, self.channel.current_path()?);
+            draft.check(view, self.channel.current_path()?)?;
         }
         if let Some(running) = self.running {
             let by = self.node.clone();
@@ -126,7 +126,7 @@ impl<'c, 'v> Beginning<'c, 'v> {
                 view,
                 running.state_path,
                 record::encode(STATE_KIND, &stopped)?,
-            );
+            )?;
         }
         Ok(SwitchPlan {
             channel: name.clone(),

@@ -24,9 +24,9 @@ pub(super) async fn configure(
         expect_free(view, &channel.name, config)?;
         let mut draft = Draft::default();
         let value = record::encode(CONFIG_KIND, config)?;
-        draft.write(view, channel.config_path()?, value);
+        draft.write(view, channel.config_path()?, value)?;
         if let Some((unit, _)) = channel.current()? {
-            draft.check(view, channel.current_path()?);
+            draft.check(view, channel.current_path()?)?;
             draft.align(view, &Unit::read(view, &unit)?, config)?;
         }
         let transaction = draft.into_transaction(actor.clone(), reason);
@@ -40,7 +40,7 @@ pub(super) async fn configure(
 /// Refuses pointers that follow another channel: the two would take them from each other.
 fn expect_free(view: &View, channel: &Name, config: &ChannelConfig) -> Result<()> {
     let others =
-        channels(view).filter(|(other, last)| *last == "config" && *other != channel.as_str());
+        channels(view)?.filter(|(other, last)| *last == "config" && *other != channel.as_str());
     for (other, _) in others {
         let follows = Channel::new(view, &other.parse()?).config()?.follows;
         if let Some(path) = config
@@ -60,12 +60,13 @@ fn expect_free(view: &View, channel: &Name, config: &ChannelConfig) -> Result<()
 }
 
 /// Lists the refs `channel/<name>/<last>`, in order.
-pub(super) fn channels(view: &View) -> impl Iterator<Item = (&str, &str)> {
-    view.below("channel").filter_map(|(path, _)| {
+pub(super) fn channels(view: &View) -> Result<impl Iterator<Item = (&str, &str)>> {
+    let refs = view.below("channel")?;
+    Ok(refs.filter_map(|(path, _)| {
         let segments: Vec<&str> = path.segments().collect();
         match segments[..] {
             [_, name, last] => Some((name, last)),
             _ => None,
         }
-    })
+    }))
 }

@@ -43,7 +43,7 @@ fn plan(
         serves,
         mut draft,
     } = Transition::new(channel, rollout, state)?;
-    draft.check(channel.view, to.ref_path());
+    draft.check(channel.view, to.ref_path())?;
     Ok(SwitchPlan {
         channel: channel.name.clone(),
         action,
@@ -96,7 +96,7 @@ impl Transition {
             _ => channel.expect_current()?.0,
         };
         let record = record::encode(STATE_KIND, &rollout.state)?;
-        draft.write(channel.view, rollout.state_path.clone(), record);
+        draft.write(channel.view, rollout.state_path.clone(), record)?;
         Ok(Self {
             rollout,
             serves,

@@ -36,16 +36,17 @@ pub(super) async fn history(
     repo: &Repo,
     channel: &Name,
 ) -> Result<BoxStream<'static, Result<ChannelEvent>>> {
-    let view = repo.view().await?;
-    let channel = Channel::new(&view, channel);
-    let rollouts = channel.rollout_nodes();
-    if rollouts.is_empty() {
-        return Err(Error::not_found("channel", &channel.name));
+    let paths = repo.read(|view| {
+        let channel = Channel::new(view, channel);
+        let rollouts = channel.rollout_nodes()?.into_iter();
+        rollouts
+            .map(|rollout| Ok((channel.state_path(&rollout)?, rollout)))
+            .collect::<Result<Vec<_>>>()
+    });
+    let paths = paths.await?;
+    if paths.is_empty() {
+        return Err(Error::not_found("channel", channel));
     }
-    let paths = rollouts
-        .into_iter()
-        .map(|rollout| Ok((channel.state_path(&rollout)?, rollout)))
-        .collect::<Result<Vec<_>>>()?;
     let repo = repo.clone();
     let events = stream::iter(paths).flat_map(move |(path, rollout)| {
         repo.history(&path)

@@ -30,7 +30,7 @@ async fn a_put_moves_the_channel_its_components_and_what_follows_in_one_entry() 
     ] {
         assert_eq!(pointee(&view, pointer).as_deref(), Some(to));
     }
-    assert_eq!(Rollouts::channels(&view), [prod()]);
+    assert_eq!(Rollouts::channels(&view).unwrap(), [prod()]);
 }
 
 #[tokio::test]

@@ -73,7 +73,7 @@ async fn records_are_written_as_recorded() {
     let workshop = scripted().await;
     let view = workshop.view().await;
     for (path, file) in RECORDED {
-        let stored = view.get(&path.parse().unwrap()).unwrap();
+        let stored = view.get(&path.parse().unwrap()).unwrap().unwrap();
         let bytes = canon::to_vec(stored.value.as_ref().unwrap()).unwrap();
         let recorded = std::fs::read(golden(file)).unwrap_or_default();
         assert_eq!(
@@ -115,7 +115,7 @@ async fn records_of_a_newer_mainstay_are_refused_by_name() {
     for (path, _) in RECORDED {
         let path: RefPath = path.parse().unwrap();
         let view = workshop.view().await;
-        let mut value = view.get(&path).unwrap().value.clone().unwrap();
+        let mut value = view.get(&path).unwrap().unwrap().value.clone().unwrap();
         let old = value.clone();
         value.record["format"] = 2.into();
         overwrite(&workshop, &path, value).await;
@@ -160,7 +160,7 @@ proptest! {
         runtime.block_on(async {
             let workshop = scripted().await;
             let path: RefPath = RECORDED[which].0.parse().unwrap();
-            let mut value = workshop.view().await.get(&path).unwrap().value.clone().unwrap();
+            let mut value = workshop.view().await.get(&path).unwrap().unwrap().value.clone().unwrap();
             let members = value.record.as_object_mut().unwrap();
             let key = members.keys().nth(member % members.len()).unwrap().clone();
             members.insert(key, junk);

@@ -81,7 +81,10 @@ async fn a_rollout_names_what_it_deploys_what_it_replaces_and_what_it_stopped() 
     workshop.start(&two).await;
     workshop.start(&three).await;
     let view = workshop.view().await;
-    let state = view.get(&node("rollout:prod@3").ref_path()).unwrap();
+    let state = view
+        .get(&node("rollout:prod@3").ref_path())
+        .unwrap()
+        .unwrap();
     let edges: Vec<String> = state
         .value
         .as_ref()

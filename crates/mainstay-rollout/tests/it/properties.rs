@@ -86,6 +86,7 @@ fn check_view(view: &View, status: &Status) {
     }
     let live = view
         .below("rollout/prod/state")
+        .unwrap()
         .filter(|(_, state)| {
             let phase = &state.value.as_ref().unwrap().record["state"];
             phase == "running" || phase == "paused"
@@ -122,6 +123,7 @@ fn check_share(was: Option<&Status>, is: &Status) {
 fn baseline(view: &View, rollout: &NodeRef) -> NodeRef {
     let record = &view
         .get(&rollout.ref_path())
+        .unwrap()
         .unwrap()
         .value
         .as_ref()

@@ -151,6 +151,7 @@ pub(crate) fn broken() -> Window {
 /// Everything the pointers of a repository point to.
 pub(crate) fn pointers(view: &View) -> BTreeMap<RefPath, NodeRef> {
     view.below("")
+        .unwrap()
         .filter_map(|(path, state)| Some((path.clone(), state.value.as_ref()?.pointee()?)))
         .collect()
 }

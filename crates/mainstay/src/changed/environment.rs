@@ -15,8 +15,9 @@ pub(super) struct DescribeEnvironment(pub(super) View);
 #[async_trait]
 impl Describe for DescribeEnvironment {
     async fn describe(&self, a: &NodeRef, b: &NodeRef) -> Result<Option<Description>> {
-        let before = Environments::find(&self.0, &a.clone().into())?;
-        let after = Environments::find(&self.0, &b.clone().into())?;
+        let (a, b) = (a.clone().into(), b.clone().into());
+        let both = |view: &View| Ok((Environments::find(view, &a)?, Environments::find(view, &b)?));
+        let (before, after) = self.0.read(both).await?;
         let report = compare(&before.manifest, &after.manifest, Policy::Serve);
         let severity = match report.verdict {
             Verdict::Fail => Severity::High,

@@ -30,8 +30,9 @@ struct MetricChange {
 #[async_trait]
 impl Describe for DescribeModel {
     async fn describe(&self, a: &NodeRef, b: &NodeRef) -> Result<Option<Description>> {
-        let before = show(&self.0, &a.clone().into())?;
-        let after = show(&self.0, &b.clone().into())?;
+        let (a, b) = (a.clone().into(), b.clone().into());
+        let both = |view: &View| Ok((show(view, &a)?, show(view, &b)?));
+        let (before, after) = self.0.read(both).await?;
         let reasons = differences(&before.record, &after.record, CompatOptions::default());
         let detail = Detail {
             metrics: metrics(&before, &after),

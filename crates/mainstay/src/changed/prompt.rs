@@ -15,8 +15,9 @@ pub(super) struct DescribePrompt(pub(super) Workspace, pub(super) View);
 impl Describe for DescribePrompt {
     async fn describe(&self, a: &NodeRef, b: &NodeRef) -> Result<Option<Description>> {
         let prompts = self.0.prompts();
-        let before = prompts.find(&self.1, &a.clone().into())?;
-        let after = prompts.find(&self.1, &b.clone().into())?;
+        let (a, b) = (a.clone().into(), b.clone().into());
+        let both = |view: &View| Ok((prompts.find(view, &a)?, prompts.find(view, &b)?));
+        let (before, after) = self.1.read(both).await?;
         let diff = PromptDiff::between(&before.prompt, &after.prompt);
         let severity = match diff.class {
             Some(ChangeClass::Breaking) => Severity::High,

@@ -1,5 +1,6 @@
 //! `mainstay data diff` and `mainstay data drift`
 
+use crate::commands::resolve;
 use std::io::{self, Write};
 use std::str::FromStr;
 
@@ -113,8 +114,8 @@ impl Comparison {
     async fn run(&self, global: &Global) -> Result<DatasetDiff> {
         let workspace = global.open().await?;
         let view = workspace.repo().view().await?;
-        let before = mainstay::resolve(&view, &self.before)?;
-        let after = mainstay::resolve(&view, &self.after)?;
+        let before = resolve(&view, &self.before).await?;
+        let after = resolve(&view, &self.after).await?;
         let diff = workspace
             .data()
             .compare_with(&before, &after, &self.thresholds())

@@ -1,5 +1,6 @@
 //! `mainstay data snapshot`
 
+use crate::commands::resolve;
 use std::path::PathBuf;
 
 use clap::Args;
@@ -49,7 +50,7 @@ impl Snapshot {
             spec = spec.with_path(path);
         }
         for parent in &self.parents {
-            spec = spec.with_parent(mainstay::resolve(&view, parent)?);
+            spec = spec.with_parent(resolve(&view, parent).await?);
         }
         let report = workspace.data().snapshot(spec).await?;
         let output = global.output();

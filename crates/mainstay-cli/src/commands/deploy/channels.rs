@@ -43,10 +43,15 @@ struct Events {
 impl List {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let view = global.open().await?.repo().view().await?;
-        let names = Rollouts::channels(&view);
-        let channels = names.iter().map(|name| Rollouts::status(&view, name));
+        let channels = view.read(|view| {
+            let names = Rollouts::channels(view)?;
+            names
+                .iter()
+                .map(|name| Rollouts::status(view, name))
+                .collect()
+        });
         let document = Channels {
-            channels: channels.collect::<Result<_>>()?,
+            channels: channels.await?,
         };
         let output = global.output();
         output.result(&document, |out| {

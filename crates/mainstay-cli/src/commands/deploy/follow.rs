@@ -65,7 +65,7 @@ impl Follow {
         let channel = &self.channel;
         let workspace = global.open().await?;
         let view = workspace.repo().view().await?;
-        let mut config = Rollouts::config(&view, channel)?;
+        let mut config = view.read(|view| Rollouts::config(view, channel)).await?;
         let before = config.clone();
         for pointer in &self.remove {
             if config.follows.remove(pointer).is_none() {

@@ -62,7 +62,8 @@ pub(crate) struct Rollback {
 impl Plan {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let view = global.open().await?.repo().view().await?;
-        let plan = self.make(&view, &global.reason("by hand"))?;
+        let reason = global.reason("by hand");
+        let plan = view.read(|view| self.make(view, &reason)).await?;
         let output = global.output();
         output.result(&plan, |out| write!(out, "{plan}"))?;
         output.note("a plan: nothing was done");

@@ -1,5 +1,6 @@
 //! `mainstay deploy status`
 
+use mainstay::repo::View;
 use std::io::{self, Write};
 
 use clap::Args;
@@ -23,7 +24,8 @@ pub(crate) struct Status {
 impl Status {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let view = global.open().await?.repo().view().await?;
-        let status = Rollouts::status(&view, &self.channel)?;
+        let status = |view: &View| Rollouts::status(view, &self.channel);
+        let status = view.read(status).await?;
         global.output().result(&status, |out| write(&status, out))?;
         Ok(Answer::Yes)
     }

@@ -120,7 +120,7 @@ async fn switch(
     let rollouts = workspace.rollouts();
     let mut attempt = 1;
     let applied = loop {
-        let plan = plan(&workspace.repo().view().await?)?;
+        let plan = workspace.repo().read(&plan).await?;
         match rollouts.apply(plan.clone(), actor.clone(), reason).await {
             Ok(_) => break plan,
             Err(error) if error.kind() == ErrorKind::Conflict && attempt < MAX_ATTEMPTS => {

@@ -1,5 +1,6 @@
 //! `mainstay deploy unit`
 
+use crate::commands::resolve;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
@@ -111,7 +112,7 @@ impl Create {
     async fn run(self, global: &Global) -> Result<Answer> {
         let workspace = global.open().await?;
         let view = workspace.repo().view().await?;
-        let spec = self.spec(&view)?;
+        let spec = self.spec(&view).await?;
         let components = spec.components.clone();
         let reason = global.reason(format!("create unit {}", spec.name));
         let units = workspace.units();
@@ -131,7 +132,7 @@ impl Create {
         Ok(Answer::Yes)
     }
 
-    fn spec(self, view: &View) -> Result<UnitSpec> {
+    async fn spec(self, view: &View) -> Result<UnitSpec> {
         let mut spec = UnitSpec::new(self.name);
         let named = [
             (NodeKind::Model, self.model),
@@ -141,7 +142,7 @@ impl Create {
         ];
         for (kind, reference) in named {
             if let Some(reference) = reference {
-                let node = mainstay::resolve(view, &reference)?;
+                let node = resolve(view, &reference).await?;
                 spec = spec.with_component(kind.as_str().parse()?, node);
             }
         }
@@ -152,7 +153,7 @@ impl Create {
             if spec.components.contains_key(&role) {
                 return Err(Error::invalid("given twice").context("component", role));
             }
-            spec = spec.with_component(role, mainstay::resolve(view, &reference)?);
+            spec = spec.with_component(role, resolve(view, &reference).await?);
         }
         if let Some(path) = &self.config {
             let bytes = args::read_file(path, MAX_CONFIG_BYTES)?;
@@ -188,9 +189,10 @@ impl Show {
 impl List {
     async fn run(self, global: &Global) -> Result<Answer> {
         let view = global.open().await?.repo().view().await?;
+        view.load(NodeKind::Unit.as_str()).await?;
         let mut units = Vec::new();
-        for name in Units::names(&view) {
-            let mut versions = Units::versions(&view, &name).collect::<Result<Vec<_>>>()?;
+        for name in Units::names(&view)? {
+            let mut versions = Units::versions(&view, &name)?;
             let count = versions.len();
             units.extend(versions.pop().map(|latest| Summary {
                 unit: name,

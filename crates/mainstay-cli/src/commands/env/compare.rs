@@ -3,6 +3,7 @@
 use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use mainstay::env::{Environments, Finding, Policy, Severity, Verdict, compare};
+use mainstay::repo::View;
 use mainstay::{Locator, NodeRef, Result};
 use serde::Serialize;
 
@@ -48,8 +49,11 @@ struct Document<'a> {
 impl Compare {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let view = global.open().await?.repo().view().await?;
-        let a = Environments::find(&view, &self.a)?;
-        let b = Environments::find(&view, &self.b)?;
+        let both = |view: &View| {
+            let a = Environments::find(view, &self.a)?;
+            Ok((a, Environments::find(view, &self.b)?))
+        };
+        let (a, b) = view.read(both).await?;
         let report = compare(&a.manifest, &b.manifest, self.policy);
         let document = Document {
             a: &a.node,

@@ -32,7 +32,8 @@ struct Summary {
 impl List {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let view = global.open().await?.repo().view().await?;
-        let environments = Environments::list(&view).map(|summary| Summary {
+        let environments = view.read(Environments::list).await?;
+        let environments = environments.into_iter().map(|summary| Summary {
             env: summary.name,
             latest: summary.latest,
             recorded_at: summary.recorded_at,

@@ -68,7 +68,7 @@ async fn models(global: &Global) -> Result<Answer> {
 
 async fn versions(global: &Global, model: &Name) -> Result<Answer> {
     let view = global.open().await?.repo().view().await?;
-    let versions = registry::versions(&view, model)?;
+    let versions = view.read(|view| registry::versions(view, model)).await?;
     if versions.is_empty() {
         return Err(Error::not_found("model", model));
     }

@@ -1,5 +1,6 @@
 //! `mainstay model register`
 
+use crate::commands::resolve;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -133,7 +134,7 @@ impl Register {
         let workspace = global.open().await?;
         let view = workspace.repo().view().await?;
         let files = files_at(&self.path).await?;
-        let spec = self.spec(&view, global)?.with_files(files);
+        let spec = self.spec(&view, global).await?.with_files(files);
         let registered = workspace.models().register(spec).await?;
         global
             .output()
@@ -141,13 +142,13 @@ impl Register {
         Ok(Answer::Yes)
     }
 
-    fn spec(self, view: &View, global: &Global) -> Result<ModelSpec> {
+    async fn spec(self, view: &View, global: &Global) -> Result<ModelSpec> {
         let reason = global.reason(format!("register {}", self.name));
         let mut spec = ModelSpec::new(self.name, global.actor()?, reason)
             .with_bump(self.bump.0)
             .with_description(self.description);
         for Slot { role, reference } in self.data {
-            spec = spec.with_data(role, mainstay::resolve(view, &reference)?);
+            spec = spec.with_data(role, resolve(view, &reference).await?);
         }
         if let Some(Commit { repository, commit }) = self.code {
             let repository = repository.unwrap_or_else(|| spec.model.clone());
@@ -157,15 +158,17 @@ impl Register {
             spec = spec.with_dirty_code();
         }
         if let Some(env) = &self.env {
-            spec = spec.with_environment(mainstay::resolve(view, env)?);
+            spec = spec.with_environment(resolve(view, env).await?);
         }
         if let Some(relation) = self.relation {
             for parent in &self.parents {
-                spec = spec.with_parent(mainstay::resolve(view, parent)?, relation);
+                spec = spec.with_parent(resolve(view, parent).await?, relation);
             }
         }
-        let measured_on = self.measured_on.map(|data| mainstay::resolve(view, &data));
-        let measured_on = measured_on.transpose()?;
+        let measured_on = match &self.measured_on {
+            Some(data) => Some(resolve(view, data).await?),
+            None => None,
+        };
         for (name, value) in args::collect(self.metrics, "metric", args::number)? {
             spec = match measured_on.clone() {
                 Some(data) => spec.with_metric_on(name, value, data),

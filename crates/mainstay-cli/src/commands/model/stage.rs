@@ -48,7 +48,7 @@ impl Stage {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let workspace = global.open().await?;
         let view = workspace.repo().view().await?;
-        let stages = self.stages(&view)?;
+        let stages = view.read(|view| self.stages(view)).await?;
         let history = if self.history {
             let models = workspace.models();
             let changes = models.stage_history(&self.model, self.only.as_ref());

@@ -1,5 +1,6 @@
 //! `mainstay prompt diff`
 
+use mainstay::repo::View;
 use std::io::{self, Write};
 
 use clap::Args;
@@ -38,8 +39,9 @@ impl Diff {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let workspace = global.open().await?;
         let view = workspace.repo().view().await?;
-        let a = workspace.prompts().find(&view, &self.a)?;
-        let b = workspace.prompts().find(&view, &self.b)?;
+        let prompts = workspace.prompts();
+        let both = |view: &View| Ok((prompts.find(view, &self.a)?, prompts.find(view, &self.b)?));
+        let (a, b) = view.read(both).await?;
         let document = Document {
             a: &a.node,
             b: &b.node,

@@ -69,7 +69,8 @@ struct Entry {
 impl List {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let view = global.open().await?.repo().view().await?;
-        let prompts = Prompts::list(&view).map(Summary::from).collect();
+        let prompts = view.read(Prompts::list).await?;
+        let prompts = prompts.into_iter().map(Summary::from).collect();
         let document = Listing { prompts };
         let output = global.output();
         output.result(&document, |out| {

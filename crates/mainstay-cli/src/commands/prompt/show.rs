@@ -43,8 +43,12 @@ impl Show {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let workspace = global.open().await?;
         let view = workspace.repo().view().await?;
-        let version = workspace.prompts().find(&view, &self.reference)?;
-        let labels = Prompts::labels(&view, version.node.name());
+        let shown = view.read(|view| {
+            let version = workspace.prompts().find(view, &self.reference)?;
+            let labels = Prompts::labels(view, version.node.name())?;
+            Ok((version, labels))
+        });
+        let (version, labels) = shown.await?;
         let labels = labels.into_iter().filter(|(_, node)| *node == version.node);
         let document = Document::of(&version, labels.map(|(label, _)| label).collect());
         global

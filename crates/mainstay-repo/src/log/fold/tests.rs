@@ -58,7 +58,10 @@ fn an_entry_that_follows_moves_the_view() {
     assert_eq!(
         (
             next.seq,
-            next.state(&"a/b".parse().unwrap()).unwrap().generation
+            next.state(&"a/b".parse().unwrap())
+                .unwrap()
+                .unwrap()
+                .generation
         ),
         (2, 2)
     );
@@ -76,7 +79,13 @@ fn transactions_of_one_entry_take_effect_in_order() {
     };
     let both = [changes(2, 1), changes(3, 2)].concat();
     let next = view.apply(stored(following(&view, both))).unwrap();
-    assert_eq!(next.state(&"a/b".parse().unwrap()).unwrap().generation, 3);
+    assert_eq!(
+        next.state(&"a/b".parse().unwrap())
+            .unwrap()
+            .unwrap()
+            .generation,
+        3
+    );
 }
 
 #[test]

@@ -1,0 +1,194 @@
+//! The checkpoint a view begins from, read part by part.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+
+use futures::FutureExt as _;
+use futures::future::BoxFuture;
+use mainstay_core::{Digest, Result, Timestamp};
+use mainstay_store::Storage;
+use tracing::warn;
+
+use super::read::Miss;
+use super::shards::{Layer, Shard};
+use crate::checkpoint::item::{Held, KeyItem, RefItem};
+use crate::checkpoint::root::{Anchor, Root, Slice};
+use crate::checkpoint::{load, rebuild};
+
+/// A checkpoint whose shards load on demand, or the state before the first entry.
+pub(crate) struct Base {
+    pub(crate) seq: u64,
+    pub(crate) time: Timestamp,
+    /// The digest of the entry; `None` before the first.
+    pub(crate) entry: Option<Digest>,
+    pub(super) refs: Layer<RefItem<'static>>,
+    pub(super) keys: Layer<KeyItem<'static>>,
+    /// Where the shards come from; without one there are no shards.
+    source: Option<Arc<Source>>,
+}
+
+impl Base {
+    pub(super) fn empty() -> Self {
+        Self {
+            seq: 0,
+            // Before every time a clock can tell, so that the first entry may have any.
+            time: Timestamp::from_unix_micros(i64::MIN),
+            entry: None,
+            refs: Layer::empty(),
+            keys: Layer::empty(),
+            source: None,
+        }
+    }
+
+    /// Begins from a root; takes over the shards that are in memory.
+    pub(crate) fn new(root: Root, source: &Arc<Source>) -> Result<Self> {
+        let anchor = root.anchor();
+        let (refs, keys) = (Layer::new(root.refs)?, Layer::new(root.keys)?);
+        take_over(&refs, &source.refs, &anchor);
+        take_over(&keys, &source.keys, &anchor);
+        Ok(Self {
+            seq: anchor.seq,
+            time: anchor.time,
+            entry: Some(anchor.entry),
+            refs,
+            keys,
+            source: Some(Arc::clone(source)),
+        })
+    }
+
+    /// Brings a shard into memory, unless it is.
+    ///
+    /// A shard that is damaged is made again from the log, with a warning.
+    pub(super) fn load(&self, miss: Miss) -> BoxFuture<'_, Result<()>> {
+        match miss {
+            Miss::Ref(at) => self
+                .load_slot(&self.refs, at, |source| &source.refs)
+                .boxed(),
+            Miss::Key(at) => self
+                .load_slot(&self.keys, at, |source| &source.keys)
+                .boxed(),
+        }
+    }
+
+    async fn load_slot<T: Held>(
+        &self,
+        layer: &Layer<T>,
+        at: usize,
+        known: fn(&Source) -> &Known<T>,
+    ) -> Result<()> {
+        let (Some(source), Some(anchor), Some((slice, cell))) =
+            (&self.source, self.anchor(), layer.cell(at))
+        else {
+            return Ok(());
+        };
+        let known = known(source);
+        let init = async || {
+            if let Some(shard) = known.find(slice)
+                && layer.check(at, &shard, &anchor).is_ok()
+            {
+                return Ok(shard);
+            }
+            let storage = &*source.storage;
+            let loaded = load::shard::<T>(storage, &anchor, slice).await;
+            let loaded = loaded.map(Shard::new).and_then(|shard| {
+                layer.check(at, &shard, &anchor)?;
+                Ok(shard)
+            });
+            match loaded {
+                Ok(shard) => {
+                    let shard = Arc::new(shard);
+                    known.note(slice, &shard);
+                    Ok(shard)
+                }
+                Err(error) if load::is_damage(&error) => {
+                    warn!(checkpoint = anchor.seq, %error, "shard made again from the log");
+                    let items = rebuild::items(storage, &anchor, &layer.range(at)).await?;
+                    Ok(Arc::new(Shard::new(items)))
+                }
+                Err(error) => Err(error),
+            }
+        };
+        cell.get_or_try_init(init).await.map(drop)
+    }
+
+    fn anchor(&self) -> Option<Anchor> {
+        self.entry.map(|entry| Anchor {
+            seq: self.seq,
+            entry,
+            time: self.time,
+        })
+    }
+}
+
+fn take_over<T: Held>(layer: &Layer<T>, known: &Known<T>, anchor: &Anchor) {
+    for at in 0..layer.slots().len() {
+        if let Some((slice, cell)) = layer.cell(at)
+            && let Some(shard) = known.find(slice)
+            && layer.check(at, &shard, anchor).is_ok()
+        {
+            // A cell that is set already has the same.
+            drop(cell.set(shard));
+        }
+    }
+}
+
+/// Counts instead of contents.
+impl fmt::Debug for Base {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Base")
+            .field("seq", &self.seq)
+            .field(
+                "shards",
+                &(self.refs.slots().len() + self.keys.slots().len()),
+            )
+            .field("loaded", &(self.refs.loaded() + self.keys.loaded()))
+            .finish_non_exhaustive()
+    }
+}
+
+/// Where shards come from: the storage, or memory if any view of the handle holds them.
+#[derive(Debug)]
+pub(crate) struct Source {
+    pub(crate) storage: Arc<dyn Storage>,
+    refs: Known<RefItem<'static>>,
+    keys: Known<KeyItem<'static>>,
+}
+
+impl Source {
+    pub(crate) fn new(storage: Arc<dyn Storage>) -> Self {
+        Self {
+            storage,
+            refs: Known::default(),
+            keys: Known::default(),
+        }
+    }
+}
+
+/// The shards in memory, by digest.
+#[derive(Debug)]
+struct Known<T: Held>(Mutex<Table<T>>);
+
+type Table<T> = BTreeMap<Digest, Weak<Shard<T>>>;
+
+impl<T: Held> Default for Known<T> {
+    fn default() -> Self {
+        Self(Mutex::new(BTreeMap::new()))
+    }
+}
+
+impl<T: Held> Known<T> {
+    fn find(&self, slice: &Slice) -> Option<Arc<Shard<T>>> {
+        let table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        table.get(&slice.digest)?.upgrade()
+    }
+
+    fn note(&self, slice: &Slice, shard: &Arc<Shard<T>>) {
+        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if table.insert(slice.digest, Arc::downgrade(shard)).is_none()
+            && table.len().is_power_of_two()
+        {
+            table.retain(|_, shard| shard.strong_count() > 0);
+        }
+    }
+}

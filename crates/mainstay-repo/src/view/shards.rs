@@ -1,0 +1,185 @@
+//! One layer of a checkpoint: its refs or its keys, in shards that load on demand.
+
+use std::sync::Arc;
+
+use mainstay_core::{Error, RefPath, Result, Timestamp};
+use tokio::sync::OnceCell;
+
+use super::scan::Scope;
+use crate::RefState;
+use crate::checkpoint::item::{Held, RefItem};
+use crate::checkpoint::root::{Anchor, Slice};
+use crate::checkpoint::shard_key;
+
+/// The items of a shard, in order; at least one.
+#[derive(Debug)]
+pub(crate) struct Shard<T: Held> {
+    items: Vec<(T::Key, T::State)>,
+    /// The latest entry that changed one of them, and its time.
+    latest: (u64, Timestamp),
+}
+
+impl<T: Held> Shard<T> {
+    pub(crate) fn new(items: Vec<(T::Key, T::State)>) -> Self {
+        let moments = items.iter().map(|(_, state)| T::moment(state));
+        let latest = moments.fold((0, Timestamp::from_unix_micros(i64::MIN)), |a, b| {
+            (a.0.max(b.0), a.1.max(b.1))
+        });
+        Self { items, latest }
+    }
+
+    fn get(&self, key: &T::Key) -> Option<&T::State> {
+        let at = self.items.binary_search_by(|(other, _)| other.cmp(key));
+        at.ok().map(|at| &self.items[at].1)
+    }
+}
+
+/// Where a shard goes in its layer.
+#[derive(Debug)]
+pub(crate) struct Slot<T: Held> {
+    pub(crate) slice: Slice,
+    first: T::Key,
+    shard: OnceCell<Arc<Shard<T>>>,
+}
+
+/// The slots of a checkpoint, in order.
+#[derive(Debug)]
+pub(crate) struct Layer<T: Held>(Vec<Slot<T>>);
+
+impl<T: Held> Layer<T> {
+    pub(super) fn empty() -> Self {
+        Self(Vec::new())
+    }
+
+    /// Makes an empty slot for each slice.
+    pub(super) fn new(slices: Vec<Slice>) -> Result<Self> {
+        let slots = slices.into_iter().map(|slice| {
+            Ok(Slot {
+                first: T::key_of(&slice.first)?,
+                shard: OnceCell::new(),
+                slice,
+            })
+        });
+        slots.collect::<Result<_>>().map(Self)
+    }
+
+    pub(super) fn slots(&self) -> &[Slot<T>] {
+        &self.0
+    }
+
+    /// Finds an item; an error names the slot that is not in memory.
+    pub(super) fn get(&self, key: &T::Key) -> Result<Option<&T::State>, usize> {
+        let after = self.0.partition_point(|slot| slot.first <= *key);
+        let Some(at) = after.checked_sub(1) else {
+            return Ok(None);
+        };
+        let shard = self.0[at].shard.get().ok_or(at)?;
+        Ok(shard.get(key))
+    }
+
+    /// The range of keys that slot `at` covers: from its first to the first of the next. The first
+    /// slot covers what comes before it, too.
+    pub(super) fn range(&self, at: usize) -> Covered<T> {
+        Covered {
+            from: (at > 0).then(|| self.0[at].first.clone()),
+            to: self.0.get(at + 1).map(|next| next.first.clone()),
+        }
+    }
+
+    /// Checks that `shard` is what slot `at` of a checkpoint of `anchor` may hold.
+    pub(super) fn check(&self, at: usize, shard: &Shard<T>, anchor: &Anchor) -> Result<()> {
+        let slot = &self.0[at];
+        let covered = self.range(at);
+        let fits = shard.items.len() as u64 == slot.slice.count
+            && shard.items.first().map(|(key, _)| key) == Some(&slot.first)
+            && shard
+                .items
+                .last()
+                .is_some_and(|(key, _)| covered.holds(key))
+            && shard.items.is_sorted_by(|(a, _), (b, _)| a < b)
+            && shard.latest.0 <= anchor.seq
+            && shard.latest.1 <= anchor.time;
+        if fits {
+            Ok(())
+        } else {
+            let why = "not what the checkpoint says of it";
+            Err(Error::corrupt(shard_key(&slot.slice.digest), why)
+                .context("checkpoint", anchor.seq))
+        }
+    }
+
+    pub(super) fn cell(&self, at: usize) -> Option<(&Slice, &OnceCell<Arc<Shard<T>>>)> {
+        self.0.get(at).map(|slot| (&slot.slice, &slot.shard))
+    }
+
+    /// Iterates over every item; an error names the slots that are not in memory.
+    pub(super) fn all(&self) -> Result<impl Iterator<Item = (&T::Key, &T::State)>, Vec<usize>> {
+        let slots = self.0.iter().enumerate();
+        let missing: Vec<usize> = slots
+            .filter(|(_, slot)| !slot.shard.initialized())
+            .map(|(at, _)| at)
+            .collect();
+        if !missing.is_empty() {
+            return Err(missing);
+        }
+        let shards = self.0.iter().filter_map(|slot| slot.shard.get());
+        Ok(shards.flat_map(|shard| shard.items.iter().map(|(key, state)| (key, state))))
+    }
+
+    pub(super) fn loaded(&self) -> usize {
+        self.0
+            .iter()
+            .filter(|slot| slot.shard.initialized())
+            .count()
+    }
+}
+
+impl Layer<RefItem<'static>> {
+    /// Iterates over the refs of a scope; an error names the slots that are not in memory.
+    pub(super) fn below<'v>(
+        &'v self,
+        scope: &Scope,
+    ) -> Result<impl Iterator<Item = (&'v RefPath, &'v RefState)> + use<'v>, Vec<usize>> {
+        let begins = |slot: &Slot<_>| scope.is_after(&slot.first);
+        let start = self.0.partition_point(begins).saturating_sub(1);
+        let overlaps = |slot: &&Slot<_>| begins(slot) || scope.holds(&slot.first);
+        let slots: Vec<_> = self.0[start..].iter().take_while(overlaps).collect();
+        let missing = slots.iter().zip(start..);
+        let missing: Vec<usize> = missing
+            .filter(|(slot, _)| !slot.shard.initialized())
+            .map(|(_, at)| at)
+            .collect();
+        if !missing.is_empty() {
+            return Err(missing);
+        }
+        let scope = scope.clone();
+        let shards = slots.into_iter().filter_map(|slot| slot.shard.get());
+        let items = shards.flat_map(|shard| &shard.items);
+        let from = scope.clone();
+        Ok(items
+            .map(|(path, state)| (path, state))
+            .skip_while(move |(path, _)| from.is_after(path))
+            .take_while(move |(path, _)| scope.holds(path)))
+    }
+}
+
+/// The keys that one shard covers.
+#[derive(Debug)]
+pub(crate) struct Covered<T: Held> {
+    from: Option<T::Key>,
+    to: Option<T::Key>,
+}
+
+impl<T: Held> Covered<T> {
+    pub(crate) fn holds(&self, key: &T::Key) -> bool {
+        self.from.as_ref().is_none_or(|from| from <= key)
+            && self.to.as_ref().is_none_or(|to| key < to)
+    }
+
+    /// Whether a shard that begins with `first`, before one that begins with `next`, may hold some.
+    pub(crate) fn overlaps(&self, first: &T::Key, next: Option<&T::Key>) -> bool {
+        let ends_before = next.zip(self.from.as_ref());
+        self.to.as_ref().is_none_or(|to| first < to)
+            && ends_before.is_none_or(|(next, from)| next > from)
+    }
+}
