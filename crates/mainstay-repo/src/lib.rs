@@ -75,7 +75,7 @@ mod value;
 mod verify;
 mod view;
 
-pub use blobs::{Blob, BlobReader, Ingest, IngestReport, StoredBlob};
+pub use blobs::{Blob, BlobReader, Cut, Ingest, IngestReport, Layout, StoredBlob};
 pub use history::{LogEntry, RefChange};
 pub use options::RepoOptions;
 pub use repo::{Repo, Step};

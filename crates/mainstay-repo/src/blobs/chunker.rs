@@ -47,9 +47,14 @@ impl Chunker {
         None
     }
 
-    fn cut(&mut self, at: usize) -> usize {
+    /// Begins a chunk, wherever the one before ended.
+    pub(crate) fn reset(&mut self) {
         self.len = 0;
         self.gear.set_hash(0);
+    }
+
+    fn cut(&mut self, at: usize) -> usize {
+        self.reset();
         at
     }
 }

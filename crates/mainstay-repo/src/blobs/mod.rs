@@ -10,6 +10,7 @@ mod codec;
 pub(crate) mod damage;
 pub(crate) mod index;
 mod ingest;
+mod layout;
 pub(crate) mod manifest;
 pub(crate) mod object;
 pub(crate) mod pack;
@@ -29,12 +30,16 @@ use tokio::sync::Semaphore;
 pub use self::blob::{Blob, BlobReader};
 use self::index::Index;
 pub use self::ingest::{Ingest, IngestReport, StoredBlob};
+pub use self::layout::{Cut, Layout};
 use self::manifest::Manifest;
 use self::record::RecordId;
 
 /// How many blobs of one repository are stored at a time. Each holds a blocking thread, of which the
 /// storage must find some too.
 const PUTS: usize = 256;
+
+/// About as many as an index object of 16 MiB has.
+const INDEX_RECORDS: usize = 300_000;
 
 /// The blobs of a repository. Cheap to clone; clones share the index.
 #[derive(Debug, Clone)]
@@ -47,6 +52,8 @@ struct Shared {
     storage: Arc<dyn Storage>,
     index: Index,
     puts: Semaphore,
+    /// A session makes known what it has stored when it is so many records.
+    index_records: usize,
 }
 
 impl BlobStore {
@@ -63,6 +70,21 @@ impl BlobStore {
                 index,
                 storage,
                 puts: Semaphore::new(PUTS),
+                index_records: INDEX_RECORDS,
+            }),
+        }
+    }
+
+    /// Creates a handle whose sessions make known what they stored every so many records.
+    #[cfg(test)]
+    pub(crate) fn with_index_records(storage: Arc<dyn Storage>, index_records: usize) -> Self {
+        let index = Index::new(Arc::clone(&storage));
+        Self {
+            shared: Arc::new(Shared {
+                index,
+                storage,
+                puts: Semaphore::new(PUTS),
+                index_records,
             }),
         }
     }

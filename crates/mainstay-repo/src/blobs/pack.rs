@@ -119,6 +119,11 @@ impl PackBuilder {
         self.entries.is_empty()
     }
 
+    /// The records added so far.
+    pub(crate) fn records(&self) -> impl Iterator<Item = RecordId> {
+        self.entries.iter().map(|entry| entry.header.id)
+    }
+
     /// Finishes the pack and begins another in `buffer`, whose content does not matter.
     pub(crate) fn seal(&mut self, mut buffer: BytesMut) -> Result<Sealed> {
         buffer.clear();

@@ -136,7 +136,7 @@ impl Header {
         };
         let fits = match codec {
             Codec::Raw => header.stored_len == header.len,
-            Codec::Zstd | Codec::Lz4 => header.stored_len < header.len,
+            _ => header.stored_len < header.len,
         };
         if !fits || header.len == 0 || header.len as usize > kind.max_len() {
             return Err(Damage::Broken("impossible record length"));

@@ -1,9 +1,11 @@
 //! Storing and reading blobs, through [`BlobStore`].
 
+mod batches;
 mod crashes;
 mod formats;
 mod model;
 mod reading;
+mod weights;
 
 use std::path::Path;
 use std::sync::Arc;

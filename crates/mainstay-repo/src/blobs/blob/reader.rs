@@ -56,17 +56,16 @@ impl BlobReader {
     /// Waits for a piece; none is left at the end.
     fn poll_piece(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.piece.is_empty() && self.at < self.blob.size() {
-            let pieces = match &mut self.pieces {
-                Some(pieces) => pieces,
-                None => {
-                    let end = self.at.saturating_add(self.window).min(self.blob.size());
-                    let pieces = self.blob.pieces(self.at..end);
-                    self.window = match self.window {
-                        ..LAST_WINDOW => self.window * 4,
-                        _ => u64::MAX,
-                    };
-                    self.pieces.insert(pieces)
-                }
+            let pieces = if let Some(pieces) = &mut self.pieces {
+                pieces
+            } else {
+                let end = self.at.saturating_add(self.window).min(self.blob.size());
+                let pieces = self.blob.pieces(self.at..end);
+                self.window = match self.window {
+                    ..LAST_WINDOW => self.window * 4,
+                    _ => u64::MAX,
+                };
+                self.pieces.insert(pieces)
             };
             match ready!(pieces.poll_next_unpin(context)) {
                 Some(Ok(piece)) => self.piece = piece,

@@ -30,7 +30,9 @@ pub(super) fn checked(
         };
         let hashed = batch.clone();
         let hashing = blocking::start(move || {
-            hashed.iter().for_each(|piece| hasher.update(piece));
+            for piece in &hashed {
+                hasher.update(piece);
+            }
             hasher
         })?;
         Ok(Some((batch, (batches, Hashing::Running(hashing)))))

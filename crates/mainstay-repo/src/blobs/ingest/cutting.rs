@@ -9,7 +9,7 @@ use mainstay_core::{Digest, Error, ErrorKind, Hasher, Result};
 use super::StoredBlob;
 use super::session::Session;
 use super::source::Source;
-use crate::blobs::chunker::Chunker;
+use crate::blobs::layout::{Cutter, Layout, safetensors};
 use crate::blobs::manifest::{
     Body, ChunkRef, ListRef, MAX_CHUNKS, MAX_INLINE, MAX_LISTS, Manifest, encode_list,
 };
@@ -18,11 +18,15 @@ use crate::blobs::record::RecordId;
 /// How many pieces wait between hashing and cutting.
 const WAITING_PIECES: usize = 8;
 
-/// Stores a blob.
-pub(super) fn put(session: &mut Session, mut source: impl Source) -> Result<StoredBlob> {
+/// Stores a blob; without a layout, one that its beginning tells or none.
+pub(super) fn put(
+    session: &mut Session,
+    mut source: impl Source,
+    layout: Option<Layout>,
+) -> Result<StoredBlob> {
     let first = source.next()?.unwrap_or_default();
     let second = source.next()?;
-    let mut cutting = Cutting::new(session);
+    let mut cutting = Cutting::new(session, layout);
     let Some(second) = second else {
         cutting.push(&first)?;
         return cutting.finish(Digest::of(&first));
@@ -38,6 +42,13 @@ pub(super) fn put(session: &mut Session, mut source: impl Source) -> Result<Stor
             .join()
             .map_err(|_| Error::new(ErrorKind::Internal, "hashing a blob panicked"))?
     })?;
+    cutting.finish(digest)
+}
+
+/// Stores a blob that has been read and hashed.
+pub(super) fn put_whole(session: &mut Session, bytes: &[u8], digest: Digest) -> Result<StoredBlob> {
+    let mut cutting = Cutting::new(session, None);
+    cutting.push(bytes)?;
     cutting.finish(digest)
 }
 
@@ -67,10 +78,12 @@ fn hash(
 #[derive(Debug)]
 struct Cutting<'s> {
     session: &'s mut Session,
-    chunker: Chunker,
+    layout: Option<Layout>,
+    /// There is none until the beginning has told the layout.
+    cutter: Option<Cutter>,
     size: u64,
     new_bytes: u64,
-    /// The beginning, until it is too long to be kept in the manifest.
+    /// The beginning, until it is cut.
     head: Vec<u8>,
     /// The beginning of the current chunk, when a piece ended inside it.
     carry: Vec<u8>,
@@ -79,10 +92,11 @@ struct Cutting<'s> {
 }
 
 impl<'s> Cutting<'s> {
-    fn new(session: &'s mut Session) -> Self {
+    fn new(session: &'s mut Session, layout: Option<Layout>) -> Self {
         Self {
             session,
-            chunker: Chunker::default(),
+            layout,
+            cutter: None,
             size: 0,
             new_bytes: 0,
             head: Vec::new(),
@@ -93,21 +107,42 @@ impl<'s> Cutting<'s> {
     }
 
     fn push(&mut self, piece: &[u8]) -> Result<()> {
-        let was_small = self.size <= MAX_INLINE as u64;
+        self.session.advance(piece.len());
         self.size += piece.len() as u64;
-        if self.size <= MAX_INLINE as u64 {
-            self.head.extend_from_slice(piece);
-            return Ok(());
+        if self.cutter.is_some() {
+            return self.cut(piece);
         }
-        if was_small {
-            let head = std::mem::take(&mut self.head);
-            self.cut(&head)?;
+        self.head.extend_from_slice(piece);
+        if self.head.len() > MAX_INLINE && self.head.len() >= self.decisive() {
+            self.cut_head()?;
         }
-        self.cut(piece)
+        Ok(())
+    }
+
+    /// How many bytes of the beginning decide where to cut.
+    fn decisive(&self) -> usize {
+        match self.layout {
+            Some(_) => 0,
+            None => safetensors::header_end(&self.head).unwrap_or(0),
+        }
+    }
+
+    fn cut_head(&mut self) -> Result<()> {
+        let head = std::mem::take(&mut self.head);
+        let layout = self.layout.take().or_else(|| {
+            let end = safetensors::header_end(&head)?;
+            safetensors::layout(head.get(..end)?)
+        });
+        self.cutter = Some(Cutter::new(layout.unwrap_or_default()));
+        self.cut(&head)
     }
 
     fn cut(&mut self, mut piece: &[u8]) -> Result<()> {
-        while let Some(end) = self.chunker.next_cut(piece) {
+        while let Some(end) = self
+            .cutter
+            .as_mut()
+            .and_then(|cutter| cutter.next_cut(piece))
+        {
             let (last, rest) = piece.split_at(end);
             if self.carry.is_empty() {
                 self.chunk(last)?;
@@ -157,13 +192,21 @@ impl<'s> Cutting<'s> {
     }
 
     fn finish(mut self, digest: Digest) -> Result<StoredBlob> {
+        let is_inline = self.size <= MAX_INLINE as u64;
+        if !is_inline && self.cutter.is_none() {
+            // Safetensors that end within their header.
+            self.cut_head()?;
+        }
         if !self.carry.is_empty() {
             let last = std::mem::take(&mut self.carry);
             self.chunk(&last)?;
         }
         let id = RecordId::manifest(&digest);
         if !self.session.holds(&id) {
-            self.manifest(id, digest)?;
+            if is_inline {
+                self.new_bytes = self.size;
+            }
+            self.manifest(id, digest, is_inline)?;
         }
         let report = &mut self.session.report;
         report.blobs += 1;
@@ -176,9 +219,8 @@ impl<'s> Cutting<'s> {
         })
     }
 
-    fn manifest(&mut self, id: RecordId, digest: Digest) -> Result<()> {
-        let body = if self.size <= MAX_INLINE as u64 {
-            self.new_bytes = self.size;
+    fn manifest(&mut self, id: RecordId, digest: Digest, is_inline: bool) -> Result<()> {
+        let body = if is_inline {
             Body::Inline(std::mem::take(&mut self.head).into())
         } else if self.lists.is_empty() {
             Body::Chunks(std::mem::take(&mut self.chunks))

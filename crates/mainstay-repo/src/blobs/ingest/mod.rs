@@ -1,11 +1,12 @@
 //! Storing blobs.
 
+mod batch;
 mod cutting;
 mod session;
 mod source;
 mod writes;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 
@@ -13,12 +14,13 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::future::{Either, select};
 use futures::stream::BoxStream;
-use mainstay_core::{Digest, Error, ErrorKind, Result};
+use mainstay_core::{Digest, Error, ErrorKind, Progress, Result};
 use tokio::sync::{mpsc, oneshot};
 use tracing::instrument;
 
 use self::session::Session;
-use self::source::{Cancellable, FileSource, Source, StreamSource};
+use self::source::{Caller, Cancellable, FileSource, Source, StreamSource};
+use super::layout::Layout;
 use super::{Shared, blocking};
 
 /// How many pieces of a stream wait to be stored.
@@ -27,17 +29,22 @@ const WAITING_PIECES: usize = 4;
 /// A session that stores blobs.
 ///
 /// What it stores is found by [`Repo::blob`](crate::Repo::blob) and may be named by a commit after
-/// [`finish`](Self::finish). A session that is dropped before leaves at most packs that nothing
-/// refers to. A method that fails because of its input leaves the session usable; one that fails
-/// because of the storage, or whose future is dropped, ends it: later calls return
+/// [`finish`](Self::finish). A session that is dropped before leaves at most packs and index objects
+/// that nothing refers to. A method that fails because of its input leaves the session usable; one that
+/// fails because of the storage, or whose future is dropped, ends it: later calls return
 /// [`ErrorKind::Cancelled`].
 ///
-/// Memory: at most about 160 MiB, and about 200 bytes for each new chunk of about 64 KiB.
-/// Must be used within a tokio runtime.
+/// Bytes are cut by content, and those that are already stored are not stored again. Safetensors are
+/// cut at their tensors, whatever the name of the file; where else the structure is known, a
+/// [`Layout`] tells it. Each chunk is compressed in the way that its sample promises, floating-point
+/// weights with their bytes grouped, and kept so only when that saves an eighth.
+///
+/// Memory: at most about 200 MiB whatever is stored. Must be used within a tokio runtime.
 #[derive(Debug)]
 pub struct Ingest {
     shared: Arc<Shared>,
     state: State,
+    progress: Option<Arc<dyn Progress>>,
 }
 
 #[derive(Debug)]
@@ -53,7 +60,16 @@ impl Ingest {
         Self {
             shared,
             state: State::Fresh,
+            progress: None,
         }
+    }
+
+    /// Tells `progress` how many `bytes` this session has cut, and how many `files` of
+    /// [`files`](Self::files) are done. Takes effect before anything is stored.
+    #[must_use]
+    pub fn with_progress(mut self, progress: Arc<dyn Progress>) -> Self {
+        self.progress = Some(progress);
+        self
     }
 
     /// Stores bytes.
@@ -62,7 +78,16 @@ impl Ingest {
     /// Those of the storage.
     #[instrument(skip_all, fields(bytes = bytes.len()), err(level = "debug"))]
     pub async fn bytes(&mut self, bytes: Bytes) -> Result<StoredBlob> {
-        self.put(move || Ok(bytes)).await
+        self.put(move || Ok(bytes), None).await
+    }
+
+    /// Stores bytes, cut as `layout` says.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    #[instrument(skip_all, fields(bytes = bytes.len()), err(level = "debug"))]
+    pub async fn bytes_with(&mut self, bytes: Bytes, layout: Layout) -> Result<StoredBlob> {
+        self.put(move || Ok(bytes), Some(layout)).await
     }
 
     /// Stores a file's bytes, streaming.
@@ -75,7 +100,35 @@ impl Ingest {
     #[instrument(skip_all, fields(path = %path.display()), err(level = "debug"))]
     pub async fn file(&mut self, path: &Path) -> Result<StoredBlob> {
         let path = path.to_owned();
-        self.put(move || FileSource::open(path)).await
+        self.put(move || FileSource::open(path), None).await
+    }
+
+    /// Stores a file's bytes, streaming, cut as `layout` says.
+    ///
+    /// # Errors
+    /// As [`file`](Self::file).
+    #[instrument(skip_all, fields(path = %path.display()), err(level = "debug"))]
+    pub async fn file_with(&mut self, path: &Path, layout: Layout) -> Result<StoredBlob> {
+        let path = path.to_owned();
+        self.put(move || FileSource::open(path), Some(layout)).await
+    }
+
+    /// Stores many files, reading several at a time; the answers are in the order of the paths.
+    ///
+    /// A file that cannot be read is an error in its place and does not keep the others from being
+    /// stored. Small files are read and hashed on all processors, at a fraction of what a call of
+    /// [`file`](Self::file) for each costs.
+    ///
+    /// # Errors
+    /// Those of the storage, which end the session: nothing may be relied on then.
+    #[instrument(skip_all, err(level = "debug"))]
+    pub async fn files(
+        &mut self,
+        paths: impl IntoIterator<Item = PathBuf> + Send,
+    ) -> Result<Vec<Result<StoredBlob>>> {
+        let paths: Vec<PathBuf> = paths.into_iter().collect();
+        self.work(move |session, caller| batch::put(session, &paths, caller))
+            .await
     }
 
     /// Stores a stream.
@@ -85,7 +138,7 @@ impl Ingest {
     #[instrument(skip_all, err(level = "debug"))]
     pub async fn stream(&mut self, mut stream: BoxStream<'_, Result<Bytes>>) -> Result<StoredBlob> {
         let (sender, receiver) = mpsc::channel(WAITING_PIECES);
-        let storing = pin!(self.put(move || Ok(StreamSource::new(receiver))));
+        let storing = pin!(self.put(move || Ok(StreamSource::new(receiver)), None));
         let feeding = pin!(async move {
             while let Some(piece) = stream.next().await {
                 let failed = piece.is_err();
@@ -115,15 +168,27 @@ impl Ingest {
         }
     }
 
-    /// Runs one blob through the session on a thread that may block.
-    async fn put<S, F>(&mut self, open: F) -> Result<StoredBlob>
+    /// Runs one blob through the session.
+    async fn put<S, F>(&mut self, open: F, layout: Option<Layout>) -> Result<StoredBlob>
     where
         S: Source,
         F: FnOnce() -> Result<S> + Send + 'static,
     {
+        self.work(move |session, caller| {
+            open().and_then(|source| cutting::put(session, Cancellable { source, caller }, layout))
+        })
+        .await
+    }
+
+    /// Does work with the session on a thread that may block.
+    async fn work<T: Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut Session, &Caller) -> Result<T> + Send + 'static,
+    ) -> Result<T> {
         if matches!(self.state, State::Fresh) {
             self.shared.index.refresh_for_writing().await?;
-            let session = Session::new(Arc::clone(&self.shared), blocking::runtime()?)?;
+            let (runtime, progress) = (blocking::runtime()?, self.progress.clone());
+            let session = Session::new(Arc::clone(&self.shared), runtime, progress)?;
             self.state = State::Open(Box::new(session));
         }
         let _turn = self.shared.puts.acquire().await;
@@ -132,16 +197,15 @@ impl Ingest {
         };
         // Closed when this future is dropped, which stops the thread.
         let (caller, _alive) = oneshot::channel();
-        let (session, stored) = blocking::run(move || {
-            let stored = open()
-                .and_then(|source| cutting::put(&mut session, Cancellable { source, caller }));
-            (session, stored)
+        let (session, done) = blocking::run(move || {
+            let done = work(&mut session, &Caller(caller));
+            (session, done)
         })
         .await?;
         if !session.has_failed() {
             self.state = State::Open(session);
         }
-        stored
+        done
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
-use mainstay_core::Result;
+use mainstay_core::{Progress, Result};
 use tokio::runtime::Handle;
 
 use super::IngestReport;
@@ -18,7 +18,8 @@ use crate::blobs::{Shared, object};
 /// A pack is written when it is about this large: enough to make requests few, little enough to keep
 /// several in memory and to leave little to write at the end (`benches/results/ingest.md`).
 const PACK_BYTES: usize = 16 * 1024 * 1024;
-/// An index object is not made larger; it is read whole.
+/// An index object is not made larger; it is read whole. What a session has to say is written when it
+/// makes one, rather than kept until the end.
 const INDEX_BYTES: usize = 16 * 1024 * 1024;
 
 /// The writing end of a repository's blobs.
@@ -29,24 +30,36 @@ pub(super) struct Session {
     metadata: PackBuilder,
     /// Records of this session, which the index does not know yet.
     added: HashSet<RecordId>,
+    /// When there are so many of them they are made known.
+    index_records: usize,
     /// Packs that are written or being written.
     packs: Vec<(PackRef, Vec<Entry>)>,
     writes: Writes,
     failed: bool,
+    progress: Option<Arc<dyn Progress>>,
+    /// Bytes cut so far.
+    cut_bytes: u64,
     pub(super) report: IngestReport,
 }
 
 impl Session {
-    pub(super) fn new(shared: Arc<Shared>, runtime: Handle) -> Result<Self> {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        runtime: Handle,
+        progress: Option<Arc<dyn Progress>>,
+    ) -> Result<Self> {
         let limit = object_limit(&shared, PACK_BYTES);
         Ok(Self {
             compressor: Compressor::new()?,
             chunks: PackBuilder::new(limit),
             metadata: PackBuilder::new(limit),
             added: HashSet::new(),
+            index_records: shared.index_records,
             packs: Vec::new(),
             writes: Writes::new(Arc::clone(&shared.storage), runtime),
             failed: false,
+            progress,
+            cut_bytes: 0,
             report: IngestReport::default(),
             shared,
         })
@@ -55,6 +68,26 @@ impl Session {
     /// Reports whether the storage failed; then nothing more can be stored.
     pub(super) fn has_failed(&self) -> bool {
         self.failed
+    }
+
+    /// Ends the session.
+    pub(super) fn fail(&mut self) {
+        self.failed = true;
+    }
+
+    /// Tells of bytes that are on their way into packs.
+    pub(super) fn advance(&mut self, bytes: usize) {
+        self.cut_bytes += bytes as u64;
+        if let Some(progress) = &self.progress {
+            progress.advance("bytes", self.cut_bytes, None);
+        }
+    }
+
+    /// Tells of anything else.
+    pub(super) fn count(&self, unit: &'static str, done: u64, total: u64) {
+        if let Some(progress) = &self.progress {
+            progress.advance(unit, done, Some(total));
+        }
     }
 
     /// Reports whether the repository or this session holds a record.
@@ -79,7 +112,24 @@ impl Session {
         }
         pack.append(id, codec, stored, bytes.len())?;
         self.added.insert(id);
+        if self.added.len() >= self.index_records {
+            let spilled = self.spill();
+            self.failed |= spilled.is_err();
+            spilled?;
+        }
         Ok(true)
+    }
+
+    /// Makes known what has been written so far, so that it need not be kept. Blocks.
+    fn spill(&mut self) -> Result<()> {
+        self.report.stored_bytes += self.writes.finish()?;
+        self.write_indexes()?;
+        // What is still being packed is in no index.
+        self.added = [&self.chunks, &self.metadata]
+            .into_iter()
+            .flat_map(PackBuilder::records)
+            .collect();
+        Ok(())
     }
 
     /// Writes what is left, then the index. Blocks.
@@ -90,11 +140,16 @@ impl Session {
             }
         }
         self.report.stored_bytes += self.writes.finish()?;
+        self.write_indexes()?;
+        Ok(self.report)
+    }
+
+    fn write_indexes(&mut self) -> Result<()> {
         let limit = object_limit(&self.shared, INDEX_BYTES);
         for packs in grouped(std::mem::take(&mut self.packs), limit) {
             self.write_index(IndexObject::of(packs))?;
         }
-        Ok(self.report)
+        Ok(())
     }
 
     fn write_index(&mut self, object: IndexObject) -> Result<()> {

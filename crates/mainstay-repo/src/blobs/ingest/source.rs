@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 const PIECE: usize = 256 * 1024;
 
 /// Pieces of a blob, in order.
-pub(super) trait Source: Send + 'static {
+pub(super) trait Source: Send {
     /// Returns the next piece, which is not empty; `None` at the end, and then always.
     fn next(&mut self) -> Result<Option<Bytes>>;
 }
@@ -69,21 +69,57 @@ impl Source for FileSource {
     }
 }
 
-/// A source that ends with an error when nobody waits for the blob any more.
+/// Pieces that were read already, and the rest of their source.
 #[derive(Debug)]
-pub(super) struct Cancellable<S> {
-    pub(super) source: S,
-    pub(super) caller: oneshot::Sender<()>,
+pub(super) struct Chained<S> {
+    read: std::array::IntoIter<Bytes, 2>,
+    rest: S,
 }
 
-impl<S: Source> Source for Cancellable<S> {
+impl<S> Chained<S> {
+    pub(super) fn new(read: [Bytes; 2], rest: S) -> Self {
+        let read = read.into_iter();
+        Self { read, rest }
+    }
+}
+
+impl<S: Source> Source for Chained<S> {
     fn next(&mut self) -> Result<Option<Bytes>> {
-        if self.caller.is_closed() {
+        match self.read.next() {
+            Some(piece) => Ok(Some(piece)),
+            None => self.rest.next(),
+        }
+    }
+}
+
+/// Whoever waits for a blob. Closed when the future that waits is dropped.
+#[derive(Debug)]
+pub(super) struct Caller(pub(super) oneshot::Sender<()>);
+
+impl Caller {
+    /// # Errors
+    /// [`ErrorKind::Cancelled`] when nobody waits any more.
+    pub(super) fn check(&self) -> Result<()> {
+        if self.0.is_closed() {
             return Err(Error::new(
                 ErrorKind::Cancelled,
                 "storing the blob was given up",
             ));
         }
+        Ok(())
+    }
+}
+
+/// A source that ends with an error when nobody waits for the blob any more.
+#[derive(Debug)]
+pub(super) struct Cancellable<'c, S> {
+    pub(super) source: S,
+    pub(super) caller: &'c Caller,
+}
+
+impl<S: Source> Source for Cancellable<'_, S> {
+    fn next(&mut self) -> Result<Option<Bytes>> {
+        self.caller.check()?;
         self.source.next()
     }
 }

@@ -70,13 +70,13 @@ impl Writes {
         self.running.spawn_on(write, &self.runtime);
     }
 
-    /// Waits for every write and returns how many bytes all of them have written.
+    /// Waits for every write and returns how many bytes have been written since it did so last.
     pub(super) fn finish(&mut self) -> Result<u64> {
         let runtime = self.runtime.clone();
         while let Some(ended) = runtime.block_on(self.running.join_next()) {
             self.count(ended)?;
         }
-        Ok(self.written_bytes)
+        Ok(std::mem::take(&mut self.written_bytes))
     }
 
     fn count(&mut self, ended: Result<Result<u64>, JoinError>) -> Result<()> {
