@@ -12,7 +12,7 @@
 //! # });
 //! ```
 //!
-//! Run it on a multi-threaded runtime: cases that race need real threads to race on. [`race`] is for
+//! Run it on a multi-threaded runtime: cases that race need real threads to race on. [`race()`] is for
 //! longer races on a storage of your own.
 
 mod basics;

@@ -1,5 +1,6 @@
 //! Keys of stored objects.
 
+use std::borrow::Borrow;
 use std::fmt;
 use std::str::FromStr;
 
@@ -19,11 +20,27 @@ impl Key {
     /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when it breaks the rules above.
     pub fn new(text: impl Into<Box<str>>) -> Result<Self> {
         let text = text.into();
-        if text.len() <= 512 && text.split('/').all(is_segment) {
+        if text.len() <= MAX_LEN && text.split('/').all(is_segment) {
             Ok(Self(text))
         } else {
-            Err(Error::invalid("not an object key").context("key", text.escape_debug()))
+            Err(refused(&text))
         }
+    }
+
+    /// Returns the key below `prefix`; only its length is left to check.
+    pub(crate) fn below(&self, prefix: &Prefix) -> Result<Self> {
+        let text = [prefix.as_str(), self.as_str()].concat();
+        if text.len() <= MAX_LEN {
+            Ok(Self(text.into()))
+        } else {
+            Err(refused(&text))
+        }
+    }
+
+    /// Returns the key as it is called below `prefix`, or `None` when it is not there.
+    pub(crate) fn inside(&self, prefix: &Prefix) -> Option<Self> {
+        let text = self.as_str().strip_prefix(prefix.as_str())?;
+        Some(Self(text.into()))
     }
 
     /// Returns the key as text.
@@ -33,12 +50,26 @@ impl Key {
     }
 }
 
+const MAX_LEN: usize = 512;
+
+fn refused(text: &str) -> Error {
+    // Enough to know it by: nobody bounds what is given for a key.
+    let shown: String = text.chars().take(100).collect();
+    Error::invalid("not an object key").context("key", shown.escape_debug())
+}
+
 pub(crate) fn is_segment(segment: &str) -> bool {
     (1..=200).contains(&segment.len())
         && !segment.starts_with('.')
         && segment
             .bytes()
             .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'.' | b'_' | b'-' | b'%'))
+}
+
+impl Borrow<str> for Key {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
 }
 
 impl fmt::Display for Key {
@@ -118,6 +149,26 @@ mod tests {
         assert_eq!(all.join(&a).unwrap(), a);
         assert_eq!(a.join(&all).unwrap(), a);
         assert_eq!(a.join(&b).unwrap().as_str(), "a/b/c/");
+    }
+
+    #[test]
+    fn keys_go_below_a_prefix_and_back_and_no_key_grows_too_long() {
+        let prefix = Prefix::directory("team/a").unwrap();
+        let key = Key::new("log/1").unwrap();
+        let below = key.below(&prefix).unwrap();
+        assert_eq!(below.as_str(), "team/a/log/1");
+        assert_eq!(below.inside(&prefix), Some(key.clone()));
+        assert_eq!(key.inside(&prefix), None);
+        for (len, fits) in [(505, true), (506, false)] {
+            let long = Key::new("a/".repeat(252) + &"a".repeat(len - 504)).unwrap();
+            assert_eq!(long.below(&prefix).is_ok(), fits);
+        }
+    }
+
+    #[test]
+    fn a_refusal_shows_no_more_than_the_beginning() {
+        let error = Key::new("\0".repeat(1 << 20)).unwrap_err();
+        assert!(error.to_string().len() < 500);
     }
 
     #[test]

@@ -19,9 +19,11 @@
 //! ```
 //!
 //! Start with [`Storage`], [`Key`], [`LocalStorage`] and [`MemoryStorage`]. Wrappers add to any
-//! storage: [`PrefixStorage`] shows a part of it, [`RetryStorage`] tries again, [`MeterStorage`]
-//! counts, [`CacheStorage`] remembers, and [`ReadOnlyStorage`] protects. [`Timer`] is how they
-//! wait.
+//! storage: [`ProbeStorage`] refuses to write to one that does not keep the contract, which [`probe()`]
+//! finds out; [`RouteStorage`] makes one of several, by prefix; [`PrefixStorage`] shows a part of
+//! one; [`RetryStorage`] tries again, [`MeterStorage`] counts, [`CacheStorage`] remembers, and
+//! [`ReadOnlyStorage`] protects. [`Timer`] is how they wait. To write a backend of your own, follow
+//! `docs/guides/writing-a-backend.md`.
 //!
 //! There is no compare-and-swap of existing objects, no lock, no append and no metadata beside the
 //! bytes: not every backend has them, and nothing above needs them. S3, Google Cloud Storage and
@@ -29,8 +31,8 @@
 //!
 //! | feature | adds |
 //! |---|---|
-//! | `conformance` | `conformance`: named test cases that every backend runs against itself |
-//! | `fault` | `fault`: a storage that fails, loses answers and crashes on schedule |
+//! | `conformance` | `conformance`: named test cases that every backend runs against itself, and races |
+//! | `fault` | `fault`: storages that fail, lose answers and crash on schedule, or lie |
 
 #[cfg(feature = "conformance")]
 pub mod conformance;
@@ -60,3 +62,7 @@ pub use wrap::{
     CacheStorage, MeterReading, MeterStorage, PrefixStorage, ProbeStorage, ReadOnlyStorage,
     RetryOptions, RetryStorage, RouteStorage,
 };
+
+#[cfg(all(doctest, unix, feature = "conformance"))]
+#[doc = include_str!("../../../docs/guides/writing-a-backend.md")]
+mod guide {}

@@ -47,10 +47,14 @@ impl Storage for MemoryStorage {
 
     fn list(&self, prefix: &Prefix, after: Option<&Key>) -> BoxStream<'_, Result<ObjectMeta>> {
         let objects = self.objects.read().unwrap_or_else(PoisonError::into_inner);
-        let from = after.map_or(Bound::Unbounded, Bound::Excluded);
+        // What is below a prefix comes all together, behind the prefix itself.
+        let from = match after.map(Key::as_str) {
+            Some(after) if after >= prefix.as_str() => Bound::Excluded(after),
+            _ => Bound::Included(prefix.as_str()),
+        };
         let listed: Vec<_> = objects
-            .range::<Key, _>((from, Bound::Unbounded))
-            .filter(|(key, _)| prefix.covers(key))
+            .range::<str, _>((from, Bound::Unbounded))
+            .take_while(|(key, _)| prefix.covers(key))
             .map(|(key, bytes)| {
                 Ok(ObjectMeta {
                     key: key.clone(),

@@ -31,8 +31,9 @@ use crate::{Key, Prefix};
 /// reads the key back.
 ///
 /// # How to implement
-/// Keep the contract above, and run `conformance::run` (feature `conformance`) against it. Where the
-/// backend behaves otherwise, adapt; where it cannot, return an error rather than weaken a promise.
+/// Keep the contract above, and check it with `conformance::run` and `conformance::race` (feature
+/// `conformance`). Where the backend behaves otherwise, adapt; where it cannot, return an error
+/// rather than weaken a promise. `docs/guides/writing-a-backend.md` writes one step by step.
 #[async_trait]
 pub trait Storage: fmt::Debug + Send + Sync {
     /// Reads an object or a part of one; `None` when the key is absent.

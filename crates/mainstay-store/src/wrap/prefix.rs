@@ -26,14 +26,10 @@ impl<S: Storage> PrefixStorage<S> {
         Self { inner, prefix }
     }
 
-    fn outer(&self, key: &Key) -> Result<Key> {
-        Key::new(format!("{}{key}", self.prefix))
-    }
-
     fn listed(&self, mut object: ObjectMeta) -> Result<ObjectMeta> {
-        match object.key.as_str().strip_prefix(self.prefix.as_str()) {
+        match object.key.inside(&self.prefix) {
             Some(inner) => {
-                object.key = Key::new(inner)?;
+                object.key = inner;
                 Ok(object)
             }
             None => Err(Error::new(
@@ -50,18 +46,20 @@ impl<S: Storage> PrefixStorage<S> {
 #[deny(clippy::missing_trait_methods)]
 impl<S: Storage> Storage for PrefixStorage<S> {
     async fn get(&self, key: &Key, range: ByteRange) -> Result<Option<Object>> {
-        self.inner.get(&self.outer(key)?, range).await
+        self.inner.get(&key.below(&self.prefix)?, range).await
     }
 
     async fn put(&self, key: &Key, bytes: Bytes, mode: PutMode) -> Result<PutOutcome> {
-        self.inner.put(&self.outer(key)?, bytes, mode).await
+        self.inner.put(&key.below(&self.prefix)?, bytes, mode).await
     }
 
     fn list(&self, prefix: &Prefix, after: Option<&Key>) -> BoxStream<'_, Result<ObjectMeta>> {
-        let bounds = self
-            .prefix
-            .join(prefix)
-            .and_then(|prefix| Ok((prefix, after.map(|key| self.outer(key)).transpose()?)));
+        let bounds = self.prefix.join(prefix).and_then(|prefix| {
+            Ok((
+                prefix,
+                after.map(|key| key.below(&self.prefix)).transpose()?,
+            ))
+        });
         match bounds {
             Ok((prefix, after)) => self
                 .inner
@@ -73,7 +71,7 @@ impl<S: Storage> Storage for PrefixStorage<S> {
     }
 
     async fn delete(&self, key: &Key) -> Result<()> {
-        self.inner.delete(&self.outer(key)?).await
+        self.inner.delete(&key.below(&self.prefix)?).await
     }
 
     fn capabilities(&self) -> Capabilities {

@@ -21,7 +21,7 @@ use crate::{
 /// [`RetryStorage`](crate::RetryStorage), below any cache.
 ///
 /// # Errors
-/// Those of [`probe`](crate::probe): with a broken promise every write is
+/// Those of [`probe`](crate::probe()): with a broken promise every write is
 /// [`ErrorKind::Unsupported`](mainstay_core::ErrorKind::Unsupported) and nothing is written. When
 /// the probe failed for another reason the write has the kind of that failure, is not ambiguous,
 /// and the next write probes again.

@@ -75,6 +75,35 @@ async fn the_last_error_is_returned_when_attempts_run_out() {
 }
 
 #[tokio::test]
+async fn the_requests_of_a_call_that_never_succeeds_are_bounded() {
+    const ATTEMPTS: u64 = 4;
+    let (unavailable, lost) = (Fault::Refuse(ErrorKind::Unavailable), Fault::LoseRequest);
+    for (fault, create, other) in [
+        (unavailable, ATTEMPTS, ATTEMPTS),
+        // The first attempt is ambiguous, and reading back fails as often as anything else.
+        (lost, 1 + ATTEMPTS, ATTEMPTS),
+    ] {
+        let (faulty, storage) = retrying(4);
+        faulty.fail_when(Trigger::any(), fault);
+        let count = || faulty.operations();
+        storage.create(&key(), "".into()).await.unwrap_err();
+        assert_eq!(count(), create);
+        let mode = PutMode::Overwrite;
+        storage.put(&key(), "".into(), mode).await.unwrap_err();
+        storage.get_all(&key()).await.unwrap_err();
+        storage.delete(&key()).await.unwrap_err();
+        let listed: Result<Vec<_>> = storage.list(&Prefix::all(), None).try_collect().await;
+        listed.unwrap_err();
+        assert_eq!(count(), create + 4 * other);
+    }
+    // Every creation is lost and can be read back.
+    let (faulty, storage) = retrying(4);
+    faulty.fail_when(Trigger::any().with_verb(Verb::Put), lost);
+    storage.create(&key(), "".into()).await.unwrap_err();
+    assert_eq!(faulty.operations(), 2 * ATTEMPTS);
+}
+
+#[tokio::test]
 async fn an_error_that_will_not_go_away_is_not_tried_again() {
     let (faulty, storage) = retrying(3);
     faulty.fail_when(Trigger::any(), Fault::Refuse(ErrorKind::PermissionDenied));
