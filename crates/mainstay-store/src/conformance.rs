@@ -12,8 +12,8 @@
 //! # });
 //! ```
 //!
-//! Run it on a multi-threaded runtime: cases that race need real threads to race on. [`race()`] is for
-//! longer races on a storage of your own.
+//! Run it on a multi-threaded runtime: cases that race need real threads to race on. [`race()`] is
+//! for longer races on a storage of your own.
 
 mod basics;
 mod hostile;

@@ -19,8 +19,8 @@
 //! ```
 //!
 //! Start with [`Storage`], [`Key`], [`LocalStorage`] and [`MemoryStorage`]. Wrappers add to any
-//! storage: [`ProbeStorage`] refuses to write to one that does not keep the contract, which [`probe()`]
-//! finds out; [`RouteStorage`] makes one of several, by prefix; [`PrefixStorage`] shows a part of
+//! storage: [`ProbeStorage`] refuses to write to one that [`probe()`] finds out not to keep the
+//! contract; [`RouteStorage`] makes one of several, by prefix; [`PrefixStorage`] shows a part of
 //! one; [`RetryStorage`] tries again, [`MeterStorage`] counts, [`CacheStorage`] remembers, and
 //! [`ReadOnlyStorage`] protects. [`Timer`] is how they wait. To write a backend of your own, follow
 //! `docs/guides/writing-a-backend.md`.

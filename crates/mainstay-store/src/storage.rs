@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use bytes::Bytes;
+use futures::future::BoxFuture;
 use futures::stream::BoxStream;
 use mainstay_core::Result;
 
@@ -164,24 +165,45 @@ pub struct Capabilities {
     pub max_object_bytes: u64,
 }
 
+/// Hands out the inner future as it is: spelled as `async_trait` spells it, since an `async fn` would
+/// put it into a second allocation on every call.
 macro_rules! forward {
     ($($pointer:ty),*) => {$(
-        #[async_trait]
         impl<S: Storage + ?Sized> Storage for $pointer {
-            async fn get(&self, key: &Key, range: ByteRange) -> Result<Option<Object>> {
-                (**self).get(key, range).await
+            fn get<'s, 'k, 'f>(&'s self, key: &'k Key, range: ByteRange) -> Reply<'f, Option<Object>>
+            where
+                's: 'f,
+                'k: 'f,
+                Self: 'f,
+            {
+                (**self).get(key, range)
             }
 
-            async fn put(&self, key: &Key, bytes: Bytes, mode: PutMode) -> Result<PutOutcome> {
-                (**self).put(key, bytes, mode).await
+            fn put<'s, 'k, 'f>(
+                &'s self,
+                key: &'k Key,
+                bytes: Bytes,
+                mode: PutMode,
+            ) -> Reply<'f, PutOutcome>
+            where
+                's: 'f,
+                'k: 'f,
+                Self: 'f,
+            {
+                (**self).put(key, bytes, mode)
             }
 
             fn list(&self, prefix: &Prefix, after: Option<&Key>) -> BoxStream<'_, Result<ObjectMeta>> {
                 (**self).list(prefix, after)
             }
 
-            async fn delete(&self, key: &Key) -> Result<()> {
-                (**self).delete(key).await
+            fn delete<'s, 'k, 'f>(&'s self, key: &'k Key) -> Reply<'f, ()>
+            where
+                's: 'f,
+                'k: 'f,
+                Self: 'f,
+            {
+                (**self).delete(key)
             }
 
             fn capabilities(&self) -> Capabilities {
@@ -190,6 +212,8 @@ macro_rules! forward {
         }
     )*};
 }
+
+type Reply<'f, T> = BoxFuture<'f, Result<T>>;
 
 forward!(Arc<S>, Box<S>, &S);
 

@@ -33,10 +33,10 @@ impl Default for RaceOptions {
 }
 
 impl RaceOptions {
-    /// Sets how many writers create each key, at least 2; 16 unless set.
+    /// Sets how many writers create each key, from 2 to 1024; 16 unless set.
     #[must_use]
     pub fn with_writers(mut self, writers: u16) -> Self {
-        self.writers = writers.max(2);
+        self.writers = writers.clamp(2, 1024);
         self
     }
 
@@ -143,9 +143,9 @@ impl fmt::Display for RaceReport {
 /// Lets writers create the same keys at the same time and counts who won.
 ///
 /// Each writer creates the key of the round with bytes of its own and reads it back; when all have
-/// their answers, the key is read once more and deleted. That is 2 requests a writer and 2 a round
-/// of at most 64 KiB each, at most one a writer at a time, and a listing at the end. Run it on a
-/// multi-threaded runtime, and on a storage that processes share from several of them.
+/// their answers, the key is read once more and deleted. That is 2 requests a writer and 2 a round,
+/// of at most 19 KiB each, at most one a writer at a time, and a listing at the end. Run it on a
+/// multi-threaded runtime.
 ///
 /// ```
 /// use std::sync::Arc;
@@ -164,7 +164,7 @@ impl fmt::Display for RaceReport {
 #[tracing::instrument(level = "debug", skip_all, err(level = "debug"))]
 pub async fn race(storage: Arc<dyn Storage>, options: &RaceOptions) -> Result<RaceReport> {
     let directory = format!("probe/race-{:016x}", options.seed);
-    let bytes: Vec<_> = (0..u64::from(options.writers)).map(bytes_of).collect();
+    let bytes: Vec<_> = (0..options.writers).map(bytes_of).collect();
     let mut report = RaceReport {
         writers: u64::from(options.writers),
         ..RaceReport::default()
@@ -210,9 +210,6 @@ async fn answers(storage: &Arc<dyn Storage>, key: &Key, bytes: &[Bytes]) -> Resu
 }
 
 /// Different for each writer in length too, which tells mixtures.
-fn bytes_of(writer: u64) -> Bytes {
-    payload(
-        writer,
-        1000 + 17 * usize::try_from(writer % 3000).unwrap_or(0),
-    )
+fn bytes_of(writer: u16) -> Bytes {
+    payload(u64::from(writer), 1000 + 17 * usize::from(writer))
 }
