@@ -1,0 +1,129 @@
+# Shared by the scripts beside this one, which set `name`, define `install_server` and
+# `start_server`, and call `serve "$@"`. Sourced, never run.
+#
+#   SCRIPT install DIR   puts the server's software below DIR, once
+#   SCRIPT up DIR        installs, starts on 127.0.0.1, and prints the file to source: it exports
+#                        the URL and the credentials that the tests read
+#   SCRIPT down DIR      stops it and deletes its data; the logs stay until the next `up`
+#
+# Nothing is written outside of DIR, except by apt-get for what the machine lacks.
+set -euo pipefail
+
+serve() {
+  if [ $# != 2 ]; then echo "usage: $0 install|up|down DIR" >&2; exit 2; fi
+  mkdir -p "$2/run"
+  root=$(cd "$2" && pwd)
+  software=$root/$name
+  run=$root/run/$name
+  case $1 in
+    install) install_once ;;
+    up)
+      install_once
+      stop
+      rm -rf "$run"
+      mkdir -p "$run/data"
+      trap 'status=$?; [ $status = 0 ] || { show_logs; stop; }' EXIT
+      start_server
+      echo "$run/env"
+      ;;
+    down) stop ;;
+    *) echo "usage: $0 install|up|down DIR" >&2; exit 2 ;;
+  esac
+}
+
+say() { echo "$name: $*" >&2; }
+fail() { say "$*"; exit 1; }
+
+# Two runs may ask for the same software at once.
+install_once() {
+  exec 9>"$root/$name.lock"
+  flock -w 900 9 || fail 'another run is still installing it'
+  install_server
+  exec 9>&-
+}
+
+# Installs Debian packages, as the last resort for what is not on the machine.
+apt_install() {
+  say "installing $*"
+  [ "$(id -u)" = 0 ] || fail "install these packages first: $*"
+  apt_lists
+  timeout 600 apt-get install -y -q --no-install-recommends -o DPkg::Lock::Timeout=300 "$@" \
+    >"$root/$name-apt.log" 2>&1 || { tail -n 20 "$root/$name-apt.log" >&2; fail "cannot install $*"; }
+}
+
+# Fetches the package lists if the machine has none.
+apt_lists() {
+  if ! compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null; then
+    timeout 300 apt-get update -q >&2 || fail 'apt-get update failed'
+  fi
+}
+
+# `need COMMAND PACKAGE…` installs the packages unless the command is there.
+need() {
+  command -v "$1" >/dev/null || apt_install "${@:2}"
+}
+
+free_port() {
+  local port
+  for _ in {1..100}; do
+    port=$((20000 + RANDOM % 12000))
+    if ! (exec 3<>"/dev/tcp/127.0.0.1/$port") 2>/dev/null; then echo "$port"; return; fi
+  done
+  fail 'no free port'
+}
+
+# `launch LABEL COMMAND…` starts a process of the server and remembers it for `stop`.
+launch() {
+  local label=$1
+  shift
+  setsid "$@" >"$run/$label.log" 2>&1 </dev/null 9>&- &
+  echo "$! $(birth $!) ${stop_signal:-TERM}" >>"$run/processes"
+}
+
+# The start time of a process, which tells it from a later one with the same id.
+birth() { cut -d' ' -f22 "/proc/$1/stat" 2>/dev/null || true; }
+
+# Stops the processes, last started first.
+stop() {
+  [ -d "$run" ] || return 0
+  if [ -f "$run/processes" ]; then
+    local pid born signal
+    while read -r pid born signal; do
+      [ "$(birth "$pid")" = "$born" ] || continue
+      kill "-$signal" "$pid" 2>/dev/null || continue
+      for _ in {1..100}; do
+        [ "$(birth "$pid")" = "$born" ] || continue 2
+        sleep 0.1
+      done
+      kill -KILL "$pid" 2>/dev/null || true
+    done < <(tac "$run/processes")
+    rm -f "$run/processes"
+  fi
+  if [ -L "$run/data" ]; then rm -rf "$(readlink "$run/data")"; fi
+  rm -rf "$run/data" "$run/env"
+}
+
+show_logs() {
+  local log
+  for log in "$run"/*.log; do
+    [ -s "$log" ] || continue
+    printf -- '--- %s\n' "$log" >&2
+    tail -n 15 "$log" >&2
+  done
+}
+
+# `await SECONDS COMMAND…` repeats a command until it succeeds.
+await() {
+  local deadline=$((SECONDS + $1))
+  shift
+  until "$@" >/dev/null 2>&1; do
+    [ $SECONDS -lt $deadline ] || fail "not up in time: $*"
+    sleep 0.1
+  done
+}
+
+# `provide NAME=VALUE…` writes what the tests read.
+provide() {
+  local pair
+  for pair in "$@"; do printf 'export %s=%q\n' "${pair%%=*}" "${pair#*=}"; done >"$run/env"
+}
