@@ -7,5 +7,6 @@
 )]
 
 mod layering;
+mod linearizability;
 mod processes;
 mod workspace;
