@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use mainstay::repo::{Repo, RepoOptions};
 use mainstay::store::{LocalOptions, LocalStorage, MemoryStorage, Storage};
+use mainstay_store::fault::{Lie, LyingStorage};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
-use tests::linearizability::workload::{self, Workload};
+use tests::linearizability::workload::{self, History, Workload};
 use tests::linearizability::{
     Call, Change, Expected, Model as _, Operation, Refs, RefsState, Verdict, check,
 };
@@ -35,8 +36,24 @@ async fn sixteen_writers_in_a_directory_see_one_order_of_their_commits() {
     expect_order(&history(Arc::new(storage), Workload::default()).await);
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn storages_that_let_two_writers_win_are_found_out_every_time() {
+    for lie in [Lie::IgnoresCondition, Lie::Races] {
+        for seed in 0..20 {
+            let storage = LyingStorage::new(MemoryStorage::new(), lie, seed);
+            let workload = Workload::default().with_seed(seed);
+            let calls = history(Arc::new(storage), workload).await.calls;
+            let verdict = check(&Refs, &calls, LIMIT);
+            assert!(
+                matches!(verdict, Verdict::Violation { .. }),
+                "{lie:?}, seed {seed}: {verdict:?}"
+            );
+        }
+    }
+}
+
 /// Sixteen handles, as if each were a process of its own.
-async fn history(storage: Arc<dyn Storage>, workload: Workload) -> Vec<Call<Operation>> {
+async fn history(storage: Arc<dyn Storage>, workload: Workload) -> History {
     let observer = Repo::create(Arc::clone(&storage), RepoOptions::default())
         .await
         .unwrap();
@@ -48,13 +65,14 @@ async fn history(storage: Arc<dyn Storage>, workload: Workload) -> Vec<Call<Oper
                 .unwrap(),
         );
     }
-    workload::run(handles, &observer, workload).await.unwrap()
+    workload::run(handles, &observer, workload).await
 }
 
-fn expect_order(history: &[Call<Operation>]) {
+fn expect_order(history: &History) {
+    assert!(history.failures.is_empty(), "{:?}", history.failures);
     let commits = |call: &&Call<Operation>| !matches!(call.operation, Operation::View(_));
-    assert_eq!(history.iter().filter(commits).count(), 16 * 50);
-    let verdict = check(&Refs, history, LIMIT);
+    assert_eq!(history.calls.iter().filter(commits).count(), 16 * 50);
+    let verdict = check(&Refs, &history.calls, LIMIT);
     assert!(matches!(verdict, Verdict::Linearizable(_)), "{verdict:?}");
 }
 

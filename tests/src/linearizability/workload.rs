@@ -49,42 +49,43 @@ impl Workload {
     }
 }
 
-/// Lets one client work on each handle, on the refs of `workload` that nothing else changes, and
-/// returns their history. `observer` looks on while they do, and once more at the end.
+/// What clients saw.
+#[derive(Debug)]
+pub struct History {
+    /// Their commits and views.
+    pub calls: Vec<Call<Operation>>,
+    /// What they could not read, after which they gave up; empty on a sound storage.
+    pub failures: Vec<Error>,
+}
+
+/// Lets one client work on each handle and returns their history. `observer` looks on, and once more
+/// at the end.
 ///
-/// Wants an empty repository and a multi-threaded runtime.
-///
-/// # Errors
-/// What a client or the observer could not read. A commit that fails is part of the history.
-pub async fn run(
-    handles: Vec<Repo>,
-    observer: &Repo,
-    workload: Workload,
-) -> Result<Vec<Call<Operation>>> {
+/// Wants an empty repository that nobody else commits to, and a multi-threaded runtime.
+pub async fn run(handles: Vec<Repo>, observer: &Repo, workload: Workload) -> History {
     let recorder = Arc::new(Recorder::default());
     let observing = handles.len();
     let mut clients = JoinSet::new();
-    for (client, repo) in handles.into_iter().enumerate() {
+    for (number, repo) in handles.into_iter().enumerate() {
         let client = Client {
-            number: client,
+            number,
             repo,
             workload,
-            chance: chance(workload.seed, client),
+            chance: chance(workload.seed, number),
             recorder: Arc::clone(&recorder),
         };
         clients.spawn(client.work());
     }
-    let mut outcome = Ok(());
+    let mut failures = Vec::new();
     while let Some(ended) = clients.join_next().await {
-        recorder.view(observing, observer).await?;
-        let ended = ended.map_err(|failure| {
-            Error::new(ErrorKind::Internal, "a client ended early").with_source(failure)
-        });
-        outcome = outcome.and(ended.flatten());
+        let panicked = |cause| Error::new(ErrorKind::Internal, "a client ended").with_source(cause);
+        failures.extend(ended.map_err(panicked).flatten().err());
+        failures.extend(recorder.view(observing, observer).await.err());
     }
-    outcome?;
-    recorder.view(observing, observer).await?;
-    Ok(recorder.history())
+    History {
+        calls: recorder.history(),
+        failures,
+    }
 }
 
 /// The calls so far, and the order of their events.
