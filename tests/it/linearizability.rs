@@ -5,8 +5,8 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use mainstay::repo::{Repo, RepoOptions};
-use mainstay::store::{LocalOptions, LocalStorage, MemoryStorage, Storage};
-use mainstay_store::fault::{Lie, LyingStorage};
+use mainstay::store::{LocalOptions, LocalStorage, MemoryStorage, NoWait, Storage};
+use mainstay_store::fault::{Fault, FaultStorage, Lie, LyingStorage};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
 use proptest::test_runner::{Config, TestRunner};
@@ -15,7 +15,10 @@ use tests::linearizability::{
     Call, Change, Expected, Model as _, Operation, Refs, RefsState, Verdict, check,
 };
 
-const LIMIT: usize = 1_000_000;
+/// Searches an order, for as long as a test may take.
+fn find_order(history: &[Call<Operation>]) -> Verdict<RefsState> {
+    check(&Refs::of(history), history, 100_000)
+}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sixteen_writers_in_memory_see_one_order_of_their_commits() {
@@ -43,7 +46,7 @@ async fn storages_that_let_two_writers_win_are_found_out_every_time() {
             let storage = LyingStorage::new(MemoryStorage::new(), lie, seed);
             let workload = Workload::default().with_seed(seed);
             let calls = history(Arc::new(storage), workload).await.calls;
-            let verdict = check(&Refs, &calls, LIMIT);
+            let verdict = find_order(&calls);
             assert!(
                 matches!(verdict, Verdict::Violation { .. }),
                 "{lie:?}, seed {seed}: {verdict:?}"
@@ -52,19 +55,40 @@ async fn storages_that_let_two_writers_win_are_found_out_every_time() {
     }
 }
 
-/// Sixteen handles, as if each were a process of its own.
-async fn history(storage: Arc<dyn Storage>, workload: Workload) -> History {
-    let observer = Repo::create(Arc::clone(&storage), RepoOptions::default())
-        .await
-        .unwrap();
-    let mut handles = Vec::new();
-    for _ in 0..16 {
-        handles.push(
-            Repo::open(Arc::clone(&storage), RepoOptions::default())
-                .await
-                .unwrap(),
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn lost_answers_leave_commits_of_unknown_fate_and_one_order() {
+    for seed in 0..5 {
+        let storage = Arc::new(FaultStorage::new(MemoryStorage::new()));
+        let (observer, handles) = handles(Arc::<FaultStorage<_>>::clone(&storage)).await;
+        storage.fail_randomly(seed, 8, vec![Fault::LoseRequest, Fault::LoseResponse]);
+        let workload = Workload::default().with_seed(seed);
+        let history = workload::run(handles, &observer, workload).await;
+        storage.clear();
+
+        assert!(history.failures.is_empty(), "{:?}", history.failures);
+        let unknown = history.calls.iter().filter(|call| call.returned.is_none());
+        assert_ne!(unknown.count(), 0, "no fate stayed unknown");
+        let verdict = find_order(&history.calls);
+        assert!(
+            matches!(verdict, Verdict::Linearizable(_)),
+            "seed {seed}: {verdict:?}"
         );
     }
+}
+
+/// Sixteen handles, as if each were a process of its own.
+async fn handles(storage: Arc<dyn Storage>) -> (Repo, Vec<Repo>) {
+    let options = || RepoOptions::default().with_timer(Arc::new(NoWait::default()));
+    let observer = Repo::create(Arc::clone(&storage), options()).await.unwrap();
+    let mut handles = Vec::new();
+    for _ in 0..16 {
+        handles.push(Repo::open(Arc::clone(&storage), options()).await.unwrap());
+    }
+    (observer, handles)
+}
+
+async fn history(storage: Arc<dyn Storage>, workload: Workload) -> History {
+    let (observer, handles) = handles(storage).await;
     workload::run(handles, &observer, workload).await
 }
 
@@ -72,7 +96,7 @@ fn expect_order(history: &History) {
     assert!(history.failures.is_empty(), "{:?}", history.failures);
     let commits = |call: &&Call<Operation>| !matches!(call.operation, Operation::View(_));
     assert_eq!(history.calls.iter().filter(commits).count(), 16 * 50);
-    let verdict = check(&Refs, &history.calls, LIMIT);
+    let verdict = find_order(&history.calls);
     assert!(matches!(verdict, Verdict::Linearizable(_)), "{verdict:?}");
 }
 
@@ -135,7 +159,10 @@ fn answer(state: &RefsState, wish: Option<Vec<Change>>, heard: bool) -> Option<O
         let single = Operation::Unknown {
             changes: vec![(path, expected, value)],
         };
-        Refs.apply(state, &single).is_none().then_some(conflict)
+        Refs::default()
+            .apply(state, &single)
+            .is_none()
+            .then_some(conflict)
     });
     match unmet {
         Some(conflict) => heard.then_some(conflict),
@@ -154,11 +181,11 @@ prop_compose! {
         wishes in vec((wish(), 1..25_u64, 1..25_u64), 1..=5),
         mixed_up in prop::option::of((any::<prop::sample::Index>(), any::<prop::sample::Index>())),
     ) -> Vec<Call<Operation>> {
-        let mut state = Refs.start();
+        let mut state = RefsState::default();
         let mut calls = Vec::new();
         for (place, ((wish, heard), before, after)) in (0..).zip(wishes) {
             let Some(operation) = answer(&state, wish, heard) else { continue };
-            state = Refs.apply(&state, &operation).unwrap();
+            state = Refs::default().apply(&state, &operation).unwrap();
             let point = 100 + 10 * place;
             let heard = !matches!(operation, Operation::Unknown { .. });
             calls.push(call(point - before, heard.then_some(point + after), operation));
@@ -187,9 +214,9 @@ fn any_order_explains(history: &[Call<Operation>]) -> bool {
             })
         });
         let explains = || {
-            let state = Some(Refs.start());
+            let state = Some(RefsState::default());
             let end = order.iter().fold(state, |state, &call| {
-                Refs.apply(&state?, &history[call].operation)
+                Refs::default().apply(&state?, &history[call].operation)
             });
             end.is_some()
         };
@@ -222,7 +249,7 @@ fn the_search_agrees_with_trying_every_order() {
     let outcome = runner.run(&small_history(), |history| {
         let expected = any_order_explains(&history);
         verdicts.borrow_mut()[usize::from(expected)] += 1;
-        match check(&Refs, &history, LIMIT) {
+        match find_order(&history) {
             Verdict::Linearizable(order) => {
                 prop_assert!(expected);
                 prop_assert!(order.len() <= history.len());
@@ -252,7 +279,7 @@ fn an_acknowledged_commit_that_a_later_view_lacks_is_a_violation() {
         explained,
         state,
         stuck,
-    } = check(&Refs, &history, LIMIT)
+    } = find_order(&history)
     else {
         panic!("accepted")
     };
@@ -269,7 +296,7 @@ fn a_view_may_miss_what_is_being_committed_but_not_see_it_and_then_miss_it() {
             call(3, Some(4), second.clone()),
         ];
         let history = [&[commit.clone()], &views[..]].concat();
-        matches!(check(&Refs, &history, LIMIT), Verdict::Linearizable(_))
+        matches!(find_order(&history), Verdict::Linearizable(_))
     };
     assert!(seen(&before, &before) && seen(&before, &after) && seen(&after, &after));
     assert!(!seen(&after, &before));
@@ -281,7 +308,7 @@ fn a_commit_of_unknown_fate_explains_what_is_seen_of_it_at_any_later_time() {
         changes: vec![(0, Expected::Any, Some(7))],
     };
     let after = view(1, &[(0, (1, Some(7)))]);
-    let verdict = |history: &[Call<Operation>]| check(&Refs, history, LIMIT);
+    let verdict = |history: &[Call<Operation>]| find_order(history);
     let late = [
         call(0, None, unknown.clone()),
         call(5, Some(6), view(0, &[])),
@@ -302,12 +329,7 @@ fn a_conflict_that_no_state_explains_is_a_violation() {
     };
     let written = call(0, Some(1), commit(1, &[(0, Expected::Any, Some(7))]));
     let history = |found| [written.clone(), call(2, Some(3), conflict(found))];
-    let explained = |found| {
-        matches!(
-            check(&Refs, &history(found), LIMIT),
-            Verdict::Linearizable(_)
-        )
-    };
+    let explained = |found| matches!(find_order(&history(found)), Verdict::Linearizable(_));
     assert!(explained(Some((1, Some(7)))));
     assert!(!explained(None) && !explained(Some((2, Some(7)))) && !explained(Some((1, Some(8)))));
 }
@@ -319,5 +341,8 @@ fn a_search_that_would_take_too_long_says_so() {
     };
     let mut history: Vec<_> = (0..40).map(|path| call(0, None, unknown(path))).collect();
     history.push(call(1, Some(2), view(99, &[])));
-    assert_eq!(check(&Refs, &history, 1_000), Verdict::Undecided(1_000));
+    assert_eq!(
+        check(&Refs::of(&history), &history, 1_000),
+        Verdict::Undecided(1_000)
+    );
 }

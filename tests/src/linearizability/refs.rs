@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::Model;
+use super::{Call, Model};
 
 /// One ref: how often it changed, and its value unless it was deleted.
 pub type Ref = (u64, Option<u64>);
@@ -61,9 +61,29 @@ pub struct RefsState {
 }
 
 /// The model of a repository that is empty at first and that nobody else commits to. Each commit is
-/// one log entry.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct Refs;
+/// one log entry, as long as no two clients share a handle.
+///
+/// A view tells what is in the repository as of its log entry, so an order that has come to another
+/// state there is known to be wrong at once. Without that, commits of unknown fate would be tried in
+/// all combinations.
+#[derive(Debug, Clone, Default)]
+pub struct Refs {
+    viewed: BTreeMap<u64, RefsState>,
+}
+
+impl Refs {
+    /// Prepares the check of a history.
+    #[must_use]
+    pub fn of(history: &[Call<Operation>]) -> Self {
+        let views = history.iter().filter_map(|call| match &call.operation {
+            Operation::View(view) => Some((view.seq, view.clone())),
+            _ => None,
+        });
+        Self {
+            viewed: views.collect(),
+        }
+    }
+}
 
 impl Model for Refs {
     type State = RefsState;
@@ -74,11 +94,13 @@ impl Model for Refs {
     }
 
     fn apply(&self, state: &RefsState, operation: &Operation) -> Option<RefsState> {
+        let agrees = |next: &RefsState| self.viewed.get(&next.seq).is_none_or(|view| view == next);
         match operation {
             Operation::Committed { changes, seq } => {
-                state.commit(changes).filter(|next| next.seq == *seq)
+                let next = state.commit(changes).filter(agrees);
+                next.filter(|next| next.seq == *seq)
             }
-            Operation::Unknown { changes } => state.commit(changes),
+            Operation::Unknown { changes } => state.commit(changes).filter(agrees),
             Operation::Conflict {
                 path,
                 expected,

@@ -54,7 +54,8 @@ impl Workload {
 pub struct History {
     /// Their commits and views.
     pub calls: Vec<Call<Operation>>,
-    /// What they could not read, after which they gave up; empty on a sound storage.
+    /// What they could not read, after which they gave up, except that the storage was unavailable:
+    /// empty on a sound one.
     pub failures: Vec<Error>,
 }
 
@@ -112,9 +113,13 @@ impl Recorder {
             .clone()
     }
 
-    async fn view(&self, client: usize, repo: &Repo) -> Result<RefsState> {
+    /// Reads the refs; `None` when the storage is unavailable.
+    async fn view(&self, client: usize, repo: &Repo) -> Result<Option<RefsState>> {
         let invoked = self.event();
-        let view = repo.view().await?;
+        let view = match repo.view().await {
+            Err(error) if error.kind() == ErrorKind::Unavailable => return Ok(None),
+            view => view?,
+        };
         let returned = Some(self.event());
         let seen = seen(&view)?;
         self.record(Call {
@@ -123,7 +128,7 @@ impl Recorder {
             returned,
             operation: Operation::View(seen.clone()),
         });
-        Ok(seen)
+        Ok(Some(seen))
     }
 }
 
@@ -146,7 +151,8 @@ impl Client {
         let mut view = RefsState::default();
         for commit in 0..self.workload.commits {
             if self.chance.random_ratio(1, 2) {
-                view = self.recorder.view(self.number, &self.repo).await?;
+                let newest = self.recorder.view(self.number, &self.repo).await?;
+                view = newest.unwrap_or(view);
             }
             let changes = self.changes(&view, commit);
             self.commit(changes).await?;
