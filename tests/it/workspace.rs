@@ -2,64 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use mainstay::data::SnapshotSpec;
-use mainstay::env::Capture;
-use mainstay::prompt::PromptContent;
-use mainstay::registry::{FileSpec, ModelSpec};
 use mainstay::repo::VerifyLevel;
-use mainstay::rollout::{ChannelConfig, UnitSpec};
-use mainstay::{Actor, ErrorKind, NodeRef, Workspace};
-
-/// Two versions of everything, and the units `guide@1` and `guide@2` made of them.
-async fn fill(workspace: &Workspace, scratch: &Path) -> [NodeRef; 2] {
-    let ada = || Actor::new("ada").unwrap();
-    let environment = Capture::new().with_root(scratch).run();
-    let name = "station".parse().unwrap();
-    let environment = workspace
-        .environments()
-        .record(&name, &environment, ada(), "here")
-        .await
-        .unwrap();
-    let mut units = Vec::new();
-    for (season, unit) in [("first", 1_000.0), ("second", 1.0)] {
-        let csv = scratch.join("penguins.csv");
-        let rows: Vec<String> = (0..200)
-            .map(|i| format!("{i},{}", 3.0 * unit + f64::from(i) * unit / 100.0))
-            .collect();
-        std::fs::write(&csv, format!("id,mass\n{}\n", rows.join("\n"))).unwrap();
-        let spec = SnapshotSpec::new("penguins".parse().unwrap(), ada(), season).with_path(csv);
-        let data = workspace.data().snapshot(spec).await.unwrap();
-        let spec = ModelSpec::new("species".parse().unwrap(), ada(), season)
-            .with_file(FileSpec::from_bytes("model.bin".parse().unwrap(), season))
-            .with_data("train".parse().unwrap(), data.node.clone());
-        let model = workspace.models().register(spec).await.unwrap();
-        let prompt = workspace
-            .prompts()
-            .publish(
-                &"explain".parse().unwrap(),
-                PromptContent::text("Explain {{species}}"),
-                &[],
-                ada(),
-                season,
-            )
-            .await
-            .unwrap();
-        let spec = UnitSpec::new("guide".parse().unwrap())
-            .with_component("data".parse().unwrap(), data.node)
-            .with_component("model".parse().unwrap(), model.node)
-            .with_component("prompt".parse().unwrap(), prompt.node)
-            .with_component("env".parse().unwrap(), environment.node.clone());
-        units.push(
-            workspace
-                .units()
-                .create(spec, ada(), season)
-                .await
-                .unwrap()
-                .node,
-        );
-    }
-    units.try_into().unwrap()
-}
+use mainstay::rollout::ChannelConfig;
+use mainstay::{Actor, ErrorKind, Workspace};
+use tests::story::fill;
 
 async fn local() -> (tempfile::TempDir, PathBuf, Workspace) {
     let scratch = tempfile::tempdir().unwrap();
@@ -71,7 +17,7 @@ async fn local() -> (tempfile::TempDir, PathBuf, Workspace) {
 #[tokio::test]
 async fn every_kind_of_thing_is_found_by_the_name_a_person_writes() {
     let (scratch, _, workspace) = local().await;
-    let [a, _] = fill(&workspace, scratch.path()).await;
+    let [a, _] = fill(&workspace, scratch.path()).await.unwrap();
     let (prod, ada) = ("prod".parse().unwrap(), Actor::new("ada").unwrap());
     workspace
         .rollouts()
@@ -116,7 +62,7 @@ async fn every_kind_of_thing_is_found_by_the_name_a_person_writes() {
 #[tokio::test]
 async fn what_changed_names_the_drifted_column_first() {
     let (scratch, _, workspace) = local().await;
-    let [a, b] = fill(&workspace, scratch.path()).await;
+    let [a, b] = fill(&workspace, scratch.path()).await.unwrap();
     let changed = workspace.changed(&a, &b).await.unwrap();
     assert_eq!(changed.components[0].slot, "data");
     assert!(
@@ -144,7 +90,7 @@ async fn what_changed_names_the_drifted_column_first() {
 #[tokio::test]
 async fn a_rollback_takes_model_prompt_data_and_environment_back_in_one_log_entry() {
     let (scratch, _, workspace) = local().await;
-    let [a, b] = fill(&workspace, scratch.path()).await;
+    let [a, b] = fill(&workspace, scratch.path()).await.unwrap();
     let prod = "prod".parse().unwrap();
     let ada = || Actor::new("ada").unwrap();
     let alias = "model/species/alias/champion";
@@ -223,7 +169,7 @@ async fn a_newer_format_is_refused_by_its_number() {
 #[tokio::test]
 async fn a_flipped_byte_in_any_file_is_reported_and_never_read_as_data() {
     let (scratch, home, workspace) = local().await;
-    let [a, b] = fill(&workspace, scratch.path()).await;
+    let [a, b] = fill(&workspace, scratch.path()).await.unwrap();
     let told = workspace.changed(&a, &b).await.unwrap();
     for file in files(&home) {
         let sound = std::fs::read(&file).unwrap();

@@ -116,12 +116,12 @@ impl Recorder {
     /// Reads the refs; `None` when the storage is unavailable.
     async fn view(&self, client: usize, repo: &Repo) -> Result<Option<RefsState>> {
         let invoked = self.event();
-        let view = match repo.view().await {
+        let read = async { repo.view().await?.read(seen).await };
+        let seen = match read.await {
             Err(error) if error.kind() == ErrorKind::Unavailable => return Ok(None),
-            view => view?,
+            seen => seen?,
         };
         let returned = Some(self.event());
-        let seen = seen(&view)?;
         self.record(Call {
             client,
             invoked,
@@ -242,7 +242,7 @@ fn record(value: u64) -> Result<Value> {
 
 fn seen(view: &View) -> Result<RefsState> {
     let refs = view
-        .states_below("run/ref")
+        .states_below("run/ref")?
         .map(|(path, state)| Ok((number(path)?, held(state)?)))
         .collect::<Result<_>>()?;
     Ok(RefsState {
