@@ -32,6 +32,7 @@
 //! | feature | adds |
 //! |---|---|
 //! | `conformance` | `conformance`: named test cases that every backend runs against itself, and races |
+//! | `encrypt` | `EncryptedStorage`: encryption before anything leaves the process |
 //! | `fault` | `fault`: storages that fail, lose answers and crash on schedule, or lie |
 
 #[cfg(feature = "conformance")]
@@ -62,6 +63,8 @@ pub use wrap::{
     CacheStorage, MeterReading, MeterStorage, PrefixStorage, ProbeStorage, ReadOnlyStorage,
     RetryOptions, RetryStorage, RouteStorage,
 };
+#[cfg(feature = "encrypt")]
+pub use wrap::{EncryptedStorage, EncryptionKey, KeyId, KeyProvider, RewriteReport, StaticKeys};
 
 #[cfg(all(doctest, unix, feature = "conformance"))]
 #[doc = include_str!("../../../docs/guides/writing-a-backend.md")]

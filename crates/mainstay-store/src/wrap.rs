@@ -1,6 +1,8 @@
 //! Storages around a storage.
 
 mod cache;
+#[cfg(feature = "encrypt")]
+mod encrypt;
 mod meter;
 mod prefix;
 mod probe;
@@ -9,6 +11,8 @@ mod retry;
 mod route;
 
 pub use cache::CacheStorage;
+#[cfg(feature = "encrypt")]
+pub use encrypt::{EncryptedStorage, EncryptionKey, KeyId, KeyProvider, RewriteReport, StaticKeys};
 pub use meter::{MeterReading, MeterStorage};
 pub use prefix::PrefixStorage;
 pub use probe::ProbeStorage;

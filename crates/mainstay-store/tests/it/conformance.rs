@@ -6,8 +6,9 @@ use mainstay_core::SeededIds;
 use mainstay_store::conformance::{self, Need, Report, RunOptions};
 use mainstay_store::fault::{Fault, FaultStorage, Lie, LyingStorage};
 use mainstay_store::{
-    CacheStorage, MemoryStorage, MeterStorage, NoWait, Prefix, PrefixStorage, ProbeStorage,
-    ReadOnlyStorage, RetryOptions, RetryStorage, RouteStorage, Storage,
+    CacheStorage, EncryptedStorage, EncryptionKey, KeyId, MemoryStorage, MeterStorage, NoWait,
+    Prefix, PrefixStorage, ProbeStorage, ReadOnlyStorage, RetryOptions, RetryStorage, RouteStorage,
+    StaticKeys, Storage,
 };
 
 async fn run(storage: impl Storage + 'static) -> Report {
@@ -92,6 +93,13 @@ async fn a_meter_passes_every_case() {
 async fn a_cache_that_keeps_everything_passes_every_case() {
     let everything = vec![Prefix::all()];
     passes_every_case(CacheStorage::new(MemoryStorage::new(), everything, 1 << 20)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn encryption_passes_every_case() {
+    let key = EncryptionKey::from_bytes([7; 32]);
+    let keys = StaticKeys::new(KeyId::new("k").unwrap(), key);
+    passes_every_case(EncryptedStorage::new(MemoryStorage::new(), Arc::new(keys))).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

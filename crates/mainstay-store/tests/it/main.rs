@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod conformance;
 #[cfg(test)]
+mod encrypt;
+#[cfg(test)]
 mod probe;
 #[cfg(test)]
 #[cfg(unix)]
