@@ -24,10 +24,30 @@ pub(super) enum Found {
 }
 
 impl Directory {
+    /// How to open a directory in another.
+    pub(super) const FLAGS: OFlags = OFlags::RDONLY
+        .union(OFlags::DIRECTORY)
+        .union(OFlags::NOFOLLOW)
+        .union(OFlags::CLOEXEC);
+
+    /// How to open a file. Without `NONBLOCK`, opening a pipe would wait for its writer.
+    pub(super) const FILE_FLAGS: OFlags = OFlags::RDONLY
+        .union(OFlags::NOFOLLOW)
+        .union(OFlags::NONBLOCK)
+        .union(OFlags::CLOEXEC);
+
     /// Opens a path from outside, links and all.
     pub(super) fn open(path: &Path) -> io::Result<Self> {
         let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::CLOEXEC;
         Ok(Self(rustix::fs::open(path, flags, Mode::empty())?.into()))
+    }
+
+    pub(super) fn new(opened: File) -> Self {
+        Self(opened)
+    }
+
+    pub(super) fn as_file(&self) -> &File {
+        &self.0
     }
 
     pub(super) fn try_clone(&self) -> io::Result<Self> {
@@ -36,8 +56,7 @@ impl Directory {
 
     /// Opens a directory in this one; `None` when absent.
     pub(super) fn child(&self, name: &str) -> io::Result<Option<Self>> {
-        let flags = OFlags::RDONLY | OFlags::DIRECTORY | OFlags::NOFOLLOW | OFlags::CLOEXEC;
-        let opened = rustix::fs::openat(&self.0, name, flags, Mode::empty());
+        let opened = rustix::fs::openat(&self.0, name, Self::FLAGS, Mode::empty());
         Ok(unless_absent(opened)?.map(|fd| Self(fd.into())))
     }
 
@@ -50,31 +69,11 @@ impl Directory {
         self.child(name)?.ok_or_else(|| Errno::NOENT.into())
     }
 
-    /// Opens the directory at the end of a path of names; `None` when any is absent.
-    pub(super) fn descend(&self, names: &[String]) -> io::Result<Option<Self>> {
-        let mut directory = self.try_clone()?;
-        for name in names {
-            match directory.child(name)? {
-                Some(child) => directory = child,
-                None => return Ok(None),
-            }
-        }
-        Ok(Some(directory))
-    }
-
     /// Opens a file for reading; `None` when absent.
     pub(super) fn open_file(&self, name: &str) -> io::Result<Option<File>> {
-        // Without NONBLOCK, opening a pipe would wait for its writer.
-        let flags = OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::NONBLOCK | OFlags::CLOEXEC;
-        let opened = rustix::fs::openat(&self.0, name, flags, Mode::empty());
-        let Some(fd) = unless_absent(opened)? else {
-            return Ok(None);
-        };
-        let file = File::from(fd);
-        if !file.metadata()?.is_file() {
-            return Err(Errno::ISDIR.into());
-        }
-        Ok(Some(file))
+        let opened = rustix::fs::openat(&self.0, name, Self::FILE_FLAGS, Mode::empty());
+        let opened = unless_absent(opened)?;
+        opened.map(|fd| regular(fd.into())).transpose()
     }
 
     /// Creates a file for writing; an error when the name is taken.
@@ -96,13 +95,9 @@ impl Directory {
         })
     }
 
-    /// Gives a file in this directory a second name in another; `false` when that name is taken.
-    pub(super) fn link(&self, name: &str, to: &Self, to_name: &str) -> io::Result<bool> {
-        match rustix::fs::linkat(&self.0, name, &to.0, to_name, AtFlags::empty()) {
-            Ok(()) => Ok(true),
-            Err(Errno::EXIST) => Ok(false),
-            Err(error) => Err(error.into()),
-        }
+    /// Gives a file in this directory a second name in another, unless that is taken.
+    pub(super) fn link(&self, name: &str, to: &Self, to_name: &str) -> Result<(), Errno> {
+        rustix::fs::linkat(&self.0, name, &to.0, to_name, AtFlags::empty())
     }
 
     /// Moves a file in this directory to a name in another, over what is there.
@@ -137,7 +132,16 @@ impl Directory {
     }
 }
 
-fn unless_absent<T>(result: rustix::io::Result<T>) -> io::Result<Option<T>> {
+/// Refuses what is not a file.
+pub(super) fn regular(opened: File) -> io::Result<File> {
+    if opened.metadata()?.is_file() {
+        Ok(opened)
+    } else {
+        Err(Errno::ISDIR.into())
+    }
+}
+
+pub(super) fn unless_absent<T>(result: rustix::io::Result<T>) -> io::Result<Option<T>> {
     match result {
         Ok(value) => Ok(Some(value)),
         Err(Errno::NOENT) => Ok(None),

@@ -4,20 +4,52 @@ use crate::Key;
 use crate::key::is_segment;
 
 /// The path of an object's file beneath the root.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Place {
-    pub(super) directories: Vec<String>,
-    pub(super) file: String,
+    path: String,
+    file_at: usize,
 }
 
 impl Place {
     pub(super) fn of(key: &Key) -> Self {
-        let mut segments = key.as_str().split('/').rev();
-        let file = segments.next().map(file_name).unwrap_or_default();
-        let mut directories: Vec<_> = segments.map(directory_name).collect();
-        directories.reverse();
-        Self { directories, file }
+        let (directories, file) = match key.as_str().rsplit_once('/') {
+            Some((directories, file)) => (Some(directories), file),
+            None => (None, key.as_str()),
+        };
+        let mut path = String::with_capacity(key.as_str().len() + 8);
+        for segment in directories.into_iter().flat_map(|path| path.split('/')) {
+            push_directory(&mut path, segment);
+            path.push('/');
+        }
+        let file_at = path.len();
+        push_marked_if(&mut path, is_word(file), file);
+        Self { path, file_at }
     }
+
+    pub(super) fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The path of the directory around the file; empty for the root.
+    pub(super) fn directory(&self) -> &str {
+        self.path[..self.file_at].trim_end_matches('/')
+    }
+
+    pub(super) fn file(&self) -> &str {
+        &self.path[self.file_at..]
+    }
+}
+
+/// The path of the directory of all keys that begin with `prefix`, which ends in `/` or is empty.
+pub(super) fn directory_of(prefix: &str) -> String {
+    let mut path = String::new();
+    for segment in prefix.split_terminator('/') {
+        if !path.is_empty() {
+            path.push('/');
+        }
+        push_directory(&mut path, segment);
+    }
+    path
 }
 
 /// The segment of a key that a name in a directory stands for.
@@ -52,33 +84,41 @@ fn is_word(segment: &str) -> bool {
     segment.bytes().all(|byte| byte.is_ascii_lowercase())
 }
 
-pub(super) fn directory_name(segment: &str) -> String {
-    marked_if(!is_word(segment), segment)
+fn push_directory(path: &mut String, segment: &str) {
+    push_marked_if(path, !is_word(segment), segment);
 }
 
-fn file_name(segment: &str) -> String {
-    marked_if(is_word(segment), segment)
-}
-
-fn marked_if(marked: bool, segment: &str) -> String {
-    let mut name = segment.to_owned();
+fn push_marked_if(path: &mut String, marked: bool, segment: &str) {
+    path.push_str(segment);
     if marked {
-        name.push(MARK);
+        path.push(MARK);
     }
-    name
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use proptest::prelude::*;
 
     use super::*;
 
     fn path(key: &str) -> String {
         let place = Place::of(&Key::new(key).unwrap());
-        let mut names = place.directories;
-        names.push(place.file);
-        names.join("/")
+        let around = Path::new(place.path()).parent();
+        assert_eq!(around, Some(Path::new(place.directory())));
+        assert!(place.path().ends_with(place.file()));
+        place.path
+    }
+
+    fn file_name(segment: &str) -> String {
+        path(segment)
+    }
+
+    fn directory_name(segment: &str) -> String {
+        let mut name = String::new();
+        push_directory(&mut name, segment);
+        name
     }
 
     #[test]

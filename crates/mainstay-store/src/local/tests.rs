@@ -1,7 +1,6 @@
 use std::collections::BTreeSet;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use std::{fs, io};
 
@@ -9,8 +8,10 @@ use futures::{StreamExt as _, TryStreamExt as _};
 use mainstay_core::{ManualClock, Timestamp};
 use tempfile::TempDir;
 
+use super::file_system::{FileSystem, Kind};
+use super::host::Host;
 use super::*;
-use crate::StorageExt as _;
+use crate::{StorageExt as _, conformance};
 
 fn key(text: &str) -> Key {
     Key::new(text).unwrap()
@@ -22,6 +23,30 @@ async fn opened() -> (TempDir, LocalStorage) {
         .await
         .unwrap();
     (dir, storage)
+}
+
+fn host(root: &Path) -> Host {
+    Host::around(root).unwrap()
+}
+
+/// A host that has none of the faster ways.
+fn plain_host(root: &Path) -> Host {
+    Host {
+        opens_beneath: false,
+        opens_cached: false,
+        has_anonymous_files: false,
+        syncs_at_once: false,
+        ..host(root)
+    }
+}
+
+fn opened_on(root: &Path, options: &LocalOptions, host: &Host) -> Result<LocalStorage> {
+    Tree::open_on(root.to_path_buf(), options, host).map(LocalStorage::on)
+}
+
+fn staged(storage: &LocalStorage) -> usize {
+    let staging = storage.root().join(".staging");
+    fs::read_dir(staging).unwrap().count()
 }
 
 async fn keys(storage: &LocalStorage) -> Vec<String> {
@@ -70,7 +95,14 @@ async fn a_root_that_is_a_file_is_refused_by_name() {
 
 #[tokio::test]
 async fn links_out_of_the_root_are_neither_read_written_nor_listed() {
-    let (_dir, storage) = opened().await;
+    for which in [host, plain_host] {
+        let dir = tempfile::tempdir().unwrap();
+        let options = LocalOptions::default();
+        refuses_links(opened_on(dir.path(), &options, &which(dir.path())).unwrap()).await;
+    }
+}
+
+async fn refuses_links(storage: LocalStorage) {
     let outside = tempfile::tempdir().unwrap();
     fs::write(outside.path().join("1"), "secret").unwrap();
     symlink(outside.path(), storage.root().join("log")).unwrap();
@@ -114,7 +146,7 @@ async fn what_is_not_an_object_is_not_listed() {
 }
 
 #[tokio::test]
-async fn staged_files_are_swept_once_they_are_a_day_old() {
+async fn where_locks_tell_nothing_staged_files_are_swept_once_they_are_a_day_old() {
     let (dir, storage) = opened().await;
     let staged = storage.root().join(".staging/dead-writer");
     fs::write(&staged, "part of an obj").unwrap();
@@ -124,28 +156,53 @@ async fn staged_files_are_swept_once_they_are_a_day_old() {
         Timestamp::UNIX_EPOCH.saturating_add(written),
     ));
     let options = LocalOptions::default().with_clock(Arc::<ManualClock>::clone(&clock));
-    let reopen = || LocalStorage::open(dir.path(), options.clone());
+    let host = Host {
+        locks_tell_life: false,
+        ..plain_host(dir.path())
+    };
+    let reopen = || opened_on(dir.path(), &options, &host);
 
     clock.advance(Duration::from_hours(23));
-    assert!(keys(&reopen().await.unwrap()).await.is_empty());
+    assert!(keys(&reopen().unwrap()).await.is_empty());
     assert!(staged.exists());
     clock.advance(Duration::from_hours(2));
-    reopen().await.unwrap();
+    reopen().map(drop).unwrap();
     assert!(!staged.exists());
 }
 
 #[tokio::test]
+async fn a_staged_file_of_a_living_writer_is_not_swept_and_that_of_a_dead_one_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = LocalOptions::default();
+    let alive = opened_on(dir.path(), &options, &plain_host(dir.path())).unwrap();
+    let written = alive.tree.staging.write(b"slow").unwrap();
+    fs::write(dir.path().join(".staging/dead-writer"), "part").unwrap();
+    fs::write(dir.path().join("1"), "one").unwrap();
+    // Killed between the link and the removal of the first name.
+    fs::hard_link(dir.path().join("1"), dir.path().join(".staging/dead-2")).unwrap();
+    assert_eq!(staged(&alive), 3);
+
+    let other = LocalStorage::open(dir.path(), options).await.unwrap();
+    assert_eq!(staged(&other), 1);
+    assert!(written.link(&alive.tree.beneath.root, "2").unwrap());
+    assert_eq!(staged(&other), 0);
+    assert_eq!(keys(&other).await, ["1", "2"]);
+}
+
+#[tokio::test]
 async fn a_writer_whose_staged_file_was_swept_fails_and_changes_nothing() {
-    let (_dir, storage) = opened().await;
+    let dir = tempfile::tempdir().unwrap();
+    let host = plain_host(dir.path());
+    let storage = opened_on(dir.path(), &LocalOptions::default(), &host).unwrap();
     let tree = &storage.tree;
     for mode in [PutMode::Create, PutMode::Overwrite] {
-        let staged = tree.staging.write(b"slow", Durability::Strict).unwrap();
-        tree.staging
-            .sweep("9999-01-01T00:00:00Z".parse().unwrap())
-            .unwrap();
+        let written = tree.staging.write(b"slow").unwrap();
+        for file in fs::read_dir(dir.path().join(".staging")).unwrap() {
+            fs::remove_file(file.unwrap().path()).unwrap();
+        }
         let result = match mode {
-            PutMode::Create => staged.link(&tree.root, "1").map(drop),
-            PutMode::Overwrite => staged.rename(&tree.root, "1"),
+            PutMode::Create => written.link(&tree.beneath.root, "1").map(drop),
+            PutMode::Overwrite => written.rename(&tree.beneath.root, "1"),
         };
         assert_eq!(result.unwrap_err().kind(), io::ErrorKind::NotFound);
     }
@@ -160,7 +217,7 @@ async fn after_a_failed_sync_the_handle_reads_but_writes_no_more() {
         .await
         .map(drop)
         .unwrap();
-    storage.tree.sync_failed.store(true, Ordering::Release);
+    storage.tree.disk.fail();
     for error in [
         storage
             .create(&key("2"), "".into())
@@ -184,16 +241,54 @@ async fn after_a_failed_sync_the_handle_reads_but_writes_no_more() {
 }
 
 #[tokio::test]
+async fn a_network_file_system_is_refused_by_name_unless_accepted_and_then_tried() {
+    let dir = tempfile::tempdir().unwrap();
+    let root = dir.path().join("root");
+    let remote = |name, kind| Host {
+        file_system: FileSystem { name, kind },
+        locks_tell_life: false,
+        ..plain_host(dir.path())
+    };
+    for (name, kind) in [("nfs", Kind::Remote), ("unknown", Kind::Unknown)] {
+        let host = remote(name, kind);
+        let error = opened_on(&root, &LocalOptions::default(), &host).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Unsupported);
+        assert!(error.to_string().contains(name), "{error}");
+        assert!(!root.exists(), "nothing is made where nothing may be kept");
+    }
+    let options = LocalOptions::default().with_network_file_system(true);
+    let storage = opened_on(&root, &options, &remote("nfs", Kind::Remote)).unwrap();
+    assert_eq!(storage.file_system(), "nfs");
+    assert_eq!(staged(&storage), 0);
+    let outcome = storage.create(&key("log/1"), "one".into()).await.unwrap();
+    assert_eq!(outcome, PutOutcome::Written);
+}
+
+#[tokio::test]
+async fn what_is_in_memory_is_not_durable_however_it_is_synced() {
+    let dir = tempfile::tempdir().unwrap();
+    for (kind, durable) in [(Kind::Memory, false), (Kind::Disk, true)] {
+        let file_system = FileSystem { name: "some", kind };
+        let host = Host {
+            file_system,
+            ..plain_host(dir.path())
+        };
+        let storage = opened_on(dir.path(), &LocalOptions::default(), &host).unwrap();
+        assert_eq!(storage.capabilities().durable, durable);
+    }
+}
+
+#[tokio::test]
 async fn the_directories_of_a_key_are_settled_once() {
     let (_dir, storage) = opened().await;
     for n in 0..3 {
         let key = key(&format!("tally/a-1/{n}"));
         storage.create(&key, "".into()).await.map(drop).unwrap();
     }
-    let settled = storage.tree.settled.lock().unwrap().clone();
+    let settled = storage.tree.settled().clone();
     assert_eq!(
         settled,
-        BTreeSet::from(["tally/".to_owned(), "tally/a-1+/".to_owned()])
+        BTreeSet::from(["tally".to_owned(), "tally/a-1+".to_owned()])
     );
 }
 
@@ -275,4 +370,173 @@ fn files(root: &Path) -> BTreeSet<(PathBuf, Vec<u8>)> {
         }
     }
     found
+}
+
+async fn passes_every_case(storage: LocalStorage) {
+    let options = conformance::RunOptions::default().with_seed(1);
+    let report = conformance::run(Arc::new(storage), &options).await;
+    assert!(
+        report.failed.is_empty() && report.skipped.is_empty(),
+        "{report}"
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_directory_that_commits_in_batches_passes_every_case() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = LocalOptions::default().with_durability(Durability::Batch);
+    let storage = LocalStorage::open(dir.path(), options).await.unwrap();
+    assert!(storage.capabilities().durable);
+    passes_every_case(storage).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_host_without_the_faster_ways_passes_every_case() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = LocalOptions::default().with_durability(Durability::None);
+    let host = plain_host(dir.path());
+    passes_every_case(opened_on(dir.path(), &options, &host).unwrap()).await;
+}
+
+fn in_batches(root: &Path, host: &Host, most_files: usize) -> LocalStorage {
+    let options = LocalOptions::default().with_durability(Durability::Batch);
+    let mut tree = Tree::open_on(root.to_path_buf(), &options, host).unwrap();
+    tree.most_files = most_files;
+    LocalStorage::on(tree)
+}
+
+#[tokio::test]
+async fn a_batch_of_many_changes_answers_each_and_leaves_what_they_say() {
+    let dirs = [(); 4].map(|()| tempfile::tempdir().unwrap());
+    let (best, plain) = (host(dirs[0].path()), plain_host(dirs[0].path()));
+    for (dir, (host, most_files)) in
+        dirs.iter()
+            .zip([(best, 3), (best, 512), (plain, 3), (plain, 512)])
+    {
+        let storage = in_batches(dir.path(), &host, most_files);
+        let number = |n: usize| key(&format!("dir-{}/{n:03}", n % 7));
+        let written = (0..150).map(|n| {
+            let bytes = Bytes::from(vec![7; n * 10]);
+            let storage = &storage;
+            // Every key twice: one of the two finds it taken.
+            async move { storage.create(&number(n % 75), bytes).await.unwrap() }
+        });
+        let written = futures::future::join_all(written).await;
+        let wins = written.iter().filter(|won| **won == PutOutcome::Written);
+        assert_eq!(wins.count(), 75);
+        let deleted = (0..70).map(|n| {
+            let storage = &storage;
+            async move { storage.delete(&number(n)).await }
+        });
+        futures::future::try_join_all(deleted).await.unwrap();
+        let mut left: Vec<_> = (70..75).map(|n| number(n).to_string()).collect();
+        left.sort();
+        assert_eq!(keys(&storage).await, left);
+        assert_eq!(staged(&storage), 0);
+    }
+}
+
+#[tokio::test]
+async fn in_a_batch_one_that_cannot_be_written_fails_alone() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = in_batches(dir.path(), &host(dir.path()), 512);
+    fs::write(dir.path().join("log"), "in the place of a directory").unwrap();
+    let names = ["1", "log/1", "2", "log/2", "3"];
+    let outcomes = names.map(|name| {
+        let storage = &storage;
+        async move { storage.create(&key(name), "".into()).await }
+    });
+    let outcomes = futures::future::join_all(outcomes).await;
+    let kinds = outcomes
+        .iter()
+        .map(|outcome| outcome.as_ref().err().map(Error::kind));
+    let corrupt = Some(ErrorKind::Corrupt);
+    assert!(kinds.eq([None, corrupt, None, corrupt, None]));
+    assert_eq!(keys(&storage).await, ["1", "2", "3"]);
+}
+
+#[tokio::test]
+async fn when_a_leader_is_lost_those_who_wait_know_and_the_next_one_leads() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = in_batches(dir.path(), &host(dir.path()), 512);
+    let put = |name| Change::put(&key(name), "".into(), PutMode::Create);
+    let (leader, first) = Batch::join(&storage.tree, put("1"));
+    let (follower, second) = Batch::join(&storage.tree, put("2"));
+    assert!(follower.is_none());
+    drop(leader.unwrap());
+    first.await.unwrap_err();
+    second.await.unwrap_err();
+    let outcome = storage.create(&key("3"), "".into()).await.unwrap();
+    assert_eq!(outcome, PutOutcome::Written);
+    assert_eq!(keys(&storage).await, ["3"]);
+}
+
+#[tokio::test]
+async fn after_a_failed_sync_a_batch_fails_as_a_whole_and_says_so() {
+    let dir = tempfile::tempdir().unwrap();
+    let storage = in_batches(dir.path(), &host(dir.path()), 512);
+    storage.tree.disk.fail();
+    let changes = ["1", "2"].map(|name| Change::put(&key(name), "".into(), PutMode::Create));
+    for result in storage.tree.commit(&changes) {
+        assert_eq!(result.unwrap_err().kind(), ErrorKind::Unavailable);
+    }
+    assert!(keys(&storage).await.is_empty());
+}
+
+#[tokio::test]
+#[cfg(target_os = "linux")]
+async fn small_objects_in_the_cache_are_read_at_once_and_large_ones_where_it_may_block() {
+    let (_dir, storage) = opened().await;
+    let (small, large) = (key("log/1"), key("log/2"));
+    let bytes = Bytes::from(vec![7; 100_000]);
+    for (key, len) in [(&small, 4096), (&large, 100_000)] {
+        let bytes = bytes.slice(..len);
+        let outcome = storage.create(key, bytes.clone()).await.unwrap();
+        assert_eq!(outcome, PutOutcome::Written);
+        assert_eq!(storage.get_all(key).await.unwrap().unwrap(), bytes);
+    }
+    let tree = &storage.tree;
+    let cached = tree.get_cached(&small, &ByteRange::Last(6)).unwrap();
+    assert_eq!(cached.unwrap().bytes, vec![7; 6]);
+    tree.get_cached(&large, &ByteRange::Full).unwrap_err();
+    let part = tree.get_cached(&large, &ByteRange::Offsets(99_999..100_001));
+    assert_eq!(part.unwrap().unwrap().bytes, vec![7]);
+    storage.delete(&small).await.unwrap();
+    assert!(matches!(
+        tree.get_cached(&small, &ByteRange::Full),
+        Ok(None) | Err(_)
+    ));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_listing_beside_somebody_who_deletes_is_in_order_and_shows_all_that_stays() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = LocalOptions::default().with_durability(Durability::None);
+    let storage = LocalStorage::open(dir.path(), options).await.unwrap();
+    let number = |n: usize| key(&format!("dir-{}/{n:03}", n / 100));
+    for n in 0..400 {
+        let outcome = storage.create(&number(n), "".into()).await;
+        outcome.map(drop).unwrap();
+    }
+    let odd = (0..400).filter(|n| n % 2 == 1);
+    let deleter = tokio::spawn({
+        let storage = storage.clone();
+        let odd = odd.clone();
+        async move {
+            for n in odd {
+                storage.delete(&number(n)).await.unwrap();
+            }
+        }
+    });
+    let even: BTreeSet<_> = (0..400)
+        .filter(|n| n % 2 == 0)
+        .map(|n| number(n).to_string())
+        .collect();
+    while !deleter.is_finished() {
+        let listed = keys(&storage).await;
+        assert!(listed.is_sorted());
+        assert!(even.is_subset(&listed.into_iter().collect()));
+    }
+    deleter.await.unwrap();
+    assert!(keys(&storage).await.into_iter().eq(even));
 }

@@ -1,191 +1,118 @@
-//! The work on the files, which blocks.
+//! An open directory tree.
 
 use std::collections::BTreeSet;
-use std::io::{self, Read as _, Seek as _, SeekFrom};
+use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use mainstay_core::{Error, ErrorKind, Result};
 use rustix::io::Errno;
+use rustix::process::{Resource, getrlimit};
 
-use super::directory::{self, Directory, Found};
-use super::place::Place;
+use super::batch::Batch;
+use super::beneath::Beneath;
+use super::directory::{self, Directory};
+use super::file_system::{FileSystem, Kind};
+use super::host::Host;
+use super::options::{Durability, LocalOptions};
+use super::probe;
+use super::read::QuickReads;
 use super::staging::Staging;
-use super::{Durability, LocalOptions};
-use crate::{ByteRange, Key, Object, PutMode, PutOutcome};
+use super::sync::Disk;
+use crate::Key;
 
-/// The directory tree; every method blocks.
+/// The directory tree; what works on it is in the modules around and blocks.
 #[derive(Debug)]
 pub(super) struct Tree {
     pub(super) path: PathBuf,
-    pub(super) root: Directory,
+    pub(super) file_system: FileSystem,
+    pub(super) beneath: Beneath,
     pub(super) staging: Staging,
     pub(super) durability: Durability,
+    pub(super) quick_reads: QuickReads,
+    pub(super) disk: Disk,
+    pub(super) batch: Batch,
+    /// How many files are worked on at a time, so that the process does not run out of them.
+    pub(super) most_files: usize,
     /// The directories whose names, up to the root, this process has seen safe on the disk.
     /// Directories are never removed, so they stay so.
-    pub(super) settled: Mutex<BTreeSet<String>>,
-    /// Set when a directory could not be synced: the kernel may have dropped the changes, and a
-    /// second sync would succeed without them.
-    pub(super) sync_failed: AtomicBool,
+    settled: Mutex<BTreeSet<String>>,
 }
 
 impl Tree {
     pub(super) fn open(path: &Path, options: &LocalOptions) -> Result<Self> {
-        let durability = options.durability;
         let path = std::path::absolute(path)?;
+        let host = Host::around(&path)?;
+        Self::open_on(path, options, &host)
+    }
+
+    pub(super) fn open_on(path: PathBuf, options: &LocalOptions, host: &Host) -> Result<Self> {
+        let durability = options.durability;
+        let file_system = host.file_system;
+        if file_system.is_foreign() && !options.network_file_system {
+            return Err(refused(file_system));
+        }
         directory::create_with_ancestors(&path, durability)?;
         let root = Directory::open(&path)?;
-        let staging = Staging::open(&root, durability)?;
+        let staging = Staging::open(&root, host)?;
+        if file_system.is_foreign() {
+            let probed = probe::promises(&staging.directory, &staging.fresh_name());
+            probed.map_err(|error| error.context("file system", file_system.name))?;
+        }
         staging.sweep(options.clock.now())?;
+        let at_once = host.syncs_at_once.then(|| root.try_clone()).transpose()?;
         Ok(Self {
             path,
-            root,
+            file_system,
+            beneath: Beneath::new(root, host.opens_beneath),
             staging,
             durability,
+            quick_reads: QuickReads::new(host.opens_cached),
+            disk: Disk::new(at_once),
+            batch: Batch::default(),
+            most_files: most_files(),
             settled: Mutex::default(),
-            sync_failed: AtomicBool::new(false),
         })
     }
 
-    pub(super) fn get(&self, key: &Key, range: &ByteRange) -> Result<Option<Object>> {
-        let place = Place::of(key);
-        let read = || -> io::Result<Option<Object>> {
-            let Some(directory) = self.root.descend(&place.directories)? else {
-                return Ok(None);
-            };
-            let Some(mut file) = directory.open_file(&place.file)? else {
-                return Ok(None);
-            };
-            let size = file.metadata()?.len();
-            let range = range.within(size);
-            let len = range.end - range.start;
-            let mut bytes = Vec::new();
-            let reserved = usize::try_from(len).map(|len| bytes.try_reserve_exact(len));
-            if !matches!(reserved, Ok(Ok(()))) {
-                return Err(io::ErrorKind::OutOfMemory.into());
-            }
-            file.seek(SeekFrom::Start(range.start))?;
-            file.take(len).read_to_end(&mut bytes)?;
-            if bytes.len() as u64 != len {
-                return Err(io::ErrorKind::UnexpectedEof.into());
-            }
-            let bytes = bytes.into();
-            Ok(Some(Object { bytes, size }))
-        };
-        read().map_err(|error| failure(error, key))
+    /// Reports whether what is acknowledged survives a crash of the machine.
+    pub(super) fn is_durable(&self) -> bool {
+        self.durability != Durability::None && self.file_system.kind != Kind::Memory
     }
 
-    pub(super) fn put(&self, key: &Key, bytes: &[u8], mode: PutMode) -> Result<PutOutcome> {
-        let place = Place::of(key);
-        self.check_syncable(key)?;
-        let directory = self
-            .directory_for(&place)
-            .map_err(|error| failure(error, key))?;
-        let published = match mode {
-            PutMode::Create => self.create(&directory, &place.file, bytes),
-            PutMode::Overwrite => self.replace(&directory, &place.file, bytes),
-        };
-        let outcome = published.map_err(|error| failure(error, key))?;
-        // Also when it exists: its writer may not have come to this sync yet.
-        self.sync(&directory, key)?;
-        Ok(outcome)
+    /// Reports whether the names of a directory, up to the root, need no sync of this process.
+    pub(super) fn is_settled(&self, path: &str) -> bool {
+        self.durability == Durability::None || path.is_empty() || self.settled().contains(path)
     }
 
-    fn create(&self, directory: &Directory, name: &str, bytes: &[u8]) -> io::Result<PutOutcome> {
-        // Spares writing what cannot be published; the link below decides.
-        if directory.find(name)? == Found::Nothing {
-            let staged = self.staging.write(bytes, self.durability)?;
-            if staged.link(directory, name)? {
-                return Ok(PutOutcome::Written);
-            }
-        }
-        match directory.find(name)? {
-            Found::Other => Err(Errno::ISDIR.into()),
-            Found::Nothing | Found::File { .. } => Ok(PutOutcome::Exists),
-        }
+    pub(super) fn settle(&self, paths: &BTreeSet<String>) {
+        self.settled().extend(paths.iter().cloned());
     }
 
-    fn replace(&self, directory: &Directory, name: &str, bytes: &[u8]) -> io::Result<PutOutcome> {
-        let staged = self.staging.write(bytes, self.durability)?;
-        staged.rename(directory, name)?;
-        Ok(PutOutcome::Written)
-    }
-
-    pub(super) fn delete(&self, key: &Key) -> Result<()> {
-        let place = Place::of(key);
-        self.check_syncable(key)?;
-        let directory = match self.root.descend(&place.directories) {
-            Ok(Some(directory)) => directory,
-            Ok(None) => return Ok(()),
-            Err(error) => return Err(failure(error, key)),
-        };
-        directory
-            .remove(&place.file)
-            .map_err(|error| failure(error, key))?;
-        // Also when it was absent: who removed it may not have come to this sync yet.
-        self.sync(&directory, key)
-    }
-
-    /// Opens the directory of `place`, making what is absent and making sure that the names of all
-    /// of it are on the disk, whoever made it.
-    fn directory_for(&self, place: &Place) -> io::Result<Directory> {
-        let mut directory = self.root.try_clone()?;
-        let mut path = String::new();
-        for name in &place.directories {
-            path.push_str(name);
-            path.push('/');
-            let child = match directory.child(name)? {
-                Some(child) => child,
-                None => directory.make_child(name)?,
-            };
-            self.settle(&path, &directory)?;
-            directory = child;
-        }
-        Ok(directory)
-    }
-
-    fn settle(&self, path: &str, parent: &Directory) -> io::Result<()> {
-        if self.durability == Durability::None {
-            return Ok(());
-        }
-        let settled = || self.settled.lock().unwrap_or_else(PoisonError::into_inner);
-        if !settled().contains(path) {
-            self.sync_directory(parent)?;
-            settled().insert(path.to_owned());
-        }
-        Ok(())
-    }
-
-    fn check_syncable(&self, key: &Key) -> Result<()> {
-        if self.sync_failed.load(Ordering::Acquire) {
-            return Err(Error::new(
-                ErrorKind::Unavailable,
-                "an earlier sync failed: check the disk and open the storage again",
-            )
-            .context("key", key));
-        }
-        Ok(())
-    }
-
-    /// Makes what was done in `directory` durable.
-    fn sync(&self, directory: &Directory, key: &Key) -> Result<()> {
-        if self.durability == Durability::None {
-            return Ok(());
-        }
-        self.sync_directory(directory)
-            .map_err(|error| failure(error, key).ambiguous())
-    }
-
-    fn sync_directory(&self, directory: &Directory) -> io::Result<()> {
-        directory.sync().inspect_err(|_| {
-            self.sync_failed.store(true, Ordering::Release);
-        })
+    pub(super) fn settled(&self) -> MutexGuard<'_, BTreeSet<String>> {
+        self.settled.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+fn refused(file_system: FileSystem) -> Error {
+    let message = if file_system.kind == Kind::Unknown {
+        "the root is on a file system that Mainstay does not know; it must be accepted explicitly"
+    } else {
+        "the root is on a network file system; it must be accepted explicitly"
+    };
+    Error::new(ErrorKind::Unsupported, message).context("file system", file_system.name)
+}
+
+/// A quarter of the files that the process may open, since a change may need three at a time.
+fn most_files() -> usize {
+    let allowed = getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX);
+    usize::try_from(allowed / 4)
+        .unwrap_or(usize::MAX)
+        .clamp(8, 512)
+}
+
 /// Names the key in an error of the operating system.
-fn failure(error: io::Error, key: &Key) -> Error {
+pub(super) fn failure(error: io::Error, key: &Key) -> Error {
     let told = match (Errno::from_io_error(&error), error.kind()) {
         (Some(Errno::NOTDIR | Errno::ISDIR | Errno::LOOP), _) => {
             return Error::corrupt(key, "something else is in the object's place")

@@ -12,7 +12,7 @@ use rustix::io::Errno;
 
 use super::blocking;
 use super::directory::Found;
-use super::place::{Segment, directory_name};
+use super::place::{Segment, directory_of};
 use super::tree::Tree;
 use crate::{Key, ObjectMeta, Prefix};
 
@@ -85,8 +85,7 @@ impl Walk {
 impl Tree {
     /// Reads the entries of one directory that are, or may hold, keys after `after`, in order.
     fn entries(&self, prefix: &str, after: Option<&Key>) -> io::Result<Vec<Entry>> {
-        let path: Vec<_> = prefix.split_terminator('/').map(directory_name).collect();
-        let directory = match self.root.descend(&path) {
+        let directory = match self.beneath.directory(&directory_of(prefix)) {
             Ok(Some(directory)) => directory,
             Ok(None) => return Ok(Vec::new()),
             Err(error) => {

@@ -1,9 +1,24 @@
 //! Tests of `mainstay-store` through its public interface.
 
 #[cfg(test)]
+#[cfg(unix)]
+mod child;
+#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod encrypt;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+#[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
+mod full_disk;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
+mod image;
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+#[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
+mod power_cut;
 #[cfg(test)]
 mod probe;
 #[cfg(test)]

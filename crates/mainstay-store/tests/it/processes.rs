@@ -1,72 +1,22 @@
 //! Processes that share a directory, and processes that are killed.
-//!
-//! A child is this test binary again, running one test of this file with a role in its environment.
 
-use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::Arc;
-use std::time::Duration;
+use std::path::Path;
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
-use mainstay_core::{Clock as _, ManualClock, SystemClock};
 use mainstay_store::{
-    Key, LocalOptions, LocalStorage, Prefix, PutMode, PutOutcome, Storage as _, StorageExt as _,
+    Durability, Key, LocalStorage, Prefix, PutMode, PutOutcome, Storage as _, StorageExt as _,
 };
 
-const ROOT: &str = "MAINSTAY_TEST_ROOT";
-const WRITER: &str = "MAINSTAY_TEST_WRITER";
+use crate::child::{durability_of, is_whole, open, role, said, say, self_checking, spawn};
 
-fn child(test: &str, root: &Path, writer: usize) -> Child {
-    Command::new(std::env::current_exe().unwrap())
-        .args(["--exact", test, "--nocapture", "--test-threads=1"])
-        .env(ROOT, root)
-        .env(WRITER, writer.to_string())
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .stderr(Stdio::inherit())
-        .spawn()
-        .unwrap()
-}
-
-/// The root and the number of the writer, in a child.
-fn role() -> Option<(PathBuf, usize)> {
-    let root = std::env::var_os(ROOT)?;
-    let writer = std::env::var(WRITER).unwrap().parse().unwrap();
-    Some((root.into(), writer))
-}
-
-async fn open(root: &Path) -> LocalStorage {
-    LocalStorage::open(root, LocalOptions::default())
-        .await
-        .unwrap()
-}
-
-/// Tells the parent something; the test harness shares the stream, hence the mark.
-fn say(line: &str) {
-    let mut stdout = std::io::stdout().lock();
-    writeln!(stdout, "\n> {line}").unwrap();
-    stdout.flush().unwrap();
-}
-
-fn said(child: &mut Child) -> impl Iterator<Item = String> + use<> {
-    let stdout = BufReader::new(child.stdout.take().unwrap());
-    let lines = stdout.lines().map_while(Result::ok);
-    lines.filter_map(|line| line.strip_prefix("> ").map(str::to_owned))
-}
-
-/// Bytes that name their key and are of one piece.
-fn self_checking(key: &Key, len: usize) -> Bytes {
-    let line = format!("{key} {len}\n");
-    line.bytes().cycle().take(len).collect()
-}
-
-fn is_whole(key: &Key, bytes: &Bytes) -> bool {
-    *bytes == self_checking(key, bytes.len()) && bytes.len() >= 1000
+fn staged(root: &Path) -> usize {
+    std::fs::read_dir(root.join(".staging")).unwrap().count()
 }
 
 mod race {
+    use std::io::Write as _;
+
     use super::*;
 
     const PROCESSES: usize = 8;
@@ -80,7 +30,7 @@ mod race {
         let dir = tempfile::tempdir().unwrap();
         let test = "processes::race::of_eight_processes_that_create_the_same_keys_one_wins_each";
         let mut children: Vec<_> = (0..PROCESSES)
-            .map(|writer| child(test, dir.path(), writer))
+            .map(|writer| spawn(test, dir.path(), writer))
             .collect();
         let mut lines: Vec<_> = children.iter_mut().map(said).collect();
         for ready in &mut lines {
@@ -99,7 +49,7 @@ mod race {
         for mut child in children {
             assert!(child.wait().unwrap().success());
         }
-        let storage = open(dir.path()).await;
+        let storage = open(dir.path(), Durability::Strict).await;
         for (round, winners) in winners.iter().enumerate() {
             let key = Key::new(format!("log/{round:03}")).unwrap();
             let bytes = storage.get_all(&key).await.unwrap().unwrap();
@@ -115,12 +65,11 @@ mod race {
             .await
             .unwrap();
         assert_eq!(listed.len(), ROUNDS);
-        let staged = std::fs::read_dir(dir.path().join(".staging")).unwrap();
-        assert_eq!(staged.count(), 0);
+        assert_eq!(staged(dir.path()), 0);
     }
 
     async fn create_all(root: &Path, writer: usize) {
-        let storage = open(root).await;
+        let storage = open(root, durability_of(writer)).await;
         say("ready");
         std::io::stdin().read_line(&mut String::new()).unwrap();
         for round in 0..ROUNDS {
@@ -136,32 +85,46 @@ mod race {
 mod kill {
     use super::*;
 
-    const KILLS: usize = 12;
+    /// So many at a time, so that the living and the dead share the directory.
+    const GANGS: usize = 4;
+    const KILLS_OF_EACH: usize = 25;
+
+    /// How many objects a writer has under way at a time.
+    const AT_ONCE: usize = 3;
 
     /// The length of an object, so that some are written in one go and some are not.
     fn len_of(number: usize) -> usize {
-        1000 + (number * 37_813) % 300_000
+        1000 + (number * 37_813) % 150_000
     }
 
     #[tokio::test]
-    async fn of_a_killed_writer_every_acknowledged_object_is_there_and_no_part_of_another() {
+    async fn of_a_hundred_killed_writers_all_that_was_acknowledged_is_there_and_nothing_else_is() {
         if let Some((root, writer)) = role() {
             return write_for_ever(&root, writer).await;
         }
         let dir = tempfile::tempdir().unwrap();
-        let mut acknowledged = Vec::new();
-        for writer in 0..KILLS {
-            acknowledged.extend(kill_after(dir.path(), writer, 3 + writer * 2));
-        }
-        check(dir.path(), &acknowledged).await;
-        sweep(dir.path()).await;
-        check(dir.path(), &acknowledged).await;
+        let root = dir.path();
+        let acknowledged: Vec<_> = std::thread::scope(|scope| {
+            let gangs: Vec<_> = (0..GANGS)
+                .map(|gang| {
+                    let kill = move |kill| kill_after(root, gang * 100 + kill, 1 + kill % 7);
+                    scope.spawn(move || (0..KILLS_OF_EACH).flat_map(kill).collect::<Vec<_>>())
+                })
+                .collect();
+            gangs
+                .into_iter()
+                .flat_map(|gang| gang.join().unwrap())
+                .collect()
+        });
+        let storage = open(dir.path(), Durability::Strict).await;
+        assert_eq!(staged(dir.path()), 0, "litter after the next open");
+        check(&storage, &acknowledged).await;
     }
 
     /// Kills a writer once it has acknowledged so many objects, in the middle of the next.
     fn kill_after(root: &Path, writer: usize, objects: usize) -> Vec<Key> {
-        let test = "processes::kill::of_a_killed_writer_every_acknowledged_object_is_there_and_no_part_of_another";
-        let mut child = child(test, root, writer);
+        let test = "processes::kill::of_a_hundred_killed_writers_all_that_was_acknowledged_is_there_and_nothing_else_is";
+        let mut child = spawn(test, root, writer);
         let mut lines = said(&mut child);
         let mut acknowledged: Vec<_> = lines.by_ref().take(objects).collect();
         child.kill().unwrap();
@@ -176,20 +139,29 @@ mod kill {
     }
 
     async fn write_for_ever(root: &Path, writer: usize) {
-        let storage = open(root).await;
-        for number in 0.. {
-            let key = Key::new(format!("pack-{}/{writer}-{number}", number % 5)).unwrap();
-            for mode in [PutMode::Create, PutMode::Overwrite] {
-                let bytes = self_checking(&key, len_of(number));
-                let outcome = storage.put(&key, bytes, mode).await.unwrap();
-                assert_eq!(outcome, PutOutcome::Written);
+        let storage = open(root, durability_of(writer)).await;
+        let lanes = (0..AT_ONCE).map(|lane| {
+            let storage = storage.clone();
+            async move {
+                for number in (lane..).step_by(AT_ONCE) {
+                    write(&storage, writer, number).await;
+                }
             }
-            say(key.as_str());
-        }
+        });
+        futures::future::join_all(lanes).await;
     }
 
-    async fn check(root: &Path, acknowledged: &[Key]) {
-        let storage = open(root).await;
+    async fn write(storage: &LocalStorage, writer: usize, number: usize) {
+        let key = Key::new(format!("pack-{}/{writer}-{number}", number % 5)).unwrap();
+        for mode in [PutMode::Create, PutMode::Overwrite] {
+            let bytes: Bytes = self_checking(&key, len_of(number));
+            let outcome = storage.put(&key, bytes, mode).await.unwrap();
+            assert_eq!(outcome, PutOutcome::Written);
+        }
+        say(key.as_str());
+    }
+
+    async fn check(storage: &LocalStorage, acknowledged: &[Key]) {
         for key in acknowledged {
             let bytes = storage.get_all(key).await.unwrap();
             assert!(
@@ -207,14 +179,5 @@ mod kill {
             assert!(is_whole(&object.key, &bytes), "{} is torn", object.key);
             assert_eq!(object.size, bytes.len() as u64);
         }
-    }
-
-    /// Opens the storage two days later.
-    async fn sweep(root: &Path) {
-        let clock = ManualClock::new(SystemClock::default().now());
-        clock.advance(Duration::from_hours(48));
-        let options = LocalOptions::default().with_clock(Arc::new(clock));
-        LocalStorage::open(root, options).await.unwrap();
-        assert_eq!(std::fs::read_dir(root.join(".staging")).unwrap().count(), 0);
     }
 }
