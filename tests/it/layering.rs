@@ -38,6 +38,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("examples", &["mainstay-cli"]),
     ("benches", &["mainstay-cli"]),
     ("tests", &["mainstay-cli"]),
+    ("mainstay-hostile", &[]),
 ];
 
 /// Which members may name a heavy or fast-moving dependency directly.
