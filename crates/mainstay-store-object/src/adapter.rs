@@ -63,14 +63,14 @@ impl ObjectStorage {
 
     /// Tells whether a refused creation was refused because the object exists.
     ///
-    /// S3 also answers so (409) to creations that meet another one under way, which may yet fail.
+    /// S3 also answers 409 to creations that meet another one under way, which may yet fail.
     async fn confirm_exists(
         &self,
         key: &Key,
         path: &Path,
         refusal: &object_store::Error,
     ) -> Result<PutOutcome> {
-        if Report::of(refusal).status() != Some(409) {
+        if !Report::of(refusal).may_be_absent() {
             return Ok(PutOutcome::Exists);
         }
         match self.store.head(path).await {

@@ -5,6 +5,13 @@ use std::{fmt, io};
 
 use mainstay_core::{Error, ErrorKind};
 
+/// Why nothing is sent unencrypted.
+pub(crate) const PLAIN_HTTP: &str = "plain http shows data and credentials to the network; use \
+    https, or allow it with the option allow_http = true";
+
+/// A server without conditional writes answers so.
+const NOT_IMPLEMENTED: u16 = 501;
+
 /// Reports whether an error says that there is no such object.
 pub(crate) fn is_absent(error: &object_store::Error) -> bool {
     matches!(error, object_store::Error::NotFound { .. })
@@ -15,6 +22,8 @@ pub(crate) fn is_absent(error: &object_store::Error) -> bool {
 pub(crate) struct Report {
     variant: Variant,
     status: Option<u16>,
+    /// Whether a refusal names as its reason that the object is there.
+    says_exists: bool,
     transport: Option<Transport>,
     io: Option<io::ErrorKind>,
 }
@@ -23,6 +32,8 @@ pub(crate) struct Report {
 enum Variant {
     NotFound,
     Denied,
+    /// The request would have gone out unencrypted, so it did not.
+    Unencrypted,
     Unsupported,
     Invalid,
     Refused,
@@ -32,7 +43,7 @@ enum Variant {
 /// Where a request got stuck.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[cfg_attr(
-    not(any(feature = "s3", feature = "gcs", feature = "azure")),
+    not(any(feature = "s3", feature = "gcs", feature = "azure", feature = "http")),
     expect(dead_code, reason = "only services have a transport")
 )]
 enum Transport {
@@ -59,30 +70,38 @@ impl Report {
         let mut report = Self {
             variant,
             status: None,
+            says_exists: false,
             transport: None,
             io: None,
         };
         let mut cause: Option<&(dyn StdError + 'static)> = Some(error);
         while let Some(error) = cause {
-            report.status = report.status.or_else(|| status_in(&error.to_string()));
+            let text = error.to_string();
+            report.status = report.status.or_else(|| status_in(&text));
+            report.says_exists |= text.contains("<Code>BlobAlreadyExists</Code>");
             report.transport = report.transport.or_else(|| transport_of(error));
             let io = error.downcast_ref::<io::Error>().map(io::Error::kind);
             report.io = report.io.or(io);
+            // The type is private to `reqwest`.
+            if text == "URL scheme is not allowed" {
+                report.variant = Variant::Unencrypted;
+            }
             cause = error.source();
         }
         report
     }
 
-    /// Returns the HTTP status of the answer, if there was one.
-    pub(crate) fn status(self) -> Option<u16> {
-        self.status
+    /// Reports whether a refused creation may have met another one that can still fail, rather than
+    /// an object.
+    pub(crate) fn may_be_absent(self) -> bool {
+        self.status == Some(409) && !self.says_exists
     }
 
     /// Reports whether a failed write can have taken effect.
     pub(crate) fn may_be_applied(self) -> bool {
         match (self.variant, self.status) {
             (Variant::Other, Some(408)) => true,
-            (Variant::Other, Some(status)) => !(400..500).contains(&status),
+            (Variant::Other, Some(status)) => status >= 500 && status != NOT_IMPLEMENTED,
             (Variant::Other, None) => self.transport != Some(Transport::NotConnected),
             _ => false,
         }
@@ -109,7 +128,10 @@ impl Report {
             (Variant::Denied, _) | (_, Some(401 | 403)) => {
                 (ErrorKind::PermissionDenied, "the store refuses access")
             }
-            (Variant::Unsupported, _) => (ErrorKind::Unsupported, "the store cannot do this"),
+            (Variant::Unsupported, _) | (_, Some(NOT_IMPLEMENTED)) => {
+                (ErrorKind::Unsupported, "the store cannot do this")
+            }
+            (Variant::Unencrypted, _) => (ErrorKind::Invalid, PLAIN_HTTP),
             (Variant::Invalid, _) => (ErrorKind::Invalid, "the store cannot take this key"),
             (Variant::Refused, _) => (
                 ErrorKind::Unavailable,
@@ -121,6 +143,10 @@ impl Report {
                 "the store waited too long for the request",
             ),
             (_, Some(400..=499)) => (ErrorKind::Invalid, "the store refuses the request"),
+            (_, Some(300..=399)) => (
+                ErrorKind::Invalid,
+                "the store is elsewhere; look at the region and the endpoint",
+            ),
             (_, Some(_)) => (ErrorKind::Unavailable, "the store failed"),
             (Variant::Other, None) => self.kind_of_cause(),
         }
@@ -167,20 +193,25 @@ impl StdError for Cause {}
 
 /// Finds the HTTP status in the text of one error of a chain.
 ///
-/// `object_store` keeps its type that holds the status private; of its texts these two begin or end
-/// with it.
+/// `object_store` keeps its type that holds the status private; of its texts one tells of a status
+/// without naming it, and two begin or end with it.
 fn status_in(text: &str) -> Option<u16> {
+    if text.starts_with("Received redirect without LOCATION") {
+        return Some(301);
+    }
     let digits = match text.strip_prefix("Server returned non-2xx status code: ") {
         Some(rest) => rest.get(..3)?,
         None => text.strip_suffix(')')?.rsplit_once("(code: ")?.1,
     };
-    digits
-        .parse()
-        .ok()
-        .filter(|status| (100..600).contains(status))
+    let status = digits.parse().ok()?;
+    // S3 says so when the request stopped halfway, and means it to be sent again.
+    if status == 400 && text.contains("<Code>RequestTimeout</Code>") {
+        return Some(408);
+    }
+    (100..600).contains(&status).then_some(status)
 }
 
-#[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
+#[cfg(any(feature = "s3", feature = "gcs", feature = "azure", feature = "http"))]
 fn transport_of(error: &(dyn StdError + 'static)) -> Option<Transport> {
     use object_store::client::{HttpError, HttpErrorKind};
     let error = error.downcast_ref::<HttpError>()?;
@@ -192,7 +223,7 @@ fn transport_of(error: &(dyn StdError + 'static)) -> Option<Transport> {
     })
 }
 
-#[cfg(not(any(feature = "s3", feature = "gcs", feature = "azure")))]
+#[cfg(not(any(feature = "s3", feature = "gcs", feature = "azure", feature = "http")))]
 fn transport_of(_error: &(dyn StdError + 'static)) -> Option<Transport> {
     None
 }

@@ -55,6 +55,12 @@ impl StoreProfile {
             .with_max_object_bytes(5000 << 20)
     }
 
+    /// Describes a web server, which lists in no order and need not know of the last bytes.
+    #[must_use]
+    pub fn http() -> Self {
+        Self::new("http").unordered().without_suffix_ranges()
+    }
+
     /// Describes [`InMemory`](object_store::memory::InMemory).
     #[must_use]
     pub fn memory() -> Self {

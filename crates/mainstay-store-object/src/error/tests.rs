@@ -49,6 +49,13 @@ fn statuses_become_kinds_and_say_whether_the_write_may_have_happened() {
             true,
         ),
         ("504 Gateway Timeout: ", ErrorKind::Unavailable, true),
+        (
+            "400 Bad Request: <Error><Code>RequestTimeout</Code></Error>",
+            ErrorKind::Unavailable,
+            true,
+        ),
+        ("501 Not Implemented: ", ErrorKind::Unsupported, false),
+        ("307 Temporary Redirect: ", ErrorKind::Invalid, false),
     ] {
         let text = format!("Server returned non-2xx status code: {status}");
         let report = Report::of(&answered(text));
@@ -56,8 +63,24 @@ fn statuses_become_kinds_and_say_whether_the_write_may_have_happened() {
         assert_eq!(error.kind(), kind, "{status}");
         assert_eq!(report.may_be_applied(), may_be_applied, "{status}");
         let cause = StdError::source(&error).unwrap().to_string();
-        assert_eq!(cause, format!("HTTP status {}", &status[..3]));
+        let told = if status.contains("Timeout</Code>") {
+            "408"
+        } else {
+            &status[..3]
+        };
+        assert_eq!(cause, format!("HTTP status {told}"));
     }
+}
+
+#[test]
+fn a_redirect_to_nowhere_is_a_wrong_region_and_not_tried_again() {
+    let text = "Received redirect without LOCATION, this normally indicates an incorrectly \
+        configured region";
+    let report = Report::of(&answered(text));
+    assert!(!report.may_be_applied());
+    let error = report.into_error();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    assert!(error.to_string().contains("region"), "{error}");
 }
 
 #[test]

@@ -2,10 +2,12 @@
 
 #[cfg(feature = "azure")]
 mod azure;
-#[cfg(any(feature = "s3", feature = "gcs", feature = "azure"))]
+#[cfg(any(feature = "s3", feature = "gcs", feature = "azure", feature = "http"))]
 mod configure;
 #[cfg(feature = "gcs")]
 mod gcs;
+#[cfg(feature = "http")]
+mod http;
 #[cfg(feature = "s3")]
 mod s3;
 
@@ -23,6 +25,8 @@ pub(super) enum Service {
     S3,
     Gcs,
     Azure,
+    Http,
+    Https,
 }
 
 /// A service's client, where this build has it.
@@ -42,6 +46,8 @@ impl Service {
             "s3" => Some(Self::S3),
             "gs" => Some(Self::Gcs),
             "az" => Some(Self::Azure),
+            "http" => Some(Self::Http),
+            "https" => Some(Self::Https),
             _ => None,
         }
     }
@@ -51,6 +57,8 @@ impl Service {
             Self::S3 => "s3",
             Self::Gcs => "gs",
             Self::Azure => "az",
+            Self::Http => "http",
+            Self::Https => "https",
         }
     }
 
@@ -60,6 +68,8 @@ impl Service {
             Self::S3 => "aws_",
             Self::Gcs => "google_",
             Self::Azure => "azure_",
+            // Not `http_`: a web server hands the headers of a request to its programs by such names.
+            Self::Http | Self::Https => "mainstay_http_",
         }
     }
 
@@ -68,7 +78,18 @@ impl Service {
             Self::S3 => "s3",
             Self::Gcs => "gcs",
             Self::Azure => "azure",
+            Self::Http | Self::Https => "http",
         }
+    }
+
+    /// Reports whether its URLs can name a port.
+    pub(super) fn has_ports(self) -> bool {
+        matches!(self, Self::Http | Self::Https)
+    }
+
+    /// Reports whether an object can be created there if absent; else it is only read.
+    pub(super) fn creates_exclusively(self) -> bool {
+        !matches!(self, Self::Http | Self::Https)
     }
 
     pub(super) fn client(self) -> Result<Client> {
@@ -83,6 +104,10 @@ impl Service {
         #[cfg(feature = "azure")]
         if self == Self::Azure {
             return Ok(azure::CLIENT);
+        }
+        #[cfg(feature = "http")]
+        if let Some(client) = http::client(self) {
+            return Ok(client);
         }
         Err(Error::new(
             ErrorKind::Unsupported,

@@ -1,11 +1,17 @@
 //! Tests of `mainstay-store-object` through its public interface.
 
-#[cfg(test)]
+#![expect(
+    clippy::unwrap_used,
+    reason = "a failure in a helper fails the test that called it"
+)]
+
+mod bad_stores;
 mod conformance;
-#[cfg(test)]
+mod lost_answers;
 mod open;
-#[cfg(test)]
+mod reach;
 mod scripted;
-#[cfg(test)]
-#[cfg(feature = "s3")]
+mod server;
+mod torn;
+mod web;
 mod wire;

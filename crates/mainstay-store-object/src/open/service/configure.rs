@@ -7,6 +7,8 @@ use std::str::FromStr;
 use mainstay_core::{Error, Result};
 use object_store::RetryConfig;
 
+use crate::error::PLAIN_HTTP;
+
 /// Long enough for the largest pack on a slow line.
 pub(super) const TIMEOUT: &str = "5 minutes";
 
@@ -30,6 +32,48 @@ pub(super) fn with_options<B, K: FromStr>(
             Err(_) => Err(Error::invalid("the store has no such option").context("option", name)),
         }
     })
+}
+
+/// Whether what is sent is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Encryption {
+    Needed,
+    NotNeeded,
+}
+
+impl Encryption {
+    /// Looks at the endpoints that were configured, and at whether plain http is allowed.
+    pub(super) fn of(
+        endpoints: impl IntoIterator<Item = Option<String>>,
+        plain_allowed: Option<String>,
+    ) -> Self {
+        let is_plain = |url: String| {
+            let scheme = url.split(':').next().unwrap_or_default();
+            scheme.eq_ignore_ascii_case("http")
+        };
+        let plain = endpoints.into_iter().flatten().any(is_plain);
+        if plain && !plain_allowed.is_some_and(|value| is_true(&value)) {
+            Self::Needed
+        } else {
+            Self::NotNeeded
+        }
+    }
+
+    /// Fails if it is needed and not there.
+    pub(super) fn check(self) -> Result<()> {
+        match self {
+            Self::Needed => Err(Error::invalid(PLAIN_HTTP)),
+            Self::NotNeeded => Ok(()),
+        }
+    }
+}
+
+/// Reads a switch as the builders do.
+pub(super) fn is_true(value: &str) -> bool {
+    matches!(
+        value.to_ascii_lowercase().as_str(),
+        "1" | "true" | "on" | "yes" | "y"
+    )
 }
 
 /// Tells why a builder could not build, without the values it was given.
