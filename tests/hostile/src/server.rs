@@ -292,6 +292,8 @@ async fn converse(stream: TcpStream, shared: Arc<Shared>) {
         .max_headers(64)
         .max_buf_size(64 << 10)
         .writev(false)
+        // An answer is the same at any time.
+        .auto_date_header(false)
         .serve_connection(TokioIo::new(wire), service)
         .await;
 }

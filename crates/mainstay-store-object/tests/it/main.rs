@@ -10,6 +10,7 @@ mod conformance;
 mod lost_answers;
 mod open;
 mod reach;
+mod requests;
 mod scripted;
 mod server;
 mod torn;

@@ -200,6 +200,46 @@ fn options_of(server: &Canned) -> BTreeMap<String, String> {
 }
 
 #[tokio::test]
+async fn credentials_come_from_where_the_options_say_and_sign_the_requests() {
+    let credentials = r#"{"AccessKeyId":"ROLE","SecretAccessKey":"5ec7e7","Token":"t0ken",
+        "Expiration":"2099-01-01T00:00:00Z"}"#;
+    let role = Canned::answering(vec![answer("200 OK", "", credentials)]);
+    let server = Canned::answering(vec![answer("404 Not Found", "", "")]);
+    let token = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(token.path(), "pod").unwrap();
+    let uri = format!("{}/credentials", role.endpoint);
+    let options = [
+        ("aws_endpoint", server.endpoint.as_str()),
+        ("aws_allow_http", "true"),
+        ("aws_region", "eu-north-1"),
+        ("aws_container_credentials_full_uri", &uri),
+        (
+            "aws_container_authorization_token_file",
+            token.path().to_str().unwrap(),
+        ),
+    ];
+    let options = options
+        .map(|(name, value)| (name.to_owned(), value.to_owned()))
+        .into();
+    let storage = open("s3://bucket", &options).unwrap();
+    assert_eq!(storage.get_all(&key()).await.unwrap(), None);
+    let asked = role.requests.lock().unwrap()[0].clone();
+    assert!(
+        asked.starts_with("GET /credentials") && asked.contains("authorization: pod"),
+        "{asked}"
+    );
+    let signed = server.requests.lock().unwrap()[0].clone();
+    assert!(
+        signed.contains("Credential=ROLE/") && signed.contains("/eu-north-1/s3/"),
+        "{signed}"
+    );
+    assert!(
+        signed.contains("x-amz-security-token: t0ken") && !signed.contains("5ec7e7"),
+        "{signed}"
+    );
+}
+
+#[tokio::test]
 async fn an_opened_store_sends_a_create_once_and_then_looks_whether_it_arrived() {
     let headers = "last-modified: Tue, 24 Nov 2026 17:00:00 GMT\r\netag: \"1\"\r\n";
     let server = Canned::answering(vec![

@@ -195,3 +195,36 @@ async fn the_server_ends_when_it_is_dropped() {
     let _end = tokio::io::AsyncReadExt::read_to_end(&mut open, &mut rest).await;
     assert!(rest.is_empty());
 }
+
+#[tokio::test]
+async fn bytes_that_are_no_request_do_not_take_it_down() {
+    let server = HostileServer::start(Dialect::S3).await.unwrap();
+    let address = server.endpoint().replace("http://", "");
+    let mut state = 1_u64;
+    for round in 0..200 {
+        let mut bytes = match round % 3 {
+            0 => b"PUT /bucket/k HTTP/1.1\r\ncontent-length: 5\r\n\r\n12345".to_vec(),
+            1 => {
+                b"GET /bucket?list-type=2&max-keys=9&prefix=%00 HTTP/1.1\r\nrange: bytes=-\r\n\r\n"
+                    .to_vec()
+            }
+            _ => b"POST /bucket HTTP/1.1\r\n\r\n".to_vec(),
+        };
+        for _ in 0..=round % 5 {
+            // Knuth's linear congruential generator.
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            let [place, byte, ..] = state.to_be_bytes();
+            let length = bytes.len();
+            bytes[usize::from(place) % length] = byte;
+        }
+        let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
+        // It may hang up before all is written.
+        let _written = tokio::io::AsyncWriteExt::write_all(&mut stream, &bytes).await;
+    }
+    assert_eq!(
+        status(&server, "PUT /bucket/after", &CREATE, "1").await,
+        200
+    );
+}
