@@ -47,6 +47,7 @@ const QUARANTINED: &[(&str, &[&str])] = &[
     ("parquet", &["mainstay-data"]),
     ("object_store", &["mainstay-store-object"]),
     ("rusqlite", &["mainstay-store-sql"]),
+    ("tokio-postgres", &["mainstay-store-sql"]),
     ("petgraph", &["mainstay-lineage"]),
     ("clap", &["mainstay-cli"]),
 ];

@@ -46,7 +46,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Global {
-    /// The workspace: a path, file://, s3://, gs:// or az://
+    /// The workspace: a path, file://, s3://, gs://, az://, sqlite: or postgres://
     #[arg(
         long,
         global = true,

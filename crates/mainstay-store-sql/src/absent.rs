@@ -14,6 +14,7 @@ pub(crate) fn sqlite(_file: &std::path::Path, _options: BTreeMap<String, String>
     ready(Err(not_built("sqlite")))
 }
 
+#[cfg(not(feature = "postgres"))]
 pub(crate) fn postgres(_server: &crate::url::Server, _options: BTreeMap<String, String>) -> Opened {
     ready(Err(not_built("postgres")))
 }

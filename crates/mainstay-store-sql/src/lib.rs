@@ -8,9 +8,11 @@
 //! # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
 //! use std::collections::BTreeMap;
 //! use mainstay_store::{Key, PutOutcome, StorageExt};
+//! use mainstay_store_sql::DatabaseUrl;
 //!
 //! # let dir = tempfile::tempdir().unwrap();
 //! # let url = format!("sqlite://{}/workspace.db", dir.path().display());
+//! let url = DatabaseUrl::parse(&url)?;
 //! let storage = mainstay_store_sql::open(&url, &BTreeMap::new()).await?;
 //! let key = Key::new("log/1")?;
 //! assert_eq!(storage.create(&key, "first".into()).await?, PutOutcome::Written);
@@ -28,12 +30,16 @@
 //! | feature | URLs |
 //! |---|---|
 //! | `sqlite` | `sqlite:relative.db`, `sqlite:///absolute/path.db` |
+//! | `postgres` | `postgres://user@host:port/database` |
 
+#[cfg(not(all(feature = "sqlite", feature = "postgres")))]
 mod absent;
 mod open;
+#[cfg(feature = "postgres")]
+mod postgres;
 #[cfg(feature = "sqlite")]
 mod sqlite;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "sqlite", feature = "postgres"))]
 mod tables;
 mod url;
 

@@ -15,19 +15,20 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures::stream::BoxStream;
-use mainstay_core::{Error, Result};
+use mainstay_core::{Error, ErrorKind, Result};
 use mainstay_store::{
     ByteRange, Capabilities, Key, Object, ObjectMeta, Prefix, PutMode, PutOutcome, RetryOptions,
     RetryStorage, Storage, TokioTimer,
 };
 use rusqlite::{Connection, MAIN_DB};
 
+use crate::tables::blocking::blocking;
 use crate::tables::bounds::Bounds;
+use crate::tables::pages;
 use crate::tables::settings::{Options, Settings, read_only};
-use crate::tables::{format, pages};
 use change::Change;
 use connection::Purpose;
-use readers::{Readers, blocking};
+use readers::Readers;
 use writer::Writer;
 
 pub(crate) async fn open(
@@ -84,7 +85,10 @@ impl SqliteStorage {
     fn open_read_only(path: PathBuf, settings: Settings) -> Result<Self> {
         let mut connection = connection::open(&path, Purpose::ReadOnly)?;
         if !schema::is_current(&mut connection)? {
-            return Err(format::absent());
+            return Err(Error::new(
+                ErrorKind::NotFound,
+                "the file holds no tables of this version, and none can be made",
+            ));
         }
         Ok(Self {
             readers: Arc::new(Readers::new(path.clone(), Purpose::ReadOnly)),

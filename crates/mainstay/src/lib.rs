@@ -50,6 +50,8 @@
 //! | `s3` | `s3://` workspaces |
 //! | `gcs` | `gs://` workspaces |
 //! | `azure` | `az://` workspaces |
+//! | `sqlite` | `sqlite:` workspaces |
+//! | `postgres` | `postgres://` workspaces |
 
 mod changed;
 mod location;
@@ -70,6 +72,7 @@ pub use mainstay_registry as registry;
 pub use mainstay_repo as repo;
 pub use mainstay_rollout as rollout;
 pub use mainstay_store as store;
+pub use mainstay_store_sql::DatabaseUrl;
 pub use workspace::{Workspace, resolve, verify};
 
 #[cfg(doctest)]

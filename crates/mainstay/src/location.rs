@@ -4,9 +4,15 @@ use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use mainstay_core::{Error, ErrorKind, Result};
-use mainstay_store::{LocalOptions, LocalStorage, MemoryStorage, Storage};
+use mainstay_core::{Error, ErrorKind, RandomIds, Result};
+use mainstay_store::{
+    LocalOptions, LocalStorage, MemoryStorage, Prefix, ProbeStorage, RouteStorage, Storage,
+};
+use mainstay_store_sql::DatabaseUrl;
 use url::Url;
+
+/// The directory of a repository that holds bulk data; see `docs/formats/repository.md`.
+const PACKS: &str = "pack";
 
 /// Where a workspace lives.
 ///
@@ -17,10 +23,19 @@ use url::Url;
 /// | `s3://bucket/prefix` | Amazon S3 or a compatible server; feature `s3` |
 /// | `gs://bucket/prefix` | Google Cloud Storage; feature `gcs` |
 /// | `az://container/prefix` | Azure Blob Storage; feature `azure` |
+/// | `sqlite:relative.db`, `sqlite:///path.db` | a SQLite file; feature `sqlite` |
+/// | `postgres://host:port/database` | PostgreSQL; feature `postgres` |
+/// | `<one> packs=<another>` | bulk data in another of these than the rest |
 ///
-/// Credentials never belong in the URL: a URL with user information is refused. Object stores take
-/// theirs, and other settings, from the environment variables `AWS_…`, `GOOGLE_…` and `AZURE_…`, as
-/// the services' own tools do.
+/// The last form keeps what is small and often asked for in a database, and what is large where
+/// large things are cheap: `postgres://db/mainstay packs=s3://bucket/mainstay`. Nothing records it:
+/// write the same each time.
+///
+/// Secrets never belong in the URL: one with a password is refused, and so is one of an object store
+/// with user information. They and other settings come from the environment, as for the services'
+/// own tools: `AWS_…`, `GOOGLE_…`, `AZURE_…`, and `PGPASSWORD`, `PGHOST` and their like. Options of
+/// a database may also follow a `?`, such as `?namespace=team-a`, which lets several workspaces
+/// share it; see [`mainstay_store_sql::open`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Location {
@@ -30,6 +45,15 @@ pub enum Location {
     Directory(PathBuf),
     /// In an object store.
     Object(Url),
+    /// In a database.
+    Database(DatabaseUrl),
+    /// Bulk data in another storage than the rest.
+    Composed {
+        /// Where everything else is.
+        rest: Box<Location>,
+        /// Where the packs are.
+        packs: Box<Location>,
+    },
 }
 
 impl Location {
@@ -39,13 +63,27 @@ impl Location {
     /// [`ErrorKind::Invalid`] for an unknown scheme, a URL that cannot be read, or one that carries
     /// credentials.
     pub fn parse(text: &str) -> Result<Self> {
+        match text.split_once(" packs=") {
+            None => Self::parse_one(text),
+            Some((rest, packs)) => Ok(Self::Composed {
+                rest: Box::new(Self::parse_one(rest.trim_end())?),
+                packs: Box::new(Self::parse_one(packs)?),
+            }),
+        }
+    }
+
+    fn parse_one(text: &str) -> Result<Self> {
         let Some((scheme, _)) = text.split_once(':').filter(|(scheme, _)| is_scheme(scheme)) else {
             return Ok(Self::Directory(PathBuf::from(text)));
         };
         // The text itself may hold a secret, so no error repeats it.
         let invalid = |why: &'static str| Error::invalid(why).context("scheme", scheme);
-        if scheme == "mem" {
-            return Ok(Self::Memory);
+        match scheme {
+            "mem" => return Ok(Self::Memory),
+            "sqlite" | "postgres" | "postgresql" => {
+                return DatabaseUrl::parse(text).map(Self::Database);
+            }
+            _ => {}
         }
         let url =
             Url::parse(text).map_err(|cause| invalid("not a workspace URL").with_source(cause))?;
@@ -59,43 +97,72 @@ impl Location {
                 .map_err(|()| invalid("a file URL names an absolute local path")),
             "s3" | "gs" | "az" => Ok(Self::Object(url)),
             _ => Err(invalid(
-                "unknown storage; use a path, mem:, file://, s3://, gs:// or az://",
+                "unknown storage; use a path, mem:, file://, s3://, gs://, az://, sqlite: or postgres://",
             )),
         }
     }
 
-    /// Opens the storage; a directory is made if absent.
+    /// Opens the storage; a directory or a file is made if absent. A storage that others share over
+    /// a network is [probed](ProbeStorage) before the first write.
     ///
     /// # Errors
     /// [`ErrorKind::Unsupported`] when this build lacks the backend's feature, otherwise as the
     /// backend says.
     pub async fn open(&self) -> Result<Arc<dyn Storage>> {
         match self {
+            Self::Composed { rest, packs } => {
+                let storage = RouteStorage::new(rest.open_one().await?);
+                let prefix = Prefix::directory(PACKS)?;
+                Ok(Arc::new(storage.with(prefix, packs.open_one().await?)?))
+            }
+            one => one.open_one().await,
+        }
+    }
+
+    async fn open_one(&self) -> Result<Arc<dyn Storage>> {
+        match self {
             Self::Memory => Ok(Arc::new(MemoryStorage::new())),
             Self::Directory(path) => Ok(Arc::new(
                 LocalStorage::open(path, LocalOptions::default()).await?,
             )),
             Self::Object(url) => {
-                let variables = std::env::vars_os().filter_map(|(name, value)| {
-                    name.into_string().ok().zip(value.into_string().ok())
-                });
-                let options = mainstay_store_object::options_from_env(url.as_str(), variables)?;
-                mainstay_store_object::open(url.as_str(), &options)
+                let options = mainstay_store_object::options_from_env(url.as_str(), variables())?;
+                mainstay_store_object::open(url.as_str(), &options).map(probed)
             }
+            Self::Database(url) => {
+                let options = mainstay_store_sql::options_from_env(url, variables());
+                mainstay_store_sql::open(url, &options).await.map(probed)
+            }
+            Self::Composed { .. } => Err(Error::invalid("a composed storage is of two, not more")),
         }
     }
 
     /// Reports whether a workspace could be there without making anything.
     pub(crate) fn check_present(&self) -> Result<()> {
-        match self {
-            Self::Directory(path) if !path.is_dir() => Err(Error::new(
-                ErrorKind::NotFound,
-                "no workspace here; create one first",
-            )
-            .context("path", path.display())),
-            _ => Ok(()),
+        let (path, present) = match self {
+            Self::Directory(path) => (path.as_path(), path.is_dir()),
+            Self::Database(url) => match url.file() {
+                Some(file) => (file, file.is_file()),
+                None => return Ok(()),
+            },
+            Self::Composed { rest, .. } => return rest.check_present(),
+            Self::Memory | Self::Object(_) => return Ok(()),
+        };
+        if present {
+            return Ok(());
         }
+        let message = "no workspace here; create one first";
+        Err(Error::new(ErrorKind::NotFound, message).context("path", path.display()))
     }
+}
+
+fn probed(storage: Arc<dyn Storage>) -> Arc<dyn Storage> {
+    Arc::new(ProbeStorage::new(storage, Arc::new(RandomIds::default())))
+}
+
+fn variables() -> impl Iterator<Item = (String, String)> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| name.into_string().ok().zip(value.into_string().ok()))
 }
 
 /// A single letter is a drive, not a scheme.
@@ -112,12 +179,16 @@ impl fmt::Display for Location {
             Self::Memory => f.write_str("mem:"),
             Self::Directory(path) => write!(f, "{}", path.display()),
             Self::Object(url) => write!(f, "{url}"),
+            Self::Database(url) => write!(f, "{url}"),
+            Self::Composed { rest, packs } => write!(f, "{rest} packs={packs}"),
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use mainstay_store::{Key, StorageExt as _};
+
     use super::*;
 
     #[test]
@@ -141,10 +212,74 @@ mod tests {
     }
 
     #[test]
-    fn credentials_are_refused_and_not_repeated() {
-        let error = Location::parse("s3://key:hunter2@bucket/a").unwrap_err();
-        assert!(!format!("{error:?} {error}").contains("hunter2"));
+    fn databases_are_shown_without_their_options() {
+        for (url, shown) in [
+            ("sqlite:a.db", "sqlite:a.db"),
+            (
+                "sqlite:///srv/a.db?namespace=x",
+                "sqlite:///srv/a.db?namespace=x",
+            ),
+            (
+                "postgresql://ada@db:5433/m?sslmode=prefer",
+                "postgres://db:5433/m",
+            ),
+        ] {
+            assert_eq!(Location::parse(url).unwrap().to_string(), shown);
+        }
+    }
+
+    #[test]
+    fn packs_can_be_elsewhere() {
+        let url = "postgres://db/m packs=s3://bucket/m";
+        let composed = Location::parse(url).unwrap();
+        assert_eq!(composed.to_string(), url);
+        let Location::Composed { rest, packs } = composed else {
+            panic!("{composed}")
+        };
+        assert_eq!(*rest, Location::parse("postgres://db/m").unwrap());
+        assert_eq!(*packs, Location::parse("s3://bucket/m").unwrap());
+        let spaced = Location::parse("./my models packs=./my packs").unwrap();
+        assert_eq!(spaced.to_string(), "./my models packs=./my packs");
+        let error = Location::parse("mem: packs=ftp://x").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
+    }
+
+    #[tokio::test]
+    async fn of_a_composed_workspace_packs_are_in_the_second_place_and_all_else_in_the_first() {
+        let dir = tempfile::tempdir().unwrap();
+        let at = |name: &str| dir.path().join(name).display().to_string();
+        let url = format!("{} packs={}", at("records"), at("bulk"));
+        let composed = Location::parse(&url).unwrap();
+        assert_eq!(
+            composed.check_present().unwrap_err().kind(),
+            ErrorKind::NotFound
+        );
+        let storage = composed.open().await.unwrap();
+        for key in ["log/1", "pack/1"] {
+            let _written = storage.create(&Key::new(key).unwrap(), key.into()).await;
+        }
+        composed.check_present().unwrap();
+        for (place, wanted) in [("records", "log/1"), ("bulk", "pack/1")] {
+            let part = Location::parse(&at(place)).unwrap().open().await.unwrap();
+            for key in ["log/1", "pack/1"] {
+                let found = part.get_all(&Key::new(key).unwrap()).await.unwrap();
+                assert_eq!(found.is_some(), key == wanted, "{key} in {place}");
+            }
+        }
+    }
+
+    #[test]
+    fn credentials_are_refused_and_not_repeated() {
+        for url in [
+            "s3://key:hunter2@bucket/a",
+            "postgres://ada:hunter2@db/m",
+            "postgres://db/m?password=hunter2",
+            "mem: packs=s3://key:hunter2@bucket/a",
+        ] {
+            let error = Location::parse(url).unwrap_err();
+            assert!(!format!("{error:?} {error}").contains("hunter2"));
+            assert_eq!(error.kind(), ErrorKind::Invalid);
+        }
     }
 
     #[test]

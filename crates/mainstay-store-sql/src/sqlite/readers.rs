@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
 use super::connection::{self, Purpose};
+use crate::tables::blocking::blocking;
 
 /// How many read at once; each has a cache of its own.
 const READERS: usize = 8;
@@ -57,20 +58,5 @@ impl Readers {
 
     fn idle(&self) -> std::sync::MutexGuard<'_, Vec<Connection>> {
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// Runs `work` where it may block.
-pub(super) async fn blocking<T: Send + 'static>(
-    work: impl FnOnce() -> Result<T> + Send + 'static,
-) -> Result<T> {
-    match tokio::task::spawn_blocking(work).await {
-        Ok(result) => result,
-        Err(error) if error.is_cancelled() => {
-            Err(Error::new(ErrorKind::Cancelled, "the runtime is shutting down").with_source(error))
-        }
-        Err(error) => {
-            Err(Error::new(ErrorKind::Internal, "a storage task panicked").with_source(error))
-        }
     }
 }

@@ -142,3 +142,6 @@ fn answer(job: Job, result: Result<PutOutcome>) {
     // Nobody listens when the caller was dropped.
     let _listened = job.answer.send(result);
 }
+
+#[cfg(test)]
+mod tests;

@@ -25,14 +25,6 @@ pub(crate) fn missing<'a>(found: i64, migrations: &'a [&'a str]) -> Result<&'a [
     }
 }
 
-/// The answer when there are no tables and none can be made.
-pub(crate) fn absent() -> Error {
-    Error::new(
-        ErrorKind::NotFound,
-        "the database holds no Mainstay tables, and it is open for reading only",
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
