@@ -25,6 +25,7 @@ use tokio::sync::OnceCell;
 
 use crate::tables::bounds::Bounds;
 use crate::tables::pages;
+use crate::tables::patience::patiently;
 use crate::tables::settings::{Options, Settings, read_only};
 use crate::url::Server;
 use config::{Config, Place};
@@ -42,8 +43,11 @@ pub(crate) async fn open(
     let settings = Settings::take(&mut options)?;
     let config = Config::take(server, &mut options)?;
     options.finish()?;
-    let storage = PostgresStorage::open(&config, settings).await?;
     let timer = Arc::new(TokioTimer::default());
+    let open = async || PostgresStorage::open(&config, settings.clone()).await;
+    let storage = patiently(&*timer, open)
+        .await
+        .map_err(|error| error.context("database", &config.place))?;
     let patience = RetryOptions::default();
     Ok(Arc::new(RetryStorage::new(storage, timer, patience)))
 }

@@ -25,6 +25,7 @@ use rusqlite::{Connection, MAIN_DB};
 use crate::tables::blocking::blocking;
 use crate::tables::bounds::Bounds;
 use crate::tables::pages;
+use crate::tables::patience::patiently;
 use crate::tables::settings::{Options, Settings, read_only};
 use change::Change;
 use connection::Purpose;
@@ -38,8 +39,10 @@ pub(crate) async fn open(
     let mut options = Options::new(options);
     let settings = Settings::take(&mut options)?;
     options.finish()?;
-    let storage = SqliteStorage::open(file, settings).await?;
     let timer = Arc::new(TokioTimer::default());
+    // Of several that make the file at once, SQLite sends some away without waiting.
+    let open = async || SqliteStorage::open(file, settings.clone()).await;
+    let storage = patiently(&*timer, open).await?;
     let patience = RetryOptions::default();
     Ok(Arc::new(RetryStorage::new(storage, timer, patience)))
 }

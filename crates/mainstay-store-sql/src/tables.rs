@@ -5,4 +5,5 @@ pub(crate) mod bounds;
 pub(crate) mod chunk;
 pub(crate) mod format;
 pub(crate) mod pages;
+pub(crate) mod patience;
 pub(crate) mod settings;

@@ -28,7 +28,10 @@ pub(super) fn write_failure(error: &tokio_postgres::Error) -> Error {
     let may_be_applied = match error.as_db_error() {
         None => true,
         // The connection or the server ended, or the server does not know the end itself.
-        Some(said) => matches!(class(said.code().code()), "08" | "57" | "58" | "XX"),
+        Some(said) => {
+            let code = said.code().code();
+            code == "40003" || matches!(class(code), "08" | "57" | "58" | "XX")
+        }
     };
     let failure = failure(error);
     if may_be_applied {
@@ -108,7 +111,10 @@ fn of_code(code: &str) -> (ErrorKind, &'static str) {
                 "the server refuses the credentials",
             ),
             "40" | "55" => (ErrorKind::Unavailable, "another transaction was in the way"),
-            "08" | "57" => (ErrorKind::Unavailable, "the connection was ended"),
+            "08" | "57" => (
+                ErrorKind::Unavailable,
+                "the server ended the statement or the connection",
+            ),
             "53" | "58" => (ErrorKind::Unavailable, "the server failed"),
             "XX" => (ErrorKind::Corrupt, "the database is damaged"),
             _ => (ErrorKind::Internal, "the server refuses a statement"),

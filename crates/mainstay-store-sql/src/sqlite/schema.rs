@@ -29,10 +29,12 @@ const MIGRATIONS: &[&str] = &["
 
 /// Makes or migrates the tables where that is needed, once among all processes that try.
 pub(super) fn prepare(connection: &mut Connection) -> Result<()> {
-    if is_current(connection)? {
+    let current = is_current(connection)?;
+    // Not before: another application's file is left as it is.
+    connection::turn_on_log(connection)?;
+    if current {
         return Ok(());
     }
-    connection::turn_on_log(connection)?;
     let migrated = |connection: &mut Connection| {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let found = version(&transaction)?;
