@@ -4,13 +4,14 @@
 #   SCRIPT install DIR   puts the server's software below DIR, once
 #   SCRIPT up DIR        installs, starts on 127.0.0.1, and prints the file to source: it exports
 #                        the URL and the credentials that the tests read
+#   SCRIPT restart DIR   stops it and starts it on the same data and port; only PostgreSQL
 #   SCRIPT down DIR      stops it and deletes its data; the logs stay until the next `up`
 #
 # Nothing is written outside of DIR, except by apt-get for what the machine lacks.
 set -euo pipefail
 
 serve() {
-  if [ $# != 2 ]; then echo "usage: $0 install|up|down DIR" >&2; exit 2; fi
+  if [ $# != 2 ]; then echo "usage: $0 install|up|restart|down DIR" >&2; exit 2; fi
   mkdir -p "$2/run"
   root=$(cd "$2" && pwd)
   software=$root/$name
@@ -26,8 +27,13 @@ serve() {
       start_server
       echo "$run/env"
       ;;
+    restart)
+      declare -F run_server >/dev/null || fail 'cannot be restarted'
+      halt
+      run_server
+      ;;
     down) stop ;;
-    *) echo "usage: $0 install|up|down DIR" >&2; exit 2 ;;
+    *) echo "usage: $0 install|up|restart|down DIR" >&2; exit 2 ;;
   esac
 }
 
@@ -76,7 +82,7 @@ free_port() {
 launch() {
   local label=$1
   shift
-  setsid "$@" >"$run/$label.log" 2>&1 </dev/null 9>&- &
+  setsid "$@" >>"$run/$label.log" 2>&1 </dev/null 9>&- &
   echo "$! $(birth $!) ${stop_signal:-TERM}" >>"$run/processes"
 }
 
@@ -84,21 +90,24 @@ launch() {
 birth() { cut -d' ' -f22 "/proc/$1/stat" 2>/dev/null || true; }
 
 # Stops the processes, last started first.
+halt() {
+  [ -f "$run/processes" ] || return 0
+  local pid born signal
+  while read -r pid born signal; do
+    [ "$(birth "$pid")" = "$born" ] || continue
+    kill "-$signal" "$pid" 2>/dev/null || continue
+    for _ in {1..100}; do
+      [ "$(birth "$pid")" = "$born" ] || continue 2
+      sleep 0.1
+    done
+    kill -KILL "$pid" 2>/dev/null || true
+  done < <(tac "$run/processes")
+  rm -f "$run/processes"
+}
+
+# Stops the server and deletes its data.
 stop() {
-  [ -d "$run" ] || return 0
-  if [ -f "$run/processes" ]; then
-    local pid born signal
-    while read -r pid born signal; do
-      [ "$(birth "$pid")" = "$born" ] || continue
-      kill "-$signal" "$pid" 2>/dev/null || continue
-      for _ in {1..100}; do
-        [ "$(birth "$pid")" = "$born" ] || continue 2
-        sleep 0.1
-      done
-      kill -KILL "$pid" 2>/dev/null || true
-    done < <(tac "$run/processes")
-    rm -f "$run/processes"
-  fi
+  halt
   if [ -L "$run/data" ]; then rm -rf "$(readlink "$run/data")"; fi
   rm -rf "$run/data" "$run/env"
 }

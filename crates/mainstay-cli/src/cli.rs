@@ -133,4 +133,7 @@ pub(crate) enum Command {
     /// Show what a thing came from and what came from it
     #[command(subcommand)]
     Lineage(commands::lineage::Lineage),
+    /// Try what a storage promises
+    #[command(subcommand)]
+    Storage(commands::storage::Storage),
 }

@@ -11,6 +11,7 @@ pub(crate) mod log;
 pub(crate) mod model;
 pub(crate) mod prompt;
 pub(crate) mod stats;
+pub(crate) mod storage;
 pub(crate) mod verify;
 
 use mainstay::Result;
@@ -41,5 +42,6 @@ pub(crate) async fn run(cli: Cli) -> Result<Answer> {
         Command::Env(command) => command.run(global).await,
         Command::Deploy(command) => command.run(global).await,
         Command::Lineage(command) => command.run(global).await,
+        Command::Storage(command) => command.run(global).await,
     }
 }

@@ -45,13 +45,14 @@
 //! There is no server, and no network traffic is moved: a service asks the
 //! [router](rollout::Rollouts) which unit serves a request.
 //!
-//! | feature | opens |
+//! | feature | adds |
 //! |---|---|
 //! | `s3` | `s3://` workspaces |
 //! | `gcs` | `gs://` workspaces |
 //! | `azure` | `az://` workspaces |
 //! | `sqlite` | `sqlite:` workspaces |
 //! | `postgres` | `postgres://` workspaces |
+//! | `conformance` | `store::conformance`: test cases that every storage passes |
 
 mod changed;
 mod location;

@@ -14,6 +14,7 @@ mod help;
 mod log;
 mod model;
 mod prompt;
+mod storage;
 mod story;
 mod support;
 mod terminal;
