@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::sync::Arc;
 
 use mainstay::repo::{Repo, RepoOptions};
-use mainstay::store::{LocalOptions, LocalStorage, MemoryStorage, NoWait, Storage};
+use mainstay::store::{Durability, LocalOptions, LocalStorage, MemoryStorage, NoWait, Storage};
 use mainstay_store::fault::{Fault, FaultStorage, Lie, LyingStorage};
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
@@ -32,11 +32,12 @@ async fn sixteen_writers_in_memory_see_one_order_of_their_commits() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn sixteen_writers_in_a_directory_see_one_order_of_their_commits() {
-    let directory = tempfile::tempdir().unwrap();
-    let storage = LocalStorage::open(directory.path(), LocalOptions::default())
-        .await
-        .unwrap();
-    expect_order(&history(Arc::new(storage), Workload::default()).await);
+    for durability in [Durability::Strict, Durability::Batch, Durability::None] {
+        let directory = tempfile::tempdir().unwrap();
+        let options = LocalOptions::default().with_durability(durability);
+        let storage = LocalStorage::open(directory.path(), options).await.unwrap();
+        expect_order(&history(Arc::new(storage), Workload::default()).await);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
