@@ -109,17 +109,31 @@ impl Location {
     /// [`ErrorKind::Unsupported`] when this build lacks the backend's feature, otherwise as the
     /// backend says.
     pub async fn open(&self) -> Result<Arc<dyn Storage>> {
+        self.open_with(probed).await
+    }
+
+    /// Opens the storage as [`open`](Self::open) does, but never probes it: to find out what it
+    /// promises, and not to keep anything there.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub async fn open_unprobed(&self) -> Result<Arc<dyn Storage>> {
+        self.open_with(|storage| storage).await
+    }
+
+    async fn open_with(&self, shared: Wrapper) -> Result<Arc<dyn Storage>> {
         match self {
             Self::Composed { rest, packs } => {
-                let storage = RouteStorage::new(rest.open_one().await?);
+                let storage = RouteStorage::new(rest.open_one(shared).await?);
                 let prefix = Prefix::directory(PACKS)?;
-                Ok(Arc::new(storage.with(prefix, packs.open_one().await?)?))
+                let packs = packs.open_one(shared).await?;
+                Ok(Arc::new(storage.with(prefix, packs)?))
             }
-            one => one.open_one().await,
+            one => one.open_one(shared).await,
         }
     }
 
-    async fn open_one(&self) -> Result<Arc<dyn Storage>> {
+    async fn open_one(&self, shared: Wrapper) -> Result<Arc<dyn Storage>> {
         match self {
             Self::Memory => Ok(Arc::new(MemoryStorage::new())),
             Self::Directory(path) => Ok(Arc::new(
@@ -127,11 +141,11 @@ impl Location {
             )),
             Self::Object(url) => {
                 let options = mainstay_store_object::options_from_env(url.as_str(), variables())?;
-                mainstay_store_object::open(url.as_str(), &options).map(probed)
+                mainstay_store_object::open(url.as_str(), &options).map(shared)
             }
             Self::Database(url) => {
                 let options = mainstay_store_sql::options_from_env(url, variables());
-                mainstay_store_sql::open(url, &options).await.map(probed)
+                mainstay_store_sql::open(url, &options).await.map(shared)
             }
             Self::Composed { .. } => Err(Error::invalid("a composed storage is of two, not more")),
         }
@@ -155,6 +169,9 @@ impl Location {
         Err(Error::new(ErrorKind::NotFound, message).context("path", path.display()))
     }
 }
+
+/// What is put around a storage that others share over a network.
+type Wrapper = fn(Arc<dyn Storage>) -> Arc<dyn Storage>;
 
 fn probed(storage: Arc<dyn Storage>) -> Arc<dyn Storage> {
     Arc::new(ProbeStorage::new(storage, Arc::new(RandomIds::default())))

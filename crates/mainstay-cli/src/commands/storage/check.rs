@@ -72,7 +72,10 @@ impl Check {
         let directory = format!("check/{}", RandomIds::default().write_id()?);
         let output = global.output();
         output.note(&format!("working below {directory}/ of {location}"));
-        let storage = PrefixStorage::new(location.open().await?, Prefix::directory(&directory)?);
+        let storage = PrefixStorage::new(
+            location.open_unprobed().await?,
+            Prefix::directory(&directory)?,
+        );
         let storage: Arc<dyn Storage> = Arc::new(storage);
 
         let promises = self.promises(&storage).await;
