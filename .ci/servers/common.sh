@@ -50,18 +50,19 @@ install_once() {
 
 # Installs Debian packages, as the last resort for what is not on the machine.
 apt_install() {
-  say "installing $*"
   [ "$(id -u)" = 0 ] || fail "install these packages first: $*"
-  apt_lists
-  timeout 600 apt-get install -y -q --no-install-recommends -o DPkg::Lock::Timeout=300 "$@" \
-    >"$root/$name-apt.log" 2>&1 || { tail -n 20 "$root/$name-apt.log" >&2; fail "cannot install $*"; }
+  apt_get install "$@"
 }
 
-# Fetches the package lists if the machine has none.
-apt_lists() {
-  if ! compgen -G '/var/lib/apt/lists/*_Packages*' >/dev/null; then
-    timeout 300 apt-get update -q >&2 || fail 'apt-get update failed'
-  fi
+# Runs apt-get, one at a time of the servers; fetches the package lists if the machine has none.
+apt_get() {
+  local log=$root/$name-apt.log
+  say "apt-get $*"
+  (
+    flock -w 900 8
+    if ! compgen -G '/var/lib/apt/lists/*_Packages*'; then timeout 300 apt-get update -q; fi
+    timeout 600 apt-get -y -q --no-install-recommends -o DPkg::Lock::Timeout=300 "$@"
+  ) 8>"$root/apt.lock" >"$log" 2>&1 || { tail -n 20 "$log" >&2; fail "apt-get $* failed"; }
 }
 
 # `need COMMAND PACKAGE…` installs the packages unless the command is there.
