@@ -75,10 +75,11 @@ impl BlobStore {
         }
     }
 
-    /// Creates a handle whose sessions make known what they stored every so many records.
+    /// Creates a handle whose sessions make known what they stored every so many records, and merge so
+    /// many index objects.
     #[cfg(test)]
-    pub(crate) fn with_index_records(storage: Arc<dyn Storage>, index_records: usize) -> Self {
-        let index = Index::new(Arc::clone(&storage));
+    pub(crate) fn eager(storage: Arc<dyn Storage>, index_records: usize, fan_in: usize) -> Self {
+        let index = Index::with_fan_in(Arc::clone(&storage), fan_in);
         Self {
             shared: Arc::new(Shared {
                 index,

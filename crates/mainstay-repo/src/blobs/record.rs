@@ -105,6 +105,8 @@ pub(crate) struct Header {
 
 impl Header {
     pub(crate) const LEN: usize = 44;
+    /// Where the hash is; the kind is the first byte.
+    pub(crate) const HASH_AT: usize = 12;
 
     pub(crate) fn encode(&self) -> [u8; Self::LEN] {
         let mut bytes = [0; Self::LEN];
@@ -112,7 +114,7 @@ impl Header {
         bytes[1] = self.codec as u8;
         bytes[4..8].copy_from_slice(&self.stored_len.to_le_bytes());
         bytes[8..12].copy_from_slice(&self.len.to_le_bytes());
-        bytes[12..].copy_from_slice(&self.id.hash);
+        bytes[Self::HASH_AT..].copy_from_slice(&self.id.hash);
         bytes
     }
 

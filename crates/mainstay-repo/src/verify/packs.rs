@@ -11,7 +11,7 @@ use mainstay_store::{ByteRange, Key, Storage, StorageExt as _};
 use super::{Findings, VerifyLevel};
 use crate::blobs::blocking;
 use crate::blobs::damage::Damage;
-use crate::blobs::index::{self, Index, IndexObject};
+use crate::blobs::index::{self, Encoded, Index, IndexObject};
 use crate::blobs::manifest::Manifest;
 use crate::blobs::object::hash_in_key;
 use crate::blobs::pack::{self, FOOTER_LEN, Footer, HEADER_LEN, MAX_PACK, PackId};
@@ -59,14 +59,19 @@ async fn check_index(
 ) -> Result<(Index, BTreeMap<PackId, Indexed>)> {
     let merged = Index::fixed(Arc::clone(storage));
     let mut packs: BTreeMap<PackId, Indexed> = BTreeMap::new();
-    for (key, hash, _) in addressed(storage, index::DIRECTORY, findings).await? {
+    let mut objects = addressed(storage, index::DIRECTORY, findings).await?;
+    // As readers do, so that blobs are looked for where readers will.
+    objects.sort_unstable_by_key(|(_, hash, size)| std::cmp::Reverse((*size, *hash)));
+    for (key, hash, _) in objects {
         findings.checked();
         let Some(bytes) = storage.get_all(&key).await? else {
             findings.fault(&key, "missing", "listed but not there");
             continue;
         };
-        let decoded = IndexObject::decode(&bytes, &hash).map_err(|damage| damage.of(&key));
-        let Some(object) = findings.note(&key, decoded)? else {
+        let decoded = Encoded::check(&bytes, &hash)
+            .and_then(|encoded| Ok((IndexObject::from_encoded(&encoded)?, encoded)))
+            .map_err(|damage| damage.of(&key));
+        let Some((object, encoded)) = findings.note(&key, decoded)? else {
             continue;
         };
         for pack in &object.packs {
@@ -77,7 +82,9 @@ async fn check_index(
                 packs.entry(pack.id).or_default().entries.push(*entry);
             }
         }
-        merged.insert(hash, object);
+        if !merged.knows(&hash) {
+            merged.insert(hash, encoded)?;
+        }
     }
     Ok((merged, packs))
 }

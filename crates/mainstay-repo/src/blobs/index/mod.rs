@@ -1,22 +1,32 @@
 //! The index in memory: every record of the repository and where it lies.
 
 mod format;
+mod merge;
+mod table;
+#[cfg(test)]
+mod tests;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
+use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
 use mainstay_core::{Error, ErrorKind, Result};
-use mainstay_store::{Key, Prefix, Storage, StorageExt as _};
+use mainstay_store::{Prefix, Storage, StorageExt as _};
 use tokio::sync::Mutex;
 
-pub(crate) use self::format::{DIRECTORY, IndexObject, PackRef, key};
-use super::codec::Codec;
+pub(crate) use self::format::{DIRECTORY, Encoded, IndexName, IndexObject, PackRef, key};
+use self::table::Table;
+use super::blocking;
 use super::object::hash_in_key;
 use super::pack::PackId;
-use super::record::{Entry, Header, Kind, RecordId};
+use super::record::{Entry, Kind, RecordId};
 
+/// An index object is not made larger; it is read whole.
+pub(crate) const INDEX_BYTES: usize = 16 * 1024 * 1024;
+/// How many index objects of about one size are merged.
+const FAN_IN: usize = 16;
 /// How many index objects are fetched at a time.
 const FETCHES: usize = 8;
 
@@ -27,54 +37,21 @@ pub(crate) struct Location {
     pub(crate) entry: Entry,
 }
 
-/// The merged index objects of a repository, loaded on first use.
+/// The index objects of a repository, loaded when they are needed.
 ///
-/// Memory: about 90 bytes a record.
+/// A look-up loads index objects, large ones first, until one tells what is looked for; writing needs
+/// all of them. Memory: about 60 bytes a record.
 #[derive(Debug)]
 pub(crate) struct Index {
     storage: Arc<dyn Storage>,
     /// Whether what is not found is looked for in the storage.
     refreshes: bool,
+    fan_in: usize,
     table: RwLock<Table>,
     /// How many refreshes have begun.
     begun: AtomicU64,
-    /// Held while refreshing: which refresh was the last that went well.
+    /// Held while refreshing: which refresh was the last that loaded everything.
     refreshed: Mutex<u64>,
-}
-
-#[derive(Debug, Default)]
-struct Table {
-    loaded: HashSet<[u8; 32]>,
-    packs: Vec<PackId>,
-    records: HashMap<RecordId, Slot>,
-}
-
-/// A [`Location`] without what the table holds elsewhere.
-#[derive(Debug, Clone, Copy)]
-struct Slot {
-    pack: u32,
-    offset: u32,
-    stored_len: u32,
-    len: u32,
-    codec: Codec,
-}
-
-impl Table {
-    fn location(&self, id: RecordId, slot: &Slot) -> Option<Location> {
-        let header = Header {
-            id,
-            codec: slot.codec,
-            stored_len: slot.stored_len,
-            len: slot.len,
-        };
-        Some(Location {
-            pack: *self.packs.get(slot.pack as usize)?,
-            entry: Entry {
-                header,
-                offset: slot.offset,
-            },
-        })
-    }
 }
 
 impl Index {
@@ -82,6 +59,7 @@ impl Index {
         Self {
             storage,
             refreshes: true,
+            fan_in: FAN_IN,
             table: RwLock::default(),
             begun: AtomicU64::new(0),
             refreshed: Mutex::new(0),
@@ -96,19 +74,26 @@ impl Index {
         }
     }
 
+    /// Creates an index that merges so many index objects, at least two.
+    #[cfg(test)]
+    pub(crate) fn with_fan_in(storage: Arc<dyn Storage>, fan_in: usize) -> Self {
+        Self {
+            fan_in,
+            ..Self::new(storage)
+        }
+    }
+
     /// Finds a record among those loaded.
     pub(crate) fn get(&self, id: &RecordId) -> Option<Location> {
-        let table = self.table();
-        let slot = table.records.get(id)?;
-        table.location(*id, slot)
+        self.table().get(id)
     }
 
     /// Reports whether a record is among those loaded.
     pub(crate) fn contains(&self, id: &RecordId) -> bool {
-        self.table().records.contains_key(id)
+        self.table().contains(id)
     }
 
-    /// Finds a record, looking for new index objects if need be.
+    /// Finds a record, loading index objects if need be.
     ///
     /// A damaged index object hides nothing that another one tells, but when the record is not found
     /// it is an error: the record may be there.
@@ -117,7 +102,7 @@ impl Index {
         if found.is_some() || !self.refreshes {
             return Ok(found);
         }
-        let refreshed = self.refresh().await;
+        let refreshed = self.refresh_until(|table| table.contains(id)).await;
         match self.get(id) {
             Some(found) => Ok(Some(found)),
             None => refreshed.map(|()| None),
@@ -129,19 +114,31 @@ impl Index {
     /// # Errors
     /// Of the first object that cannot be loaded, after all others have been.
     pub(crate) async fn refresh(&self) -> Result<()> {
+        self.refresh_until(|_| false).await
+    }
+
+    /// As [`refresh`](Self::refresh), but ends as soon as the table has what is wanted.
+    async fn refresh_until(&self, enough: impl Fn(&Table) -> bool) -> Result<()> {
         let begun = self.begun.load(Ordering::Acquire);
         let mut refreshed = self.refreshed.lock().await;
-        if *refreshed > begun {
+        if *refreshed > begun || enough(&self.table()) {
             // It began after this call did, so it saw all that this one must.
             return Ok(());
         }
         let number = 1 + self.begun.fetch_add(1, Ordering::AcqRel);
         let mut loads = stream::iter(self.unknown().await?)
-            .map(|(key, hash)| self.load(key, hash))
-            .buffer_unordered(FETCHES);
+            .map(|name| self.fetch(name))
+            .buffered(FETCHES);
         let mut outcome = Ok(());
-        while let Some(loaded) = loads.next().await {
-            outcome = outcome.and(loaded);
+        while let Some(fetched) = loads.next().await {
+            let added = fetched.and_then(|fetched| match fetched {
+                Some((name, part)) => self.insert(name, part),
+                None => Ok(()),
+            });
+            outcome = outcome.and(added);
+            if enough(&self.table()) {
+                return outcome;
+            }
         }
         if outcome.is_ok() {
             *refreshed = number;
@@ -149,19 +146,26 @@ impl Index {
         outcome
     }
 
-    /// Lists the index objects that are not loaded yet.
-    async fn unknown(&self) -> Result<Vec<(Key, [u8; 32])>> {
+    /// Lists the index objects that may tell something new, the largest first: so a merged object comes
+    /// before those it supersedes.
+    async fn unknown(&self) -> Result<Vec<IndexName>> {
         let prefix = Prefix::directory(DIRECTORY)?;
-        let mut listed = self.storage.list(&prefix, None);
-        let mut unknown = Vec::new();
-        while let Some(object) = listed.try_next().await? {
-            if let Some(hash) = hash_in_key(&object.key)
-                && !self.table().loaded.contains(&hash)
-            {
-                unknown.push((object.key, hash));
+        let mut listing = self.storage.list(&prefix, None);
+        let mut listed = BTreeMap::new();
+        while let Some(object) = listing.try_next().await? {
+            if let Some(name) = hash_in_key(&object.key) {
+                listed.insert(name, object.size);
             }
         }
-        Ok(unknown)
+        let mut table = self.table_mut();
+        let mut unknown: Vec<(u64, IndexName)> = listed
+            .iter()
+            .filter(|(name, _)| !table.knows(name))
+            .map(|(name, size)| (*size, *name))
+            .collect();
+        table.listed = listed;
+        unknown.sort_unstable_by(|a, b| b.cmp(a));
+        Ok(unknown.into_iter().map(|(_, name)| name).collect())
     }
 
     /// As [`refresh`](Self::refresh), but damaged index objects only cost deduplication.
@@ -175,37 +179,28 @@ impl Index {
         }
     }
 
-    /// Adds an index object that lies in the storage under `hash`.
-    pub(crate) fn insert(&self, hash: [u8; 32], object: IndexObject) {
-        let mut table = self.table.write().unwrap_or_else(PoisonError::into_inner);
-        if !table.loaded.insert(hash) {
-            return;
-        }
-        let base = table.packs.len();
-        table.packs.extend(object.packs.iter().map(|pack| pack.id));
-        for (entry, pack) in object.records {
-            let Ok(pack) = u32::try_from(base + pack as usize) else {
-                continue;
-            };
-            table.records.entry(entry.header.id).or_insert(Slot {
-                pack,
-                offset: entry.offset,
-                stored_len: entry.header.stored_len,
-                len: entry.header.len,
-                codec: entry.header.codec,
-            });
-        }
+    /// Reports whether an index object has nothing to tell: it is loaded, or superseded by one that is.
+    pub(crate) fn knows(&self, name: &IndexName) -> bool {
+        self.table().knows(name)
+    }
+
+    /// Adds an index object of `size` bytes that was just written.
+    pub(crate) fn add(&self, name: IndexName, bytes: &Bytes, size: u64) -> Result<()> {
+        let part = Encoded::check(bytes, &name).map_err(|damage| damage.of("new index object"))?;
+        self.table_mut().listed.insert(name, size);
+        self.insert(name, part)
+    }
+
+    /// Adds an index object that lies in the storage.
+    pub(crate) fn insert(&self, name: IndexName, part: Encoded) -> Result<()> {
+        self.table_mut().insert(name, part)
     }
 
     /// Returns the manifests among the records loaded, by pack, in order.
     pub(crate) fn manifests(&self) -> BTreeMap<PackId, Vec<Entry>> {
-        let table = self.table();
         let mut manifests: BTreeMap<PackId, Vec<Entry>> = BTreeMap::new();
-        #[expect(clippy::iter_over_hash_type, reason = "sorted below")]
-        for (id, slot) in &table.records {
-            if id.kind == Kind::Manifest
-                && let Some(location) = table.location(*id, slot)
-            {
+        for location in self.table().locations() {
+            if location.entry.header.id.kind == Kind::Manifest {
                 let entries = manifests.entry(location.pack).or_default();
                 entries.push(location.entry);
             }
@@ -216,18 +211,24 @@ impl Index {
         manifests
     }
 
+    /// Reads an index object, unless it has been superseded meanwhile.
+    async fn fetch(&self, name: IndexName) -> Result<Option<(IndexName, Encoded)>> {
+        if self.knows(&name) {
+            return Ok(None);
+        }
+        let key = key(name)?;
+        let bytes = self.storage.get_all(&key).await?;
+        let bytes = bytes.ok_or_else(|| Error::corrupt(&key, "listed but missing"))?;
+        let part = blocking::run(move || Encoded::check(&bytes, &name)).await?;
+        part.map(|part| Some((name, part)))
+            .map_err(|damage| damage.of(&key))
+    }
+
     fn table(&self) -> RwLockReadGuard<'_, Table> {
         self.table.read().unwrap_or_else(PoisonError::into_inner)
     }
 
-    async fn load(&self, key: Key, hash: [u8; 32]) -> Result<()> {
-        let bytes = self
-            .storage
-            .get_all(&key)
-            .await?
-            .ok_or_else(|| Error::corrupt(&key, "listed but missing"))?;
-        let object = IndexObject::decode(&bytes, &hash).map_err(|damage| damage.of(&key))?;
-        self.insert(hash, object);
-        Ok(())
+    fn table_mut(&self) -> RwLockWriteGuard<'_, Table> {
+        self.table.write().unwrap_or_else(PoisonError::into_inner)
     }
 }

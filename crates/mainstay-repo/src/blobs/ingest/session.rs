@@ -4,13 +4,14 @@ use std::collections::HashSet;
 use std::fmt;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use mainstay_core::{Progress, Result};
 use tokio::runtime::Handle;
 
 use super::IngestReport;
 use super::writes::Writes;
 use crate::blobs::codec::Compressor;
-use crate::blobs::index::{self, IndexObject, PackRef};
+use crate::blobs::index::{self, INDEX_BYTES, IndexObject, PackRef};
 use crate::blobs::pack::PackBuilder;
 use crate::blobs::record::{Entry, Kind, RecordId};
 use crate::blobs::{Shared, object};
@@ -18,10 +19,6 @@ use crate::blobs::{Shared, object};
 /// A pack is written when it is about this large: enough to make requests few, little enough to keep
 /// several in memory and to leave little to write at the end (`benches/results/ingest.md`).
 const PACK_BYTES: usize = 16 * 1024 * 1024;
-/// An index object is not made larger; it is read whole. What a session has to say is written when it
-/// makes one, rather than kept until the end.
-const INDEX_BYTES: usize = 16 * 1024 * 1024;
-
 /// The writing end of a repository's blobs.
 pub(super) struct Session {
     shared: Arc<Shared>,
@@ -140,26 +137,37 @@ impl Session {
             }
         }
         self.report.stored_bytes += self.writes.finish()?;
-        self.write_indexes()?;
+        if !self.packs.is_empty() {
+            self.write_indexes()?;
+            self.merge_indexes();
+        }
         Ok(self.report)
     }
 
     fn write_indexes(&mut self) -> Result<()> {
         let limit = object_limit(&self.shared, INDEX_BYTES);
         for packs in grouped(std::mem::take(&mut self.packs), limit) {
-            self.write_index(IndexObject::of(packs))?;
+            self.write_index(&IndexObject::of(packs))?;
         }
         Ok(())
     }
 
-    fn write_index(&mut self, object: IndexObject) -> Result<()> {
-        let bytes = object.encode();
-        let hash = *blake3::hash(&bytes).as_bytes();
-        let key = index::key(hash)?;
-        let write = object::put(&*self.shared.storage, &key, bytes.into());
+    fn write_index(&mut self, object: &IndexObject) -> Result<()> {
+        let bytes = Bytes::from(object.encode());
+        let name = *blake3::hash(&bytes).as_bytes();
+        let key = index::key(name)?;
+        let write = object::put(&*self.shared.storage, &key, bytes.clone());
         self.report.stored_bytes += self.writes.runtime().block_on(write)?;
-        self.shared.index.insert(hash, object);
-        Ok(())
+        self.shared.index.add(name, &bytes, bytes.len() as u64)
+    }
+
+    /// Merges index objects. The session has stored everything before, so a failure changes nothing.
+    fn merge_indexes(&mut self) {
+        let merge = self.shared.index.merge();
+        match self.writes.runtime().block_on(merge) {
+            Ok(written) => self.report.stored_bytes += written,
+            Err(error) => tracing::warn!(%error, "index objects are not merged"),
+        }
     }
 }
 

@@ -106,20 +106,21 @@ async fn a_storage_that_fails_ends_a_batch_with_its_error() {
         .into_iter()
         .map(|(path, _)| path);
     let storage = Arc::new(ReadOnlyStorage::new(MemoryStorage::new()));
-    // Writing happens while the batch runs.
-    let store = BlobStore::with_index_records(storage, 4);
+    let store = BlobStore::new(storage);
     let mut ingest = store.ingest();
-    // What fails is the pack that is full; none is, so the end of the session tells.
-    let batch = ingest.files(paths).await;
-    assert!(batch.is_ok());
-    let error = ingest.finish().await.unwrap_err();
+    // Enough to fill a pack, whose failure is noticed when the next is full.
+    let large = directory.path().join("large");
+    std::fs::write(&large, random_bytes(80_000_000, 1)).unwrap();
+    let error = ingest.files(paths.chain([large])).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+    let error = ingest.finish().await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Cancelled);
 }
 
 #[tokio::test]
 async fn a_long_session_makes_known_what_it_stored_before_it_ends() {
     let storage = Arc::new(MemoryStorage::new());
-    let store = BlobStore::with_index_records(Arc::<MemoryStorage>::clone(&storage), 500);
+    let store = BlobStore::eager(Arc::<MemoryStorage>::clone(&storage), 500, 16);
     let mut ingest = store.ingest();
     let mut blobs: Vec<Vec<u8>> = Vec::new();
     // Past the size of a pack of metadata, so that one is written and told of.

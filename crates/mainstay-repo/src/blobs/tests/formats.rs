@@ -12,7 +12,7 @@ use super::get;
 use crate::blobs::BlobStore;
 use crate::blobs::codec::{Codec, decompress};
 use crate::blobs::damage::Damage;
-use crate::blobs::index::{IndexObject, PackRef};
+use crate::blobs::index::{Encoded, IndexObject, PackRef};
 use crate::blobs::manifest::{Body, ChunkRef, ListRef, Manifest, decode_list, encode_list};
 use crate::blobs::pack::{FOOTER_LEN, Footer, PackBuilder, Sealed, check_header};
 use crate::blobs::record::{Entry, RecordId};
@@ -122,6 +122,31 @@ fn samples() -> [Sample; 2] {
     [sample(), grouped_sample()]
 }
 
+fn decode_index(bytes: &[u8], name: &[u8; 32]) -> Result<IndexObject, Damage> {
+    let encoded = Encoded::check(&Bytes::copy_from_slice(bytes), name)?;
+    IndexObject::from_encoded(&encoded)
+}
+
+/// The index of all samples, in place of the indexes of each.
+fn merged_index() -> IndexObject {
+    let parts = samples().map(|sample| objects(&sample).1);
+    let mut names = parts
+        .each_ref()
+        .map(|part| *blake3::hash(&part.encode()).as_bytes());
+    names.sort_unstable();
+    let packs = parts.iter().flat_map(|part| {
+        part.packs.iter().enumerate().map(|(number, pack)| {
+            let records = part.records.iter();
+            let own = records.filter(|(_, of)| *of as usize == number);
+            (*pack, own.map(|(entry, _)| *entry).collect())
+        })
+    });
+    IndexObject {
+        supersedes: names.into(),
+        ..IndexObject::of(packs.collect())
+    }
+}
+
 fn hex(digits: &str) -> Vec<u8> {
     let pairs = digits.as_bytes().chunks(2);
     pairs
@@ -158,22 +183,24 @@ fn objects(sample: &Sample) -> (Vec<Sealed>, IndexObject) {
     (packs.into(), index)
 }
 
-fn golden(format: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../tests/golden/{format}/v1"))
+fn golden(format: &str, version: u32) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
+    root.join(format!("{format}/v{version}"))
 }
 
 #[test]
-fn what_is_written_is_what_version_1_wrote() {
+fn what_is_written_is_what_its_version_first_wrote() {
     let mut written = Vec::new();
     for sample in samples() {
         let (packs, index) = objects(&sample);
-        written.extend(packs.into_iter().map(|pack| ("pack", pack.bytes)));
-        written.push(("index", index.encode().into()));
+        written.extend(packs.into_iter().map(|pack| ("pack", 1, pack.bytes)));
+        written.push(("index", 1, index.encode().into()));
     }
+    written.push(("index", 2, merged_index().encode().into()));
     let mut missing = Vec::new();
-    for (format, bytes) in written {
+    for (format, version, bytes) in written {
         let hash = BulkDigest::from_bytes(*blake3::hash(&bytes).as_bytes());
-        let file = golden(format).join(format).join(hash.to_hex());
+        let file = golden(format, version).join(format).join(hash.to_hex());
         if let Ok(stored) = std::fs::read(&file) {
             assert!(stored == bytes, "{}", file.display());
         } else {
@@ -189,10 +216,16 @@ fn what_is_written_is_what_version_1_wrote() {
 }
 
 #[tokio::test]
-async fn what_version_1_wrote_is_read() {
+async fn what_any_version_wrote_is_read() {
+    for index_version in [1, 2] {
+        check_golden(index_version).await;
+    }
+}
+
+async fn check_golden(index_version: u32) {
     let storage = MemoryStorage::new();
-    for format in ["pack", "index"] {
-        for entry in std::fs::read_dir(golden(format).join(format)).unwrap() {
+    for (format, version) in [("pack", 1), ("index", index_version)] {
+        for entry in std::fs::read_dir(golden(format, version).join(format)).unwrap() {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_str().unwrap();
             let key = Key::new(format!("{format}/{name}")).unwrap();
@@ -212,7 +245,7 @@ async fn what_version_1_wrote_is_read() {
 /// Whatever a decoder makes of bytes; it must not panic, and must not take what is not so.
 fn decode_all(bytes: &Bytes) {
     let hash = *blake3::hash(bytes).as_bytes();
-    if let Ok(index) = IndexObject::decode(bytes, &hash) {
+    if let Ok(index) = decode_index(bytes, &hash) {
         assert_eq!(index.encode(), *bytes);
     }
     let _checked = check_header(bytes);
@@ -248,6 +281,7 @@ fn specimens() -> Vec<Vec<u8>> {
         specimens.extend(packs.iter().map(|pack| pack.bytes.to_vec()));
         specimens.extend([index.encode(), encode_list(&sample.list)]);
     }
+    specimens.push(merged_index().encode());
     specimens
 }
 
@@ -333,9 +367,9 @@ fn a_newer_version_is_told_from_damage() {
     pack[8] = 2;
     assert_eq!(check_header(&pack), Err(Damage::Newer(2)));
     let mut index = index.encode();
-    index[8] = 2;
+    index[8] = 3;
     let hash = *blake3::hash(&index).as_bytes();
-    assert_eq!(IndexObject::decode(&index, &hash), Err(Damage::Newer(2)));
+    assert_eq!(decode_index(&index, &hash), Err(Damage::Newer(3)));
     let (_, manifest) = &sample.blobs[0];
     let mut bytes = manifest.encode();
     bytes[0] = 2;
@@ -368,5 +402,5 @@ fn an_index_leaves_out_what_another_of_its_packs_has_too() {
     assert_eq!((index.packs.len(), index.records.len()), (2, 3));
     let bytes = index.encode();
     let hash = *blake3::hash(&bytes).as_bytes();
-    assert_eq!(IndexObject::decode(&bytes, &hash), Ok(index));
+    assert_eq!(decode_index(&bytes, &hash), Ok(index));
 }

@@ -1,0 +1,140 @@
+//! The records of all index objects, found by their names.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{BuildHasher as _, RandomState};
+
+use hashbrown::HashTable;
+use hashbrown::hash_table::Entry as Place;
+use mainstay_core::{Error, ErrorKind, Result};
+
+use super::Location;
+use super::format::{Encoded, IndexName};
+use crate::blobs::record::RecordId;
+
+/// Memory: an index object's own 52 bytes a record, and 6 to 12 for the table.
+///
+/// The table holds numbers of records, whose names are read where they lie in the index objects. Of
+/// each number it keeps seven bits of the name's hash beside, so a record that is not there is hardly
+/// ever looked at.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    parts: Parts,
+    slots: HashTable<u32>,
+    hashes: RandomState,
+    /// What has been loaded, also when it told nothing new.
+    loaded: BTreeSet<IndexName>,
+    /// What those say need not be.
+    superseded: BTreeSet<IndexName>,
+    /// What lies in the storage, as far as is known, and how large it is.
+    pub(super) listed: BTreeMap<IndexName, u64>,
+}
+
+/// Index objects one after the other; a record's number counts through all of them.
+#[derive(Debug, Default)]
+struct Parts(Vec<(usize, Encoded)>);
+
+impl Parts {
+    /// The index object that a number lies in, and where in it.
+    fn of(&self, slot: u32) -> Option<(&Encoded, usize)> {
+        let number = slot as usize;
+        let behind = self.0.partition_point(|(first, _)| *first <= number);
+        let (first, part) = self.0.get(behind.checked_sub(1)?)?;
+        Some((part, number - first))
+    }
+
+    fn end(&self) -> usize {
+        self.0.last().map_or(0, |(first, part)| first + part.len())
+    }
+}
+
+impl Table {
+    pub(super) fn contains(&self, id: &RecordId) -> bool {
+        self.slot(id).is_some()
+    }
+
+    pub(super) fn get(&self, id: &RecordId) -> Option<Location> {
+        self.location(self.slot(id)?)
+    }
+
+    /// Reports whether an index object has nothing to tell that is not known.
+    pub(super) fn knows(&self, name: &IndexName) -> bool {
+        self.loaded.contains(name) || self.superseded.contains(name)
+    }
+
+    /// What is in no other index object that is listed.
+    pub(super) fn live(&self) -> impl Iterator<Item = (&IndexName, u64)> {
+        let listed = self.listed.iter();
+        listed
+            .filter(|(name, _)| !self.superseded.contains(*name))
+            .map(|(name, size)| (name, *size))
+    }
+
+    /// Takes in an index object.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Unsupported`] when there are more than 2^32 records.
+    pub(super) fn insert(&mut self, name: IndexName, part: Encoded) -> Result<()> {
+        if !self.loaded.insert(name) {
+            return Ok(());
+        }
+        self.superseded.extend(&part.supersedes);
+        let (first, len) = (self.parts.end(), part.len());
+        u32::try_from(first + len).map_err(|_| {
+            Error::new(ErrorKind::Unsupported, "the repository has too many chunks")
+        })?;
+        self.parts.0.push((first, part));
+        let known = self.slots.len();
+        for number in first..first + len {
+            self.link(u32::try_from(number).unwrap_or(u32::MAX));
+        }
+        if self.slots.len() == known {
+            // All of it is in others.
+            self.parts.0.pop();
+        }
+        Ok(())
+    }
+
+    /// Makes the record of a number findable, unless one of its name is.
+    fn link(&mut self, slot: u32) {
+        let (parts, hashes) = (&self.parts, &self.hashes);
+        let name = |slot: u32| parts.of(slot).and_then(|(part, at)| part.name_at(at));
+        let hash = |slot: &u32| hashes.hash_one(name(*slot));
+        let wanted = name(slot);
+        let same = |other: &u32| name(*other) == wanted;
+        if let Place::Vacant(place) = self.slots.entry(hash(&slot), same, hash) {
+            place.insert(slot);
+        }
+    }
+
+    fn slot(&self, id: &RecordId) -> Option<u32> {
+        let hash = self.hashes.hash_one(Some((id.kind as u8, &id.hash)));
+        let same = |slot: &u32| {
+            let found = self.parts.of(*slot);
+            found.is_some_and(|(part, at)| part.is_at(at, id))
+        };
+        self.slots.find(hash, same).copied()
+    }
+
+    fn location(&self, slot: u32) -> Option<Location> {
+        let (part, at) = self.parts.of(slot)?;
+        // It was checked when it was loaded.
+        let (entry, pack) = part.record(at).ok()?;
+        let pack = part.packs.get(pack as usize)?.id;
+        Some(Location { pack, entry })
+    }
+
+    /// Every record once, in no order that means anything but is the same for the same index objects.
+    pub(super) fn locations(&self) -> impl Iterator<Item = Location> {
+        let mut slots: Vec<u32> = self.slots.iter().copied().collect();
+        slots.sort_unstable();
+        slots.into_iter().filter_map(|slot| self.location(slot))
+    }
+
+    /// How many bytes this takes, and for how many records.
+    #[cfg(test)]
+    pub(super) fn memory(&self) -> (usize, usize) {
+        let parts = self.parts.0.iter();
+        let encoded: usize = parts.map(|(_, part)| part.len() * 52).sum();
+        (encoded + self.slots.allocation_size(), self.slots.len())
+    }
+}
