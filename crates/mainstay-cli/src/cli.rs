@@ -111,6 +111,10 @@ impl Global {
 pub(crate) enum Command {
     Init(commands::init::Init),
     Verify(commands::verify::Verify),
+    Repair(commands::repair::Repair),
+    /// Delete what is of no use, and explain what is kept
+    #[command(subcommand)]
+    Gc(commands::gc::Gc),
     Log(commands::log::Log),
     History(commands::history::History),
     Changed(commands::changed::Changed),

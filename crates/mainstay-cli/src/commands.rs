@@ -4,12 +4,14 @@ pub(crate) mod changed;
 pub(crate) mod data;
 pub(crate) mod deploy;
 pub(crate) mod env;
+pub(crate) mod gc;
 pub(crate) mod history;
 pub(crate) mod init;
 pub(crate) mod lineage;
 pub(crate) mod log;
 pub(crate) mod model;
 pub(crate) mod prompt;
+pub(crate) mod repair;
 pub(crate) mod stats;
 pub(crate) mod storage;
 pub(crate) mod verify;
@@ -32,6 +34,8 @@ pub(crate) async fn run(cli: Cli) -> Result<Answer> {
     match cli.command {
         Command::Init(command) => command.run(global).await,
         Command::Verify(command) => command.run(global).await,
+        Command::Repair(command) => command.run(global).await,
+        Command::Gc(command) => command.run(global).await,
         Command::Log(command) => command.run(global).await,
         Command::History(command) => command.run(global).await,
         Command::Changed(command) => command.run(global).await,

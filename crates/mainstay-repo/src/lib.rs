@@ -54,7 +54,7 @@
 //! [`Repo::transact`].
 //!
 //! What is stored is described in `docs/formats/`: `repository.md`, `log.md`, `checkpoint.md`,
-//! `blob.md`, `pack.md` and `index.md`.
+//! `blob.md`, `pack.md`, `index.md` and `collection.md`.
 //!
 //! It does not know what a model or a dataset is, does not authenticate actors, and keeps no counters:
 //! high-rate statistics do not belong into a log.
@@ -63,10 +63,12 @@ mod backoff;
 mod blobs;
 mod checkpoint;
 mod descriptor;
+mod gc;
 mod history;
 mod keys;
 mod log;
 mod options;
+mod repair;
 mod repo;
 mod seal;
 mod series;
@@ -76,8 +78,13 @@ mod verify;
 mod view;
 
 pub use blobs::{Blob, BlobReader, Cut, Ingest, IngestReport, Layout, StoredBlob};
+pub use gc::{
+    BlobExplanation, CollectOptions, CollectionPlan, CollectionReport, HoldingPack, NamedBy,
+    PlannedPack, RefExplanation,
+};
 pub use history::{LogEntry, RefChange};
 pub use options::RepoOptions;
+pub use repair::{Lost, RepairAction, RepairOptions, RepairReport, repair};
 pub use repo::{Repo, Step};
 pub use series::Series;
 pub use transaction::{CommitOutcome, Committed, Conflict, Expectation, Transaction};

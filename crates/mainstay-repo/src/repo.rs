@@ -3,12 +3,14 @@
 use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use futures::FutureExt as _;
 use futures::stream::BoxStream;
-use mainstay_core::{Digest, RefPath, Result, Timestamp};
+use mainstay_core::{Actor, Digest, RefPath, Result, Timestamp};
 use mainstay_store::Storage;
 use tokio::sync::Mutex;
 use tracing::instrument;
 
+use crate::blobs::condemned::CondemnedSource;
 use crate::blobs::{Blob, BlobStore, Ingest};
 use crate::checkpoint::LastWritten;
 use crate::log::read::READ_AHEAD;
@@ -16,8 +18,9 @@ use crate::log::{as_of, commit, read, walk};
 use crate::verify::{RepoStats, VerifyLevel, VerifyReport};
 use crate::view::Source;
 use crate::{
-    CommitOutcome, Committed, LogEntry, RefChange, RepoOptions, Transaction, View, checkpoint,
-    descriptor,
+    BlobExplanation, CollectOptions, CollectionPlan, CollectionReport, CommitOutcome, Committed,
+    LogEntry, RefChange, RefExplanation, RepoOptions, Transaction, View, checkpoint, descriptor,
+    gc,
 };
 
 /// A repository on a storage. Cheap to clone; clones share their caches.
@@ -140,11 +143,12 @@ impl Repo {
     ///
     /// # Errors
     /// * [`Invalid`](mainstay_core::ErrorKind::Invalid): the transaction changes nothing, names a ref
-    ///   twice, names a blob that is not stored, or exceeds a limit (100,000 changes, 16 MiB, reason
+    ///   twice, names a blob that is not stored or has been collected, or exceeds a limit (100,000 changes, 16 MiB, reason
     ///   4,096 bytes, key 256 bytes).
     /// * [`AlreadyExists`](mainstay_core::ErrorKind::AlreadyExists): the idempotency key stands for
     ///   another request.
-    /// * [`Conflict`](mainstay_core::ErrorKind::Conflict): other commits came first in every attempt.
+    /// * [`Conflict`](mainstay_core::ErrorKind::Conflict): other commits came first in every attempt;
+    ///   or a collection has condemned a blob since it was stored: store it again.
     /// * [`Unavailable`](mainstay_core::ErrorKind::Unavailable) and
     ///   [ambiguous](mainstay_core::Error::is_ambiguous): it cannot be found out whether the commit
     ///   took effect. After every other error it did not.
@@ -194,7 +198,16 @@ impl Repo {
     /// Begins to store blobs; they are durable and may be committed after [`Ingest::finish`].
     #[must_use]
     pub fn ingest(&self) -> Ingest {
-        self.inner.blobs.ingest()
+        let inner = Arc::clone(&self.inner);
+        let source = CondemnedSource::new(move || {
+            let inner = Arc::clone(&inner);
+            let ask = async move {
+                let view = inner.refresh().await?;
+                gc::condemned(&inner.blobs, &view).await
+            };
+            ask.boxed()
+        });
+        self.inner.blobs.ingest_beside(source)
     }
 
     /// Finds a blob by its SHA-256.
@@ -207,6 +220,57 @@ impl Repo {
     #[instrument(skip(self), err(level = "debug"))]
     pub async fn verify(&self, level: VerifyLevel) -> Result<VerifyReport> {
         crate::verify::check(&self.inner.storage, &self.inner.head(), level).await
+    }
+
+    /// Plans a collection: what is of no use, what would be done about it, and why. Changes nothing.
+    ///
+    /// Reads the kept history, the index, and the packs with manifests. Memory: about 400 bytes for
+    /// each record of the index.
+    ///
+    /// # Errors
+    /// [`Corrupt`](mainstay_core::ErrorKind::Corrupt) when the index or the manifest of a blob that is
+    /// needed is damaged: repair it first.
+    #[instrument(skip_all, err(level = "debug"))]
+    pub async fn plan_collection(&self, options: &CollectOptions) -> Result<CollectionPlan> {
+        gc::plan(&self.inner, options).boxed().await
+    }
+
+    /// Carries out of a plan what still holds, and records the run in the log.
+    ///
+    /// A pack is waited for by one run, condemned by a later one, and deleted by one after that. A
+    /// crash at any point loses nothing, and the next run goes on from there; several may run at once.
+    ///
+    /// # Errors
+    /// Those of [`plan_collection`](Self::plan_collection);
+    /// [`Invalid`](mainstay_core::ErrorKind::Invalid) when the plan is of another repository;
+    /// [`Conflict`](mainstay_core::ErrorKind::Conflict) when another collection ran meanwhile.
+    #[instrument(skip_all, err(level = "debug"))]
+    pub async fn apply_collection(
+        &self,
+        plan: &CollectionPlan,
+        actor: Actor,
+        reason: impl Into<String> + Send,
+    ) -> Result<CollectionReport> {
+        gc::apply(&self.inner, plan, actor, reason.into())
+            .boxed()
+            .await
+    }
+
+    /// Explains why a blob is kept, or that it is not.
+    #[instrument(skip_all, err(level = "debug"))]
+    pub async fn explain_blob(
+        &self,
+        digest: &Digest,
+        options: &CollectOptions,
+    ) -> Result<BlobExplanation> {
+        gc::explain_blob(&self.inner, digest, options).boxed().await
+    }
+
+    /// Explains what the refs below a prefix take, or the one ref of that path, and what deleting them
+    /// would free.
+    #[instrument(skip(self), err(level = "debug"))]
+    pub async fn explain_refs(&self, prefix: &str) -> Result<RefExplanation> {
+        gc::explain_refs(&self.inner, prefix).boxed().await
     }
 
     /// Counts what is stored.

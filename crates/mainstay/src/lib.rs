@@ -74,7 +74,7 @@ pub use mainstay_repo as repo;
 pub use mainstay_rollout as rollout;
 pub use mainstay_store as store;
 pub use mainstay_store_sql::DatabaseUrl;
-pub use workspace::{Workspace, resolve, verify};
+pub use workspace::{Workspace, repair, resolve, verify};
 
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]

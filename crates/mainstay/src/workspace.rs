@@ -7,7 +7,9 @@ use mainstay_data::Datasets;
 use mainstay_env::Environments;
 use mainstay_prompt::Prompts;
 use mainstay_registry::Registry;
-use mainstay_repo::{Repo, RepoOptions, Value, VerifyLevel, VerifyReport, View};
+use mainstay_repo::{
+    RepairOptions, RepairReport, Repo, RepoOptions, Value, VerifyLevel, VerifyReport, View,
+};
 use mainstay_rollout::{Rollouts, Units};
 use mainstay_store::Storage;
 
@@ -179,4 +181,14 @@ pub async fn verify(url: &str, level: VerifyLevel) -> Result<VerifyReport> {
     let location = Location::parse(url)?;
     location.check_present()?;
     mainstay_repo::verify(location.open().await?, level).await
+}
+
+/// Repairs the workspace at `url`, also one that is too damaged to open, or says what it would do.
+///
+/// # Errors
+/// Those of [`mainstay_repo::repair`].
+pub async fn repair(url: &str, options: &RepairOptions) -> Result<RepairReport> {
+    let location = Location::parse(url)?;
+    location.check_present()?;
+    mainstay_repo::repair(location.open().await?, options).await
 }

@@ -10,6 +10,7 @@ mod data;
 mod deploy;
 mod env;
 mod errors;
+mod gc;
 mod help;
 mod log;
 mod model;

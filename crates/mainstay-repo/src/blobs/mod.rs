@@ -7,6 +7,7 @@ mod blob;
 pub(crate) mod blocking;
 mod chunker;
 mod codec;
+pub(crate) mod condemned;
 pub(crate) mod damage;
 pub(crate) mod index;
 mod ingest;
@@ -15,6 +16,7 @@ pub(crate) mod manifest;
 pub(crate) mod object;
 pub(crate) mod pack;
 pub(crate) mod record;
+pub(crate) mod reliance;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -23,16 +25,19 @@ mod tests;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mainstay_core::{Digest, Error, Result};
+use mainstay_core::{Digest, Error, ErrorKind, Result};
 use mainstay_store::{ByteRange, Storage, StorageExt as _};
 use tokio::sync::Semaphore;
 
+pub(crate) use self::blob::fetch::open_within;
 pub use self::blob::{Blob, BlobReader};
-use self::index::Index;
+use self::condemned::CondemnedSource;
+use self::index::{Index, Location};
 pub use self::ingest::{Ingest, IngestReport, StoredBlob};
 pub use self::layout::{Cut, Layout};
 use self::manifest::Manifest;
 use self::record::RecordId;
+use self::reliance::Reliance;
 
 /// How many blobs of one repository are stored at a time. Each holds a blocking thread, of which the
 /// storage must find some too.
@@ -52,6 +57,7 @@ struct Shared {
     storage: Arc<dyn Storage>,
     index: Index,
     puts: Semaphore,
+    reliance: Reliance,
     /// A session makes known what it has stored when it is so many records.
     index_records: usize,
 }
@@ -70,6 +76,7 @@ impl BlobStore {
                 index,
                 storage,
                 puts: Semaphore::new(PUTS),
+                reliance: Reliance::default(),
                 index_records: INDEX_RECORDS,
             }),
         }
@@ -85,20 +92,21 @@ impl BlobStore {
                 index,
                 storage,
                 puts: Semaphore::new(PUTS),
+                reliance: Reliance::default(),
                 index_records,
             }),
         }
     }
 
-    /// Begins to store blobs.
+    /// Begins to store blobs in a repository of which nothing has been collected.
+    #[cfg(test)]
     pub(crate) fn ingest(&self) -> Ingest {
-        Ingest::new(Arc::clone(&self.shared))
+        Ingest::new(Arc::clone(&self.shared), None)
     }
 
-    /// Reports whether a blob is stored, from the index alone.
-    pub(crate) async fn contains(&self, digest: &Digest) -> Result<bool> {
-        let location = self.shared.index.find(&RecordId::manifest(digest)).await?;
-        Ok(location.is_some())
+    /// Begins to store blobs; `condemned` tells on what they must not rely.
+    pub(crate) fn ingest_beside(&self, condemned: CondemnedSource) -> Ingest {
+        Ingest::new(Arc::clone(&self.shared), Some(condemned))
     }
 
     /// Adds up the sizes of all blobs. Reads their manifests, pack by pack.
@@ -111,7 +119,7 @@ impl BlobStore {
             let fetched = fetched.ok_or_else(|| Error::corrupt(&key, "missing pack"))?;
             for entry in entries {
                 let digest = Digest::from_bytes(entry.header.id.hash);
-                let bytes = blob::fetch::open_within(pack, &entry, &fetched, 0)?;
+                let bytes = open_within(pack, &entry, &fetched, 0)?;
                 let manifest = Manifest::decode(&bytes, &digest);
                 total += manifest.map_err(|damage| damage.of(entry.header.id))?.size;
             }
@@ -136,6 +144,21 @@ impl Shared {
         let Some(location) = self.index.find(id).await? else {
             return Ok(None);
         };
+        let error = match self.record_at(&location).await {
+            Err(error) if error.kind() == ErrorKind::Corrupt => error,
+            read => return read.map(Some),
+        };
+        // Its pack may have been collected since the index was read.
+        self.index.refresh_for_writing().await?;
+        match self.index.get(id) {
+            None => Ok(None),
+            Some(moved) if moved != location => self.record_at(&moved).await.map(Some),
+            Some(_) => Err(error),
+        }
+    }
+
+    async fn record_at(&self, location: &Location) -> Result<Bytes> {
+        let id = location.entry.header.id;
         let start = u64::from(location.entry.offset);
         let key = location.pack.key()?;
         let object = self
@@ -143,6 +166,6 @@ impl Shared {
             .get(&key, ByteRange::Offsets(start..location.entry.end()))
             .await?
             .ok_or_else(|| Error::corrupt(&key, "missing pack").context("record", id))?;
-        blob::fetch::open_within(location.pack, &location.entry, &object.bytes, start).map(Some)
+        open_within(location.pack, &location.entry, &object.bytes, start)
     }
 }

@@ -12,6 +12,7 @@ use mainstay_core::{BulkDigest, Error, Result};
 use mainstay_store::Key;
 
 use super::codec::Codec;
+use super::condemned::Condemned;
 use super::damage::Damage;
 use super::record::{Entry, Fields, Header, RecordId};
 
@@ -19,6 +20,9 @@ use super::record::{Entry, Fields, Header, RecordId};
 pub(crate) const MAX_PACK: usize = 64 * 1024 * 1024;
 /// Where packs are stored.
 pub(crate) const DIRECTORY: &str = "pack";
+
+/// By how much a pack may grow to get another identity.
+pub(crate) const SALT_BYTES: usize = 16 * 1024;
 
 const MAGIC: [u8; 8] = *b"MNSTPACK";
 const END_MAGIC: [u8; 8] = *b"KCAPTSNM";
@@ -122,6 +126,44 @@ impl PackBuilder {
     /// The records added so far.
     pub(crate) fn records(&self) -> impl Iterator<Item = RecordId> {
         self.entries.iter().map(|entry| entry.header.id)
+    }
+
+    /// Finishes a pack whose identity has not been condemned and begins another in `buffer`.
+    pub(crate) fn seal_beside(
+        &mut self,
+        condemned: &Condemned,
+        mut buffer: BytesMut,
+    ) -> Result<Sealed> {
+        let mut salt = 0_u64;
+        loop {
+            let sealed = self.seal(buffer)?;
+            if !condemned.contains(&sealed.id) {
+                return Ok(sealed);
+            }
+            buffer = std::mem::take(&mut self.bytes);
+            self.reopen(sealed);
+            self.salt(salt)?;
+            salt += 1;
+        }
+    }
+
+    /// Goes on filling a pack that was finished.
+    fn reopen(&mut self, sealed: Sealed) {
+        let directory = sealed.entries.len() * Entry::LEN + FOOTER_LEN;
+        let records = sealed.bytes.len().saturating_sub(directory);
+        self.bytes = BytesMut::from(&sealed.bytes[..records]);
+        self.hasher.update(&self.bytes);
+        self.entries = sealed.entries;
+    }
+
+    /// Adds a record that nothing names, which gives the pack another identity.
+    fn salt(&mut self, salt: u64) -> Result<()> {
+        let bytes = salt.to_le_bytes();
+        let id = RecordId::chunk(blake3::hash(&bytes));
+        if self.records().any(|held| held == id) {
+            return Ok(());
+        }
+        self.append(id, Codec::Raw, &bytes, bytes.len())
     }
 
     /// Finishes the pack and begins another in `buffer`, whose content does not matter.

@@ -9,9 +9,10 @@ use super::entry::{Entry, Logged};
 use super::plan::{Plan, plan};
 use super::read::Stored;
 use crate::backoff::back_off;
+use crate::blobs::reliance::Unreliable;
 use crate::repo::{Inner, Step};
 use crate::seal::Format;
-use crate::{CommitOutcome, Committed, Conflict, Transaction, View, checkpoint};
+use crate::{CommitOutcome, Committed, Conflict, Transaction, View, checkpoint, gc};
 
 /// Commits on the newest view, again and again while others commit to other refs.
 pub(crate) async fn commit(inner: &Inner, transaction: &Transaction) -> Result<CommitOutcome> {
@@ -88,6 +89,8 @@ struct Writer<'a> {
     write_id: WriteId,
     /// Blobs found already, so that repeated attempts do not look again.
     found: BTreeSet<Digest>,
+    /// The run of collection they were found after.
+    found_run: u64,
 }
 
 impl<'a> Writer<'a> {
@@ -96,6 +99,7 @@ impl<'a> Writer<'a> {
             inner,
             write_id: inner.options.ids.write_id()?,
             found: BTreeSet::new(),
+            found_run: 0,
         })
     }
 
@@ -108,7 +112,7 @@ impl<'a> Writer<'a> {
             Plan::Conflict(conflict) => return Ok(Attempt::Conflict(conflict)),
             Plan::Changes { changes, blobs } => (changes, blobs),
         };
-        self.require_blobs(blobs).await?;
+        self.require_blobs(blobs, view).await?;
         let seq = view.seq + 1;
         let entry = Entry {
             format: Format,
@@ -139,22 +143,48 @@ impl<'a> Writer<'a> {
         }
     }
 
-    /// Checks that blobs are stored; each comes with a ref that names it.
-    async fn require_blobs(&mut self, blobs: BTreeMap<Digest, RefPath>) -> Result<()> {
-        for (digest, path) in blobs {
-            if self.found.contains(&digest) {
-                continue;
-            }
-            if !self.inner.blobs.contains(&digest).await? {
-                return Err(
-                    Error::invalid("blob is not stored; finish its ingest first")
-                        .context("blob", digest)
-                        .context("ref", path),
-                );
-            }
-            self.found.insert(digest);
+    /// Checks that blobs are stored, as of this view in packs that no collection has condemned; each
+    /// comes with a ref that names it.
+    async fn require_blobs(
+        &mut self,
+        mut blobs: BTreeMap<Digest, RefPath>,
+        view: &View,
+    ) -> Result<()> {
+        if blobs.is_empty() {
+            return Ok(());
         }
-        Ok(())
+        let condemned = gc::condemned(&self.inner.blobs, view).await?;
+        if self.found_run != condemned.run {
+            self.found.clear();
+            self.found_run = condemned.run;
+        }
+        blobs.retain(|digest, _| !self.found.contains(digest));
+        let found = self
+            .inner
+            .blobs
+            .unreliable(blobs.keys().copied(), &condemned);
+        let (digest, error) = match found.await? {
+            None => {
+                self.found.extend(blobs.into_keys());
+                return Ok(());
+            }
+            Some(Unreliable::Missing(digest)) => (
+                digest,
+                Error::invalid("blob is not stored; finish its ingest first"),
+            ),
+            Some(Unreliable::Condemned(digest)) => (
+                digest,
+                Error::new(
+                    ErrorKind::Conflict,
+                    "blob was condemned by a collection; store it again",
+                ),
+            ),
+        };
+        let error = error.context("blob", digest);
+        Err(match blobs.remove(&digest) {
+            Some(path) => error.context("ref", path),
+            None => error,
+        })
     }
 }
 

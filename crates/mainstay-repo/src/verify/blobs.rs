@@ -1,4 +1,4 @@
-//! Blobs: those that live values name, and with `Full` every other as well.
+//! Blobs: those that live values name, or every one.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -12,16 +12,16 @@ use crate::View;
 use crate::blobs::BlobStore;
 use crate::blobs::index::Index;
 
-/// Checks blobs against an index whose packs have been checked.
+/// Checks blobs, `all` or those that are named, against an index whose packs have been checked.
 pub(super) async fn check(
     storage: &Arc<dyn Storage>,
     view: &View,
     index: Index,
-    level: VerifyLevel,
+    (level, all): (VerifyLevel, bool),
     findings: &mut Findings,
 ) -> Result<()> {
     let mut blobs: BTreeMap<Digest, Option<String>> = BTreeMap::new();
-    if level == VerifyLevel::Full {
+    if all {
         let manifests = index.manifests().into_values().flatten();
         blobs.extend(manifests.map(|entry| (Digest::from_bytes(entry.header.id.hash), None)));
     }
@@ -70,7 +70,7 @@ async fn check_blob(store: &BlobStore, digest: &Digest, level: VerifyLevel) -> R
         return Ok(false);
     };
     match level {
-        VerifyLevel::Quick => blob.check_parts().await?,
+        VerifyLevel::Quick | VerifyLevel::Sampled { .. } => blob.check_parts().await?,
         VerifyLevel::Full => {
             let mut pieces = blob.stream();
             while pieces.try_next().await?.is_some() {}

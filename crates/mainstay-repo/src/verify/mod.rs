@@ -12,10 +12,10 @@ use std::sync::Arc;
 
 use futures::TryStreamExt as _;
 use mainstay_core::{Error, ErrorKind, Result};
-use mainstay_store::{Key, Prefix, Storage};
+use mainstay_store::{Key, MeterStorage, Prefix, Storage};
 
 pub(crate) use self::stats::stats;
-use crate::{View, descriptor};
+use crate::{View, descriptor, gc};
 
 /// How hard to look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +23,32 @@ use crate::{View, descriptor};
 pub enum VerifyLevel {
     /// Log, checkpoints, and that every blob named is findable and its parts exist with right sizes.
     Quick,
+    /// As `Quick`, and every byte of about so many percent of the packs, drawn by the seed: with
+    /// another seed each time, a damaged pack is found sooner or later at a fraction of the cost.
+    Sampled {
+        /// How many of a hundred packs to read; 100 and more mean all.
+        percent: u8,
+        /// Which ones; the same seed draws the same packs.
+        seed: u64,
+    },
     /// And every byte of every pack and blob.
     Full,
+}
+
+impl VerifyLevel {
+    /// Reports whether every byte of the pack with this hash is read.
+    fn reads_pack(self, hash: &[u8; 32]) -> bool {
+        match self {
+            Self::Quick => false,
+            Self::Full => true,
+            Self::Sampled { percent, seed } => {
+                let mut hasher = blake3::Hasher::new();
+                hasher.update(&seed.to_le_bytes()).update(hash);
+                let draw: [u8; 16] = std::array::from_fn(|at| hasher.finalize().as_bytes()[at]);
+                u128::from_le_bytes(draw) % 100 < u128::from(percent)
+            }
+        }
+    }
 }
 
 /// What verification found.
@@ -33,6 +57,8 @@ pub enum VerifyLevel {
 pub struct VerifyReport {
     /// Objects and blobs looked at.
     pub checked: u64,
+    /// Bytes read from the storage.
+    pub read_bytes: u64,
     /// Everything that is wrong, ordered by object.
     pub faults: Vec<Fault>,
 }
@@ -97,14 +123,21 @@ pub(crate) async fn check(
     known: &View,
     level: VerifyLevel,
 ) -> Result<VerifyReport> {
+    let meter = Arc::new(MeterStorage::new(Arc::clone(storage)));
+    let storage: &Arc<dyn Storage> = &(Arc::<MeterStorage<_>>::clone(&meter) as _);
     let mut findings = Findings::default();
     let view = log::check(&**storage, known, level, &mut findings).await?;
-    let index = packs::check(storage, level, &mut findings).await?;
-    blobs::check(storage, &view, index, level, &mut findings).await?;
+    let condemned = gc::condemned_in(&view, &Arc::default()).await;
+    let condemned = findings.note("log", condemned)?.unwrap_or_default();
+    let index = packs::check(storage, &condemned, level, &mut findings).await?;
+    // Blobs that nobody names may have lost parts to a collection.
+    let all = level == VerifyLevel::Full && condemned.run == 0;
+    blobs::check(storage, &view, index, (level, all), &mut findings).await?;
     let mut report = findings.0;
     // What several checks came upon is told once.
     report.faults.sort();
     report.faults.dedup();
+    report.read_bytes = meter.reading().bytes_read;
     Ok(report)
 }
 

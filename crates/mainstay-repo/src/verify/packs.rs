@@ -10,6 +10,7 @@ use mainstay_store::{ByteRange, Key, Storage, StorageExt as _};
 
 use super::{Findings, VerifyLevel};
 use crate::blobs::blocking;
+use crate::blobs::condemned::Condemned;
 use crate::blobs::damage::Damage;
 use crate::blobs::index::{self, Encoded, Index, IndexObject};
 use crate::blobs::manifest::Manifest;
@@ -28,10 +29,11 @@ struct Indexed {
 /// Checks every index object and pack; returns an index of what the good index objects say.
 pub(super) async fn check(
     storage: &Arc<dyn Storage>,
+    condemned: &Arc<Condemned>,
     level: VerifyLevel,
     findings: &mut Findings,
 ) -> Result<Index> {
-    let (index, mut packs) = check_index(storage, findings).await?;
+    let (index, mut packs) = check_index(storage, condemned, findings).await?;
     for (key, hash, size) in addressed(storage, pack::DIRECTORY, findings).await? {
         findings.checked();
         let indexed = packs.remove(&PackId(hash)).unwrap_or_default();
@@ -41,11 +43,15 @@ pub(super) async fn check(
         }
         let checked = match level {
             _ if size > MAX_PACK as u64 => Err(Error::corrupt(&key, "longer than a pack may be")),
-            VerifyLevel::Quick => check_end(&**storage, &key, size, indexed.entries).await,
-            VerifyLevel::Full => check_all(&**storage, &key, hash, indexed.entries).await,
+            _ if level.reads_pack(&hash) => {
+                check_all(&**storage, &key, hash, indexed.entries).await
+            }
+            _ => check_end(&**storage, &key, size, indexed.entries).await,
         };
         findings.note(&key, checked)?;
     }
+    // An index object of a session that was stalled may name what has been collected.
+    packs.retain(|id, _| !condemned.contains(id));
     for (id, indexed) in packs {
         let detail = format!("the index knows {} records in it", indexed.entries.len());
         findings.fault(id.key()?, "missing", detail);
@@ -55,9 +61,10 @@ pub(super) async fn check(
 
 async fn check_index(
     storage: &Arc<dyn Storage>,
+    condemned: &Arc<Condemned>,
     findings: &mut Findings,
 ) -> Result<(Index, BTreeMap<PackId, Indexed>)> {
-    let merged = Index::fixed(Arc::clone(storage));
+    let merged = Index::fixed_beside(Arc::clone(storage), Arc::clone(condemned));
     let mut packs: BTreeMap<PackId, Indexed> = BTreeMap::new();
     let mut objects = addressed(storage, index::DIRECTORY, findings).await?;
     // As readers do, so that blobs are looked for where readers will.

@@ -304,6 +304,41 @@ async fn a_blob_that_no_index_knows_is_missing_and_says_who_names_it() {
 }
 
 #[tokio::test]
+async fn samples_read_a_share_of_the_packs_and_find_their_damage_sooner_or_later() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
+    let repo = sample(Arc::clone(&storage)).await;
+    let sampled = |percent, seed| VerifyLevel::Sampled { percent, seed };
+    let [quick, none, all, full] = [
+        VerifyLevel::Quick,
+        sampled(0, 1),
+        sampled(100, 1),
+        VerifyLevel::Full,
+    ]
+    .map(|level| repo.verify(level));
+    let (quick, none, all, full) = futures::join!(quick, none, all, full);
+    let [quick, none, all, full] = [quick, none, all, full].map(|report| report.unwrap());
+    assert_eq!(none, quick);
+    assert!(quick.read_bytes < all.read_bytes && all.read_bytes < full.read_bytes);
+
+    let objects = objects(&*storage).await;
+    let largest = objects
+        .iter()
+        .filter(|(key, _)| key.as_str().starts_with("pack/"));
+    let (key, bytes) = largest.max_by_key(|(_, bytes)| bytes.len()).unwrap();
+    let mut damaged = bytes.to_vec();
+    damaged[1000] ^= 1;
+    overwrite(&*storage, key, damaged).await;
+    assert_eq!(faults(&repo, VerifyLevel::Quick).await, []);
+    let mut found = 0;
+    for seed in 0..40 {
+        let faults = faults(&repo, sampled(25, seed)).await;
+        assert_eq!(faults, self::faults(&repo, sampled(25, seed)).await);
+        found += usize::from(faults.iter().any(|fault| fault.object == key.as_str()));
+    }
+    assert!((3..=20).contains(&found), "{found} of 40");
+}
+
+#[tokio::test]
 async fn stats_count_objects_bytes_and_distinct_blobs() {
     let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
     let repo = sample(Arc::clone(&storage)).await;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::stream::{self, BoxStream};
 use futures::{StreamExt as _, TryStreamExt as _};
-use mainstay_core::{BulkDigest, Digest, Error, Result};
+use mainstay_core::{BulkDigest, Digest, Error, ErrorKind, Result};
 use mainstay_store::ByteRange;
 use tracing::{Instrument as _, debug_span};
 
@@ -54,13 +54,17 @@ pub(super) fn fetch(
 
 /// A part and where it lies.
 #[derive(Debug)]
-pub(super) struct Located {
+pub(in crate::blobs) struct Located {
     pack: PackId,
     entry: Entry,
     wanted: Range<usize>,
 }
 
-pub(super) async fn locate(shared: Arc<Shared>, blob: Digest, part: Part) -> Result<Located> {
+pub(in crate::blobs) async fn locate(
+    shared: Arc<Shared>,
+    blob: Digest,
+    part: Part,
+) -> Result<Located> {
     let id = part.chunk.id();
     let location = shared.index.find(&id).await?;
     match location {
@@ -100,6 +104,10 @@ fn plans(located: BoxStream<'static, Result<Located>>) -> BoxStream<'static, Res
 }
 
 impl Located {
+    pub(in crate::blobs) fn pack(&self) -> PackId {
+        self.pack
+    }
+
     fn size(&self) -> u64 {
         self.entry.header.len.into()
     }
@@ -152,12 +160,43 @@ impl Plan {
     }
 
     async fn run(self, shared: Arc<Shared>) -> Result<Batch> {
-        let gets = self.requests.iter().map(|request| request.run(&shared));
-        let fetched: Vec<Bytes> = stream::iter(gets.collect::<Vec<_>>())
+        match self.attempt(&shared).await {
+            Err((error, parts)) if error.kind() == ErrorKind::Corrupt => {
+                match moved(&shared, parts).await? {
+                    Some(parts) => {
+                        let again = Self::new(parts).attempt(&shared).await;
+                        again.map_err(|(error, _)| error)
+                    }
+                    None => Err(error),
+                }
+            }
+            outcome => outcome.map_err(|(error, _)| error),
+        }
+    }
+
+    /// Fetches and opens the parts; gives them back with an error.
+    async fn attempt(self, shared: &Arc<Shared>) -> Result<Batch, (Error, Vec<Located>)> {
+        let fetched = match self.fetch(shared).await {
+            Ok(fetched) => fetched,
+            Err(error) => return Err((error, self.into_parts())),
+        };
+        let opened = blocking::run(move || {
+            self.open(&fetched)
+                .map_err(|error| (error, self.into_parts()))
+        });
+        opened.await.map_err(|error| (error, Vec::new()))?
+    }
+
+    fn into_parts(self) -> Vec<Located> {
+        self.parts.into_iter().map(|(part, _)| part).collect()
+    }
+
+    async fn fetch(&self, shared: &Shared) -> Result<Vec<Bytes>> {
+        let gets = self.requests.iter().map(|request| request.run(shared));
+        stream::iter(gets.collect::<Vec<_>>())
             .buffered(REQUESTS)
             .try_collect()
-            .await?;
-        blocking::run(move || self.open(&fetched)).await?
+            .await
     }
 
     fn open(&self, fetched: &[Bytes]) -> Result<Batch> {
@@ -168,6 +207,29 @@ impl Plan {
         };
         self.parts.iter().map(open).collect()
     }
+}
+
+/// Looks where the parts lie now: their packs may have been collected since the index was read.
+/// `None` when none has moved.
+async fn moved(shared: &Shared, parts: Vec<Located>) -> Result<Option<Vec<Located>>> {
+    shared.index.refresh_for_writing().await?;
+    let mut any = false;
+    let parts = parts.into_iter().map(|part| {
+        let now = shared.index.get(&part.entry.header.id);
+        match now.filter(|now| (now.pack, now.entry) != (part.pack, part.entry)) {
+            Some(now) => {
+                any = true;
+                Located {
+                    pack: now.pack,
+                    entry: now.entry,
+                    ..part
+                }
+            }
+            None => part,
+        }
+    });
+    let parts = parts.collect();
+    Ok(any.then_some(parts))
 }
 
 impl Request {

@@ -1,7 +1,7 @@
 //! Reading blobs.
 
 mod export;
-pub(super) mod fetch;
+pub(in crate::blobs) mod fetch;
 mod parts;
 mod reader;
 mod whole;
@@ -17,9 +17,11 @@ use mainstay_core::{BulkDigest, Digest, Progress, Result};
 use tracing::instrument;
 
 use self::fetch::Batch;
+pub(super) use self::parts::Part;
 pub use self::reader::BlobReader;
 use super::Shared;
-use super::manifest::{Body, Manifest};
+use super::manifest::{Body, ListRef, Manifest};
+use super::record::RecordId;
 
 /// A stored blob. Cheap to clone.
 ///
@@ -142,11 +144,24 @@ impl Blob {
 
     /// Checks that the index knows every chunk with the size the manifest says.
     pub(crate) async fn check_parts(&self) -> Result<()> {
-        let mut parts = parts::within(&self.shared, &self.manifest, 0..self.size());
+        let mut parts = self.parts();
         while let Some(part) = parts.try_next().await? {
             fetch::locate(Arc::clone(&self.shared), self.digest(), part).await?;
         }
         Ok(())
+    }
+
+    /// The lists its manifest names.
+    pub(super) fn lists(&self) -> Vec<RecordId> {
+        match &self.manifest.body {
+            Body::Lists(lists) => lists.iter().map(ListRef::id).collect(),
+            Body::Inline(_) | Body::Chunks(_) => Vec::new(),
+        }
+    }
+
+    /// What it is made of, in order.
+    pub(super) fn parts(&self) -> BoxStream<'static, Result<Part>> {
+        parts::within(&self.shared, &self.manifest, 0..self.size())
     }
 
     /// All of it, checked against its digest.

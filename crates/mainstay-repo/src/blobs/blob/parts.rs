@@ -9,12 +9,19 @@ use mainstay_core::{Error, Result};
 
 use crate::blobs::Shared;
 use crate::blobs::manifest::{Body, ChunkRef, ListRef, Manifest, decode_list};
+use crate::blobs::record::RecordId;
 
 /// A chunk and which of its bytes are wanted.
 #[derive(Debug, Clone)]
-pub(super) struct Part {
+pub(in crate::blobs) struct Part {
     pub(super) chunk: ChunkRef,
     pub(super) wanted: Range<usize>,
+}
+
+impl Part {
+    pub(in crate::blobs) fn id(&self) -> RecordId {
+        self.chunk.id()
+    }
 }
 
 /// Streams the parts that make up a range of a blob.

@@ -12,13 +12,14 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use mainstay_core::{Error, ErrorKind, Result};
+use mainstay_core::{ErrorKind, Result};
 use mainstay_store::{Prefix, Storage, StorageExt as _};
 use tokio::sync::Mutex;
 
 pub(crate) use self::format::{DIRECTORY, Encoded, IndexName, IndexObject, PackRef, key};
 use self::table::Table;
 use super::blocking;
+use super::condemned::Condemned;
 use super::object::hash_in_key;
 use super::pack::PackId;
 use super::record::{Entry, Kind, RecordId};
@@ -74,6 +75,14 @@ impl Index {
         }
     }
 
+    /// As [`fixed`](Self::fixed), avoiding condemned packs.
+    pub(crate) fn fixed_beside(storage: Arc<dyn Storage>, condemned: Arc<Condemned>) -> Self {
+        Self {
+            table: RwLock::new(Table::beside(condemned)),
+            ..Self::fixed(storage)
+        }
+    }
+
     /// Creates an index that merges so many index objects, at least two.
     #[cfg(test)]
     pub(crate) fn with_fan_in(storage: Arc<dyn Storage>, fan_in: usize) -> Self {
@@ -88,9 +97,26 @@ impl Index {
         self.table().get(id)
     }
 
-    /// Reports whether a record is among those loaded.
-    pub(crate) fn contains(&self, id: &RecordId) -> bool {
-        self.table().contains(id)
+    /// Finds the pack of a record among those loaded, if that is not condemned.
+    pub(crate) fn sound_pack(&self, id: &RecordId) -> Option<PackId> {
+        self.table().sound_pack(id)
+    }
+
+    /// Takes note of packs that have been condemned: what also lies elsewhere is found there.
+    ///
+    /// # Errors
+    /// As [`refresh`](Self::refresh).
+    pub(crate) async fn condemn(&self, condemned: &Arc<Condemned>) -> Result<()> {
+        if self.table_mut().condemn(condemned) {
+            self.refresh().await
+        } else {
+            Ok(())
+        }
+    }
+
+    /// As [`condemn`](Self::condemn), but damaged index objects only cost deduplication.
+    pub(crate) async fn condemn_for_writing(&self, condemned: &Arc<Condemned>) -> Result<()> {
+        ignore_damage(self.condemn(condemned).await)
     }
 
     /// Finds a record, loading index objects if need be.
@@ -158,25 +184,20 @@ impl Index {
             }
         }
         let mut table = self.table_mut();
-        let mut unknown: Vec<(u64, IndexName)> = listed
+        table.list(listed);
+        let mut unknown: Vec<(u64, IndexName)> = table
+            .listed
             .iter()
             .filter(|(name, _)| !table.knows(name))
             .map(|(name, size)| (*size, *name))
             .collect();
-        table.listed = listed;
         unknown.sort_unstable_by(|a, b| b.cmp(a));
         Ok(unknown.into_iter().map(|(_, name)| name).collect())
     }
 
     /// As [`refresh`](Self::refresh), but damaged index objects only cost deduplication.
     pub(crate) async fn refresh_for_writing(&self) -> Result<()> {
-        match self.refresh().await {
-            Err(error) if error.kind() == ErrorKind::Corrupt => {
-                tracing::warn!(%error, "damaged index object ignored");
-                Ok(())
-            }
-            outcome => outcome,
-        }
+        ignore_damage(self.refresh().await)
     }
 
     /// Reports whether an index object has nothing to tell: it is loaded, or superseded by one that is.
@@ -217,8 +238,10 @@ impl Index {
             return Ok(None);
         }
         let key = key(name)?;
-        let bytes = self.storage.get_all(&key).await?;
-        let bytes = bytes.ok_or_else(|| Error::corrupt(&key, "listed but missing"))?;
+        let Some(bytes) = self.storage.get_all(&key).await? else {
+            // A collection deleted it, since others say the same.
+            return Ok(None);
+        };
         let part = blocking::run(move || Encoded::check(&bytes, &name)).await?;
         part.map(|part| Some((name, part)))
             .map_err(|damage| damage.of(&key))
@@ -230,5 +253,15 @@ impl Index {
 
     fn table_mut(&self) -> RwLockWriteGuard<'_, Table> {
         self.table.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn ignore_damage(outcome: Result<()>) -> Result<()> {
+    match outcome {
+        Err(error) if error.kind() == ErrorKind::Corrupt => {
+            tracing::warn!(%error, "damaged index object ignored");
+            Ok(())
+        }
+        outcome => outcome,
     }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{BuildHasher as _, RandomState};
+use std::sync::Arc;
 
 use hashbrown::HashTable;
 use hashbrown::hash_table::Entry as Place;
@@ -9,6 +10,8 @@ use mainstay_core::{Error, ErrorKind, Result};
 
 use super::Location;
 use super::format::{Encoded, IndexName};
+use crate::blobs::condemned::Condemned;
+use crate::blobs::pack::PackId;
 use crate::blobs::record::RecordId;
 
 /// Memory: an index object's own 52 bytes a record, and 6 to 12 for the table.
@@ -25,6 +28,8 @@ pub(super) struct Table {
     loaded: BTreeSet<IndexName>,
     /// What those say need not be.
     superseded: BTreeSet<IndexName>,
+    /// Packs in which nothing is found that is also elsewhere.
+    condemned: Arc<Condemned>,
     /// What lies in the storage, as far as is known, and how large it is.
     pub(super) listed: BTreeMap<IndexName, u64>,
 }
@@ -42,12 +47,75 @@ impl Parts {
         Some((part, number - first))
     }
 
+    /// The pack that a number's record is in.
+    fn pack(&self, slot: u32) -> Option<PackId> {
+        let (part, at) = self.of(slot)?;
+        // It was checked when it was loaded.
+        let (_, pack) = part.record(at).ok()?;
+        Some(part.packs.get(pack as usize)?.id)
+    }
+
+    /// Reports whether a number's record is in a pack that is not condemned.
+    fn is_sound(&self, slot: u32, condemned: &Condemned) -> bool {
+        condemned.packs.is_empty()
+            || self
+                .pack(slot)
+                .is_some_and(|pack| !condemned.contains(&pack))
+    }
+
     fn end(&self) -> usize {
         self.0.last().map_or(0, |(first, part)| first + part.len())
     }
 }
 
 impl Table {
+    /// Creates an empty table that avoids condemned packs.
+    pub(super) fn beside(condemned: Arc<Condemned>) -> Self {
+        Self {
+            condemned,
+            ..Self::default()
+        }
+    }
+
+    /// Takes note of condemned packs; forgets what is loaded if any of it may also be elsewhere.
+    /// Reports whether the packs are news.
+    pub(super) fn condemn(&mut self, condemned: &Arc<Condemned>) -> bool {
+        if condemned.run <= self.condemned.run {
+            return false;
+        }
+        let known = std::mem::replace(&mut self.condemned, Arc::clone(condemned));
+        let mut packs = self.parts.0.iter().flat_map(|(_, part)| &part.packs);
+        if packs.any(|pack| condemned.contains(&pack.id) && !known.contains(&pack.id)) {
+            self.forget();
+        }
+        true
+    }
+
+    /// Forgets what is loaded.
+    fn forget(&mut self) {
+        *self = Self {
+            condemned: Arc::clone(&self.condemned),
+            listed: std::mem::take(&mut self.listed),
+            ..Self::default()
+        };
+    }
+
+    /// Takes note of what lies in the storage; forgets everything if something loaded is not there any
+    /// more: what it said has been superseded, and may have been collected.
+    pub(super) fn list(&mut self, listed: BTreeMap<IndexName, u64>) {
+        if self.loaded.iter().any(|name| !listed.contains_key(name)) {
+            self.forget();
+        }
+        self.listed = listed;
+    }
+
+    /// The pack a record is in, if that is not condemned.
+    pub(super) fn sound_pack(&self, id: &RecordId) -> Option<PackId> {
+        let slot = self.slot(id)?;
+        let pack = self.parts.pack(slot)?;
+        (!self.condemned.contains(&pack)).then_some(pack)
+    }
+
     pub(super) fn contains(&self, id: &RecordId) -> bool {
         self.slot(id).is_some()
     }
@@ -83,26 +151,35 @@ impl Table {
             Error::new(ErrorKind::Unsupported, "the repository has too many chunks")
         })?;
         self.parts.0.push((first, part));
-        let known = self.slots.len();
+        let mut any = false;
         for number in first..first + len {
-            self.link(u32::try_from(number).unwrap_or(u32::MAX));
+            any |= self.link(u32::try_from(number).unwrap_or(u32::MAX));
         }
-        if self.slots.len() == known {
+        if !any {
             // All of it is in others.
             self.parts.0.pop();
         }
         Ok(())
     }
 
-    /// Makes the record of a number findable, unless one of its name is.
-    fn link(&mut self, slot: u32) {
+    /// Makes the record of a number findable, unless one of its name is in a place as good.
+    fn link(&mut self, slot: u32) -> bool {
         let (parts, hashes) = (&self.parts, &self.hashes);
         let name = |slot: u32| parts.of(slot).and_then(|(part, at)| part.name_at(at));
         let hash = |slot: &u32| hashes.hash_one(name(*slot));
         let wanted = name(slot);
         let same = |other: &u32| name(*other) == wanted;
-        if let Place::Vacant(place) = self.slots.entry(hash(&slot), same, hash) {
-            place.insert(slot);
+        let is_sound = |slot: u32| parts.is_sound(slot, &self.condemned);
+        match self.slots.entry(hash(&slot), same, hash) {
+            Place::Vacant(place) => {
+                place.insert(slot);
+                true
+            }
+            Place::Occupied(mut place) if !is_sound(*place.get()) && is_sound(slot) => {
+                *place.get_mut() = slot;
+                true
+            }
+            Place::Occupied(_) => false,
         }
     }
 
@@ -123,11 +200,14 @@ impl Table {
         Some(Location { pack, entry })
     }
 
-    /// Every record once, in no order that means anything but is the same for the same index objects.
+    /// Every record that is not in condemned packs once, in no order that means anything but is the same for the same index objects.
     pub(super) fn locations(&self) -> impl Iterator<Item = Location> {
         let mut slots: Vec<u32> = self.slots.iter().copied().collect();
         slots.sort_unstable();
-        slots.into_iter().filter_map(|slot| self.location(slot))
+        let sound = slots
+            .into_iter()
+            .filter(|slot| self.parts.is_sound(*slot, &self.condemned));
+        sound.filter_map(|slot| self.location(slot))
     }
 
     /// How many bytes this takes, and for how many records.

@@ -207,6 +207,8 @@ impl<'s> Cutting<'s> {
                 self.new_bytes = self.size;
             }
             self.manifest(id, digest, is_inline)?;
+            // One that was held may name other chunks.
+            self.session.vouch(digest);
         }
         let report = &mut self.session.report;
         report.blobs += 1;

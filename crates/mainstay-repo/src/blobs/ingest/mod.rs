@@ -20,6 +20,7 @@ use tracing::instrument;
 
 use self::session::Session;
 use self::source::{Caller, Cancellable, FileSource, Source, StreamSource};
+use super::condemned::CondemnedSource;
 use super::layout::Layout;
 use super::{Shared, blocking};
 
@@ -43,6 +44,7 @@ const WAITING_PIECES: usize = 4;
 #[derive(Debug)]
 pub struct Ingest {
     shared: Arc<Shared>,
+    condemned: Option<CondemnedSource>,
     state: State,
     progress: Option<Arc<dyn Progress>>,
 }
@@ -56,9 +58,10 @@ enum State {
 }
 
 impl Ingest {
-    pub(super) fn new(shared: Arc<Shared>) -> Self {
+    pub(super) fn new(shared: Arc<Shared>, condemned: Option<CondemnedSource>) -> Self {
         Self {
             shared,
+            condemned,
             state: State::Fresh,
             progress: None,
         }
@@ -158,7 +161,9 @@ impl Ingest {
     /// Makes everything durable and findable.
     ///
     /// # Errors
-    /// Those of the storage. Nothing that was stored may be relied on then; store it again.
+    /// [`ErrorKind::Conflict`] when a collection condemned meanwhile what the session did not store
+    /// because it was stored before, and those of the storage. Nothing that was stored may be relied on
+    /// then; store it again.
     #[instrument(skip_all, err(level = "debug"))]
     pub async fn finish(mut self) -> Result<IngestReport> {
         match std::mem::replace(&mut self.state, State::Ended) {
@@ -187,8 +192,19 @@ impl Ingest {
     ) -> Result<T> {
         if matches!(self.state, State::Fresh) {
             self.shared.index.refresh_for_writing().await?;
+            let condemned = match &self.condemned {
+                Some(source) => source.ask().await?,
+                None => Arc::default(),
+            };
+            self.shared.index.condemn_for_writing(&condemned).await?;
             let (runtime, progress) = (blocking::runtime()?, self.progress.clone());
-            let session = Session::new(Arc::clone(&self.shared), runtime, progress)?;
+            let shared = Arc::clone(&self.shared);
+            let session = Session::new(
+                shared,
+                (condemned, self.condemned.clone()),
+                runtime,
+                progress,
+            )?;
             self.state = State::Open(Box::new(session));
         }
         let _turn = self.shared.puts.acquire().await;

@@ -5,14 +5,15 @@ use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mainstay_core::{Progress, Result};
+use mainstay_core::{Digest, Error, ErrorKind, Progress, Result};
 use tokio::runtime::Handle;
 
 use super::IngestReport;
 use super::writes::Writes;
 use crate::blobs::codec::Compressor;
+use crate::blobs::condemned::{Condemned, CondemnedSource};
 use crate::blobs::index::{self, INDEX_BYTES, IndexObject, PackRef};
-use crate::blobs::pack::PackBuilder;
+use crate::blobs::pack::{PackBuilder, PackId, SALT_BYTES};
 use crate::blobs::record::{Entry, Kind, RecordId};
 use crate::blobs::{Shared, object};
 
@@ -22,6 +23,12 @@ const PACK_BYTES: usize = 16 * 1024 * 1024;
 /// The writing end of a repository's blobs.
 pub(super) struct Session {
     shared: Arc<Shared>,
+    condemned: Arc<Condemned>,
+    source: Option<CondemnedSource>,
+    /// Packs of others that hold what this session did not store again.
+    relied_on: HashSet<PackId>,
+    /// Blobs whose every part this session has seen in packs that are not condemned.
+    vouched: Vec<Digest>,
     compressor: Compressor,
     chunks: PackBuilder,
     metadata: PackBuilder,
@@ -42,11 +49,16 @@ pub(super) struct Session {
 impl Session {
     pub(super) fn new(
         shared: Arc<Shared>,
+        (condemned, source): (Arc<Condemned>, Option<CondemnedSource>),
         runtime: Handle,
         progress: Option<Arc<dyn Progress>>,
     ) -> Result<Self> {
         let limit = object_limit(&shared, PACK_BYTES);
         Ok(Self {
+            condemned,
+            source,
+            relied_on: HashSet::new(),
+            vouched: Vec::new(),
             compressor: Compressor::new()?,
             chunks: PackBuilder::new(limit),
             metadata: PackBuilder::new(limit),
@@ -87,9 +99,35 @@ impl Session {
         }
     }
 
-    /// Reports whether the repository or this session holds a record.
-    pub(super) fn holds(&self, id: &RecordId) -> bool {
-        self.added.contains(id) || self.shared.index.contains(id)
+    /// Reports whether the repository or this session holds a record that may be relied on.
+    pub(super) fn holds(&mut self, id: &RecordId) -> bool {
+        if self.added.contains(id) {
+            return true;
+        }
+        let pack = self.shared.index.sound_pack(id);
+        self.relied_on.extend(pack);
+        pack.is_some()
+    }
+
+    /// Makes sure that no collection condemned meanwhile what the session relies on: what it made known
+    /// would be blobs with parts missing.
+    fn check_relied_on(&self) -> Result<()> {
+        let Some(source) = &self.source else {
+            return Ok(());
+        };
+        let now = self.writes.runtime().block_on(source.ask())?;
+        if now.run > self.condemned.run && self.relied_on.iter().any(|pack| now.contains(pack)) {
+            let why = "a collection condemned what was stored before; store it again";
+            return Err(Error::new(ErrorKind::Conflict, why));
+        }
+        Ok(())
+    }
+
+    /// Takes note of a blob of which the session has put every part, or found it held.
+    pub(super) fn vouch(&mut self, digest: Digest) {
+        if self.condemned.run > 0 {
+            self.vouched.push(digest);
+        }
     }
 
     /// Stores a record unless it is held; returns whether it was new. Blocks while packs are written.
@@ -103,7 +141,7 @@ impl Session {
             Kind::Manifest | Kind::List => &mut self.metadata,
         };
         if !pack.fits(stored.len()) {
-            let written = write_pack(pack, &mut self.writes);
+            let written = write_pack(pack, &self.condemned, &mut self.writes);
             self.failed |= written.is_err();
             self.packs.push(written?);
         }
@@ -133,7 +171,8 @@ impl Session {
     pub(super) fn finish(mut self) -> Result<IngestReport> {
         for pack in [&mut self.chunks, &mut self.metadata] {
             if !pack.is_empty() {
-                self.packs.push(write_pack(pack, &mut self.writes)?);
+                let written = write_pack(pack, &self.condemned, &mut self.writes)?;
+                self.packs.push(written);
             }
         }
         self.report.stored_bytes += self.writes.finish()?;
@@ -141,10 +180,13 @@ impl Session {
             self.write_indexes()?;
             self.merge_indexes();
         }
+        let vouched = std::mem::take(&mut self.vouched);
+        self.shared.reliance.vouch(self.condemned.run, vouched);
         Ok(self.report)
     }
 
     fn write_indexes(&mut self) -> Result<()> {
+        self.check_relied_on()?;
         let limit = object_limit(&self.shared, INDEX_BYTES);
         for packs in grouped(std::mem::take(&mut self.packs), limit) {
             self.write_index(&IndexObject::of(packs))?;
@@ -173,11 +215,16 @@ impl Session {
 
 fn object_limit(shared: &Shared, wanted: usize) -> usize {
     let largest = shared.storage.capabilities().max_object_bytes;
-    usize::try_from(largest).map_or(wanted, |largest| largest.min(wanted))
+    let largest = usize::try_from(largest).unwrap_or(usize::MAX);
+    largest.saturating_sub(SALT_BYTES).min(wanted)
 }
 
-fn write_pack(pack: &mut PackBuilder, writes: &mut Writes) -> Result<(PackRef, Vec<Entry>)> {
-    let sealed = pack.seal(writes.buffer()?)?;
+fn write_pack(
+    pack: &mut PackBuilder,
+    condemned: &Condemned,
+    writes: &mut Writes,
+) -> Result<(PackRef, Vec<Entry>)> {
+    let sealed = pack.seal_beside(condemned, writes.buffer()?)?;
     let written = PackRef {
         id: sealed.id,
         size: sealed.bytes.len() as u64,

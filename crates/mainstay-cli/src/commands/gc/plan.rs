@@ -1,0 +1,107 @@
+//! `mainstay gc plan`
+
+use std::collections::BTreeMap;
+
+use clap::Args;
+use mainstay::Result;
+use mainstay::repo::{CollectionPlan, PlannedPack};
+use serde::Serialize;
+
+use super::Options;
+use crate::cli::Global;
+use crate::output::Answer;
+use crate::text::{Cell, DIM, Table, bytes};
+
+/// Show what collecting would delete, condemn and write again, and why
+///
+/// Kept is what live refs name, and every state of the last 90 days. A pack of no use waits a day,
+/// is condemned, waits another day, and is deleted; each step takes one run of gc apply. Nothing is
+/// changed by planning.
+#[derive(Debug, Args)]
+#[command(after_long_help = "\
+Example:
+  mainstay gc plan
+  mainstay gc plan --keep-days 30 --json")]
+pub(crate) struct Plan {
+    #[command(flatten)]
+    options: Options,
+}
+
+#[derive(Serialize)]
+struct Document<'a> {
+    #[serde(flatten)]
+    plan: &'a CollectionPlan,
+    because: Vec<Because>,
+}
+
+/// How many packs something happens to for one reason.
+#[derive(Serialize)]
+struct Because {
+    action: &'static str,
+    packs: u64,
+    bytes: u64,
+    because: String,
+}
+
+impl Plan {
+    pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
+        let workspace = global.open().await?;
+        let options = self.options.collect();
+        let plan = workspace.repo().plan_collection(&options).await?;
+        let document = Document {
+            plan: &plan,
+            because: because(&plan),
+        };
+        let output = global.output();
+        output.result(&document, |out| {
+            let mut table = Table::new(["action", "packs", "size", "because"]).numbers_in(&[1, 2]);
+            for line in &document.because {
+                table.row([
+                    line.action.into(),
+                    line.packs.into(),
+                    bytes(line.bytes).into(),
+                    Cell::new(&line.because, DIM),
+                ]);
+            }
+            table.write(out)
+        })?;
+        if plan.delete.is_empty() && plan.condemn.is_empty() && plan.repack.is_empty() {
+            output.note("nothing to delete, condemn or write again yet");
+        }
+        Ok(Answer::Yes)
+    }
+}
+
+fn because(plan: &CollectionPlan) -> Vec<Because> {
+    let mut lines = vec![Because {
+        action: "keep",
+        packs: plan.keep,
+        bytes: plan.kept_bytes,
+        because: "needed".to_owned(),
+    }];
+    let lists: [(&'static str, &[PlannedPack]); 4] = [
+        ("wait", &plan.wait),
+        ("repack", &plan.repack),
+        ("condemn", &plan.condemn),
+        ("delete", &plan.delete),
+    ];
+    for (action, packs) in lists {
+        let mut reasons: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
+        for pack in packs {
+            let (count, bytes) = reasons.entry(&pack.because).or_default();
+            *count += 1;
+            *bytes += pack.bytes;
+        }
+        lines.extend(
+            reasons
+                .into_iter()
+                .map(|(because, (packs, bytes))| Because {
+                    action,
+                    packs,
+                    bytes,
+                    because: because.to_owned(),
+                }),
+        );
+    }
+    lines
+}

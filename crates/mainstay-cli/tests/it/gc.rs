@@ -1,0 +1,86 @@
+//! Collection and repair from the command line.
+
+use std::fs;
+
+use crate::support::{Shell, has};
+
+#[test]
+fn what_a_session_left_is_collected_step_by_step_and_nothing_else() {
+    let shell = Shell::new();
+    shell.json("data snapshot penguins penguins.csv");
+    let plan = shell.json("gc plan");
+    has(
+        &plan,
+        &[
+            "keep",
+            "wait",
+            "repack",
+            "condemn",
+            "delete",
+            "freed_bytes",
+            "because",
+        ],
+    );
+    assert_eq!(plan["wait"].as_array().unwrap().len(), 0);
+    // A pack that no index names is what a session leaves that was given up.
+    let packs = shell.path(".mainstay/pack");
+    let stray = packs.join("00".repeat(32));
+    fs::write(&stray, "given up").unwrap();
+    let options = "--grace-hours 0";
+    let waits = shell.json(&format!("gc apply {options}"));
+    has(
+        &waits,
+        &["seq", "waiting", "condemned", "deleted", "freed_bytes"],
+    );
+    assert_eq!(
+        (&waits["waiting"], &waits["condemned"]),
+        (&1.into(), &0.into())
+    );
+    fs::write(
+        shell.path("plan.json"),
+        shell.run(&format!("--json gc plan {options}")).out,
+    )
+    .unwrap();
+    let condemns = shell.json("gc apply --plan plan.json");
+    assert_eq!(condemns["condemned"], 1);
+    assert!(stray.exists());
+    let deletes = shell.json(&format!("gc apply {options}"));
+    assert_eq!(deletes["deleted"].as_array().unwrap().len(), 1);
+    assert!(!stray.exists());
+    let done = shell.json(&format!("gc apply {options}"));
+    assert!(done["seq"].is_null());
+    shell.json("verify --full");
+    shell.json("data export penguins out");
+    shell.failure(2, "gc apply --plan penguins.csv");
+}
+
+#[test]
+fn refs_and_blobs_are_explained() {
+    let shell = Shell::new();
+    shell.json("model register m model.bin");
+    let refs = shell.json("gc explain model/m");
+    has(&refs, &["refs", "blobs", "stored_bytes", "exclusive_bytes"]);
+    assert_eq!(refs["stored_bytes"], refs["exclusive_bytes"]);
+    shell.failure(3, "gc explain model/other");
+    let blob = format!("sha256:{}", "0".repeat(64));
+    let blob = shell.json(&format!("gc explain {blob}"));
+    assert_eq!(blob["stored"], false);
+    assert_eq!(shell.run("gc explain model/m").code, 0);
+    assert_eq!(shell.run("gc plan").code, 0);
+}
+
+#[test]
+fn a_lost_index_is_repaired() {
+    let shell = Shell::new();
+    shell.json("data snapshot penguins penguins.csv");
+    let sound = shell.json("repair");
+    assert_eq!(sound["actions"].as_array().unwrap().len(), 0);
+    fs::remove_dir_all(shell.path(".mainstay/index")).unwrap();
+    let planned = shell.answer(1, "repair");
+    has(&planned, &["applied", "actions", "lost"]);
+    assert_eq!(shell.run("repair").code, 1);
+    let done = shell.json("repair --apply");
+    assert_eq!(done["lost"].as_array().unwrap().len(), 0);
+    shell.json("verify --sample 100");
+    shell.json("data export penguins out");
+}

@@ -1,0 +1,299 @@
+//! Carrying a plan out.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::TryStreamExt as _;
+use mainstay_core::{Actor, Digest, Error, ErrorKind, Result};
+use mainstay_store::Key;
+
+use super::catalog::Catalog;
+use super::plan::{Allowed, CollectionPlan, Survey};
+use super::pointers;
+use super::repack::Repack;
+use super::state::{self, Collected, FORMAT, RunRecord};
+use crate::blobs::index;
+use crate::blobs::pack::PackId;
+use crate::blobs::record::Entry;
+use crate::log::{commit, read, walk};
+use crate::repo::{Inner, Step};
+use crate::{Expectation, Transaction, View};
+
+/// How often a run looks at what others committed meanwhile before it gives up.
+const ATTEMPTS: u32 = 64;
+
+/// What a run of collection did.
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
+#[non_exhaustive]
+pub struct CollectionReport {
+    /// The log entry of the run; `None` when there was nothing to say.
+    pub seq: Option<u64>,
+    /// How many packs wait.
+    pub waiting: u64,
+    /// How many packs were condemned.
+    pub condemned: u64,
+    /// The keys of the objects deleted: the run's receipt, which the log keeps.
+    pub deleted: Vec<String>,
+    /// Their bytes.
+    pub freed_bytes: u64,
+    /// Bytes written again, index objects included.
+    pub written_bytes: u64,
+}
+
+/// Carries out of `plan` what still holds.
+pub(crate) async fn apply(
+    inner: &Arc<Inner>,
+    plan: &CollectionPlan,
+    actor: Actor,
+    reason: String,
+) -> Result<CollectionReport> {
+    check_log(inner, plan).await?;
+    let survey = Survey::of(inner, &plan.options, Some(&Allowed::by(plan))).await?;
+    let generation = survey.collected.generation;
+    let applied = run(inner, survey, (actor, reason)).await;
+    unless_overtaken(inner, generation, applied).await
+}
+
+async fn run(
+    inner: &Arc<Inner>,
+    survey: Survey,
+    (actor, reason): (Actor, String),
+) -> Result<CollectionReport> {
+    let mut report = CollectionReport {
+        waiting: survey.waiting.len() as u64,
+        ..CollectionReport::default()
+    };
+    repack(inner, &survey, &mut report).await?;
+    let deleted = delete(inner, &survey, &mut report).await?;
+    record(inner, survey, deleted, (actor, reason), &mut report).await?;
+    Ok(report)
+}
+
+/// Takes for no damage what is missing because another run has deleted it.
+pub(super) async fn unless_overtaken<T>(
+    inner: &Inner,
+    generation: u64,
+    outcome: Result<T>,
+) -> Result<T> {
+    match outcome {
+        Err(error) if error.kind() == ErrorKind::Corrupt => {
+            let view = inner.refresh().await?;
+            if Collected::read(&view).await?.generation == generation {
+                Err(error)
+            } else {
+                Err(overtaken().with_source(error))
+            }
+        }
+        outcome => outcome,
+    }
+}
+
+fn overtaken() -> Error {
+    Error::new(ErrorKind::Conflict, "another collection ran meanwhile")
+}
+
+/// Refuses a plan of another repository, or of another past of this one.
+async fn check_log(inner: &Inner, plan: &CollectionPlan) -> Result<()> {
+    let same = match plan.entry {
+        None => plan.head == 0,
+        Some(entry) => {
+            let stored = read::read(&*inner.storage, plan.head).await?;
+            stored.is_some_and(|stored| stored.digest == entry)
+        }
+    };
+    if same {
+        Ok(())
+    } else {
+        Err(Error::invalid("the plan was made for another repository").context("head", plan.head))
+    }
+}
+
+/// Deletes condemned packs, after the index objects that name them.
+///
+/// An index object goes only when others, which no run can delete and were written before this one, say
+/// all that it says of packs that stay: who lists them meanwhile misses none. Returns the packs that are gone.
+async fn delete(
+    inner: &Inner,
+    survey: &Survey,
+    report: &mut CollectionReport,
+) -> Result<BTreeSet<PackId>> {
+    let (storage, catalog) = (&*inner.storage, &survey.catalog);
+    let goes =
+        |pack: PackId| survey.delete.contains(&pack) || survey.collected.deleted.contains(&pack);
+    let stale = pointers::naming(catalog, goes);
+    if survey.delete.is_empty() && stale.is_empty() {
+        return Ok(BTreeSet::new());
+    }
+    // Another run, if stalled, may yet delete what names any pack condemned by now.
+    let is_condemned = |pack: PackId| survey.collected.is_condemned(pack);
+    let passing = pointers::naming(catalog, is_condemned);
+    let rest = pointers::said_nowhere_else(
+        catalog,
+        &stale,
+        |hash| !passing.contains(hash),
+        |pack| !is_condemned(pack) && catalog.is_stored(pack),
+    );
+    if !rest.is_empty() {
+        report.written_bytes += pointers::write(storage, rest).await?.bytes;
+        return Ok(BTreeSet::new());
+    }
+    for hash in stale {
+        let key = index::key(hash)?;
+        storage.delete(&key).await?;
+        report.deleted.push(key.as_str().to_owned());
+        report.freed_bytes += encoded_len(catalog, &hash);
+    }
+    for pack in &survey.delete {
+        let key: Key = pack.key()?;
+        storage.delete(&key).await?;
+        if let Some(bytes) = catalog.packs.get(pack).and_then(|pack| pack.stored) {
+            report.deleted.push(key.as_str().to_owned());
+            report.freed_bytes += bytes;
+        }
+    }
+    Ok(survey.delete.clone())
+}
+
+fn encoded_len(catalog: &Catalog, hash: &[u8; 32]) -> u64 {
+    catalog.indexes.get(hash).map_or(0, |object| {
+        index::IndexObject::encoded_len(object.packs.len(), object.records.len()) as u64
+    })
+}
+
+/// Writes again what is needed of packs that go, and an index of what stays.
+async fn repack(inner: &Inner, survey: &Survey, report: &mut CollectionReport) -> Result<()> {
+    let storage = &*inner.storage;
+    let goes = |pack: &PackId| survey.condemn.contains_key(pack) || survey.rescue.contains(pack);
+    let used = survey.used.iter().filter(|(pack, _)| goes(pack));
+    let used: BTreeMap<PackId, Vec<Entry>> = used
+        .map(|(pack, entries)| (*pack, entries.clone()))
+        .collect();
+    let condemned = state::condemned(&inner.blobs, &survey.view).await?;
+    let mut repack = Repack::new(storage, &condemned);
+    repack.packs(&used).await?;
+    let (mut contents, written) = repack.finish().await?;
+    let is_condemned = |pack: PackId| goes(&pack) || survey.collected.is_condemned(pack);
+    let stale = pointers::naming(&survey.catalog, is_condemned);
+    let rest = pointers::said_nowhere_else(
+        &survey.catalog,
+        &stale,
+        |_| true,
+        |pack| !is_condemned(pack) && survey.catalog.is_stored(pack),
+    );
+    if !survey.condemn.is_empty() {
+        contents.extend(rest);
+    }
+    report.written_bytes += written + pointers::write(storage, contents).await?.bytes;
+    Ok(())
+}
+
+/// Commits what the run comes to, on exactly the view it was found on.
+async fn record(
+    inner: &Arc<Inner>,
+    mut survey: Survey,
+    deleted: BTreeSet<PackId>,
+    (actor, reason): (Actor, String),
+    report: &mut CollectionReport,
+) -> Result<()> {
+    for _ in 0..ATTEMPTS {
+        let Some(transaction) = transaction(&survey, &deleted, (&actor, &reason), report)? else {
+            return Ok(());
+        };
+        let seen = survey.view.seq;
+        let committing = commit::transact(inner, |view| {
+            Ok(if view.seq == seen {
+                Step::Commit(transaction.clone(), None)
+            } else {
+                Step::Done(Some(view.clone()))
+            })
+        });
+        match committing.await? {
+            (Some(committed), _) => {
+                report.seq = Some(committed.seq);
+                report.condemned = survey.condemn.len() as u64;
+                return Ok(());
+            }
+            (None, Some(newer)) => meanwhile(inner, &mut survey, newer).await?,
+            (None, None) => {}
+        }
+    }
+    Err(Error::new(
+        ErrorKind::Conflict,
+        "others committed all the while; collect again",
+    ))
+}
+
+/// Takes in what was committed since the survey. When that needs a pack that would be condemned, none
+/// is: which others could go without it has been decided together.
+async fn meanwhile(inner: &Arc<Inner>, survey: &mut Survey, newer: View) -> Result<()> {
+    if Collected::read(&newer).await?.generation != survey.collected.generation {
+        return Err(overtaken());
+    }
+    let mut blobs: BTreeSet<Digest> = BTreeSet::new();
+    let mut entries = walk::forwards(Arc::clone(inner), survey.view.seq);
+    while let Some(entry) = entries.try_next().await? {
+        let values = entry
+            .changes
+            .iter()
+            .filter_map(|change| change.value.as_ref());
+        blobs.extend(values.flat_map(super::mark::named));
+    }
+    for digest in blobs {
+        let parts = inner.blobs.records_of(&digest).await?;
+        let touched = parts.iter().any(|id| {
+            let mut holders = survey.catalog.holders(id);
+            holders.any(|pack| survey.condemn.contains_key(&pack))
+        });
+        if touched {
+            for (pack, _) in std::mem::take(&mut survey.condemn) {
+                let since = survey.collected.run.waiting_since(pack);
+                survey.waiting.insert(pack, since.unwrap_or(newer.time));
+            }
+            break;
+        }
+    }
+    survey.view = newer;
+    Ok(())
+}
+
+/// What the log is to say of the run; `None` when that is nothing new.
+fn transaction(
+    survey: &Survey,
+    deleted: &BTreeSet<PackId>,
+    (actor, reason): (&Actor, &str),
+    report: &CollectionReport,
+) -> Result<Option<Transaction>> {
+    let waiting = survey.waiting.iter();
+    let record = RunRecord {
+        format: FORMAT,
+        waiting: waiting
+            .map(|(pack, since)| (state::hex(*pack), *since))
+            .collect(),
+        deleted: report.deleted.clone(),
+    };
+    let gone = deleted
+        .iter()
+        .filter(|pack| survey.collected.condemned.contains_key(pack));
+    let nothing_new = survey.condemn.is_empty()
+        && report.deleted.is_empty()
+        && gone.clone().next().is_none()
+        && record.waiting == survey.collected.run.waiting;
+    if nothing_new {
+        return Ok(None);
+    }
+    let mut transaction = Transaction::new(actor.clone(), reason);
+    for (pack, because) in &survey.condemn {
+        let bytes = survey.catalog.packs.get(pack).and_then(|pack| pack.stored);
+        let value = state::pack_value(bytes.unwrap_or(0), because)?;
+        transaction.set(state::pack_path(*pack)?, value, Expectation::Any);
+    }
+    for pack in gone {
+        transaction.delete(state::pack_path(*pack)?, Expectation::Any);
+    }
+    transaction.set(
+        state::run_path()?,
+        state::run_value(&record)?,
+        Expectation::Any,
+    );
+    Ok(Some(transaction))
+}

@@ -1,0 +1,304 @@
+//! Every pack of a repository, and every record that an index object says is in one.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use mainstay_core::{Digest, Error, ErrorKind, Result};
+use mainstay_store::{Storage, StorageExt as _};
+
+use crate::blobs::index::{self, Encoded, IndexObject, PackRef};
+use crate::blobs::manifest::{Body, ListRef, Manifest, decode_list};
+use crate::blobs::object::hash_in_key;
+use crate::blobs::open_within;
+use crate::blobs::pack::{self, PackId};
+use crate::blobs::record::{Entry, Kind, RecordId};
+use crate::keys;
+
+/// How many objects are read at a time.
+const FETCHES: usize = 4;
+
+/// A pack as storage and index tell of it.
+#[derive(Debug, Default)]
+pub(crate) struct Pack {
+    /// Its size in the storage; `None` when it is not there.
+    pub(crate) stored: Option<u64>,
+    /// What the index knows in it, ordered by kind and hash.
+    pub(crate) entries: Vec<Entry>,
+}
+
+impl Pack {
+    pub(crate) fn entry(&self, id: &RecordId) -> Option<Entry> {
+        let at = self
+            .entries
+            .binary_search_by_key(id, |entry| entry.header.id);
+        at.ok().map(|at| self.entries[at])
+    }
+}
+
+/// The packs and index objects of a repository at one moment.
+///
+/// Memory: about 250 bytes a record.
+#[derive(Debug)]
+pub(crate) struct Catalog {
+    storage: Arc<dyn Storage>,
+    pub(crate) packs: BTreeMap<PackId, Pack>,
+    /// The good index objects by the hash in their key.
+    pub(crate) indexes: BTreeMap<[u8; 32], IndexObject>,
+    /// Index objects that cannot be read, and why.
+    pub(crate) damaged: BTreeMap<[u8; 32], Error>,
+    /// In which packs each record is; ordered.
+    records: Vec<(RecordId, PackId)>,
+}
+
+impl Catalog {
+    /// Reads every index object and lists the packs.
+    pub(crate) async fn load(storage: &Arc<dyn Storage>) -> Result<Self> {
+        // Packs are there before the index objects that name them.
+        let hashes = addressed(&**storage, index::DIRECTORY).await?;
+        let mut catalog = Self {
+            storage: Arc::clone(storage),
+            packs: BTreeMap::new(),
+            indexes: BTreeMap::new(),
+            damaged: BTreeMap::new(),
+            records: Vec::new(),
+        };
+        let mut loads = stream::iter(hashes.into_keys().collect::<Vec<_>>())
+            .map(|hash| async move { (hash, load_index(&**storage, hash).await) })
+            .buffered(FETCHES);
+        while let Some((hash, loaded)) = loads.next().await {
+            match loaded {
+                Ok(Some(object)) => {
+                    catalog.indexes.insert(hash, object);
+                }
+                Ok(None) => {}
+                Err(error) if is_damage(&error) => {
+                    catalog.damaged.insert(hash, error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        drop(loads);
+        for (hash, size) in addressed(&**storage, pack::DIRECTORY).await? {
+            catalog.packs.entry(PackId(hash)).or_default().stored = Some(size);
+        }
+        catalog.merge();
+        Ok(catalog)
+    }
+
+    fn merge(&mut self) {
+        for (pack, entry) in self.indexes.values().flat_map(located) {
+            let pack = self.packs.entry(pack.id).or_default();
+            pack.entries.push(entry);
+        }
+        for (id, pack) in &mut self.packs {
+            pack.entries.sort_unstable_by_key(|entry| entry.header.id);
+            pack.entries.dedup();
+            let records = pack.entries.iter().map(|entry| (entry.header.id, *id));
+            self.records.extend(records);
+        }
+        self.records.sort_unstable();
+        self.records.dedup();
+    }
+
+    /// The packs in the storage that hold a record, ordered.
+    pub(crate) fn holders(&self, id: &RecordId) -> impl Iterator<Item = PackId> {
+        let start = self.records.partition_point(|(other, _)| other < id);
+        let of_record = self.records[start..]
+            .iter()
+            .take_while(move |(other, _)| other == id);
+        of_record
+            .map(|(_, pack)| *pack)
+            .filter(|pack| self.is_stored(*pack))
+    }
+
+    pub(crate) fn is_stored(&self, pack: PackId) -> bool {
+        self.packs
+            .get(&pack)
+            .is_some_and(|pack| pack.stored.is_some())
+    }
+
+    /// Reads records, pack by pack; those that cannot be read come as errors.
+    pub(crate) async fn read(
+        &self,
+        ids: impl IntoIterator<Item = RecordId>,
+        mut each: impl FnMut(RecordId, Result<Bytes>) -> Result<()> + Send,
+    ) -> Result<()> {
+        let mut by_pack: BTreeMap<Option<PackId>, BTreeSet<RecordId>> = BTreeMap::new();
+        for id in ids {
+            let pack = self.holders(&id).next();
+            by_pack.entry(pack).or_default().insert(id);
+        }
+        for (pack, ids) in by_pack {
+            let whole = match pack {
+                Some(pack) => self.storage.get_all(&pack.key()?).await?,
+                None => None,
+            };
+            for id in ids {
+                let read = match (pack, &whole) {
+                    (Some(pack), Some(whole)) => self.open(pack, whole, &id),
+                    _ => Err(Error::corrupt(id, "missing")),
+                };
+                let read = match read {
+                    Err(error) if is_damage(&error) => self.read_elsewhere(&id, pack, error).await,
+                    read => read,
+                };
+                match read {
+                    Err(error) if !is_damage(&error) => return Err(error),
+                    read => each(id, read)?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a record from another pack than the one that failed.
+    async fn read_elsewhere(
+        &self,
+        id: &RecordId,
+        failed: Option<PackId>,
+        mut error: Error,
+    ) -> Result<Bytes> {
+        for pack in self.holders(id).filter(|pack| Some(*pack) != failed) {
+            let Some(whole) = self.storage.get_all(&pack.key()?).await? else {
+                continue;
+            };
+            match self.open(pack, &whole, id) {
+                Err(damage) if is_damage(&damage) => error = damage,
+                read => return read,
+            }
+        }
+        Err(error)
+    }
+
+    fn open(&self, pack: PackId, whole: &Bytes, id: &RecordId) -> Result<Bytes> {
+        let entry = self.packs.get(&pack).and_then(|pack| pack.entry(id));
+        let entry = entry.ok_or_else(|| Error::corrupt(id, "missing"))?;
+        let bytes = open_within(pack, &entry, whole, 0)?;
+        if id.kind == Kind::Manifest {
+            let digest = Digest::from_bytes(id.hash);
+            Manifest::decode(&bytes, &digest).map_err(|damage| damage.of(id))?;
+        }
+        Ok(bytes)
+    }
+
+    /// Reads of what each blob is made: its chunks and lists, without the manifest itself. Those
+    /// that cannot be read come as errors.
+    ///
+    /// A blob that was stored twice at once, cut in two ways, has two manifests, and readers may come
+    /// upon either: of all those in packs that are `sound`, the parts are told.
+    pub(crate) async fn parts(
+        &self,
+        blobs: impl IntoIterator<Item = Digest>,
+        sound: impl Fn(PackId) -> bool,
+    ) -> Result<BTreeMap<Digest, Result<Vec<RecordId>>>> {
+        let mut by_pack: BTreeMap<PackId, Vec<RecordId>> = BTreeMap::new();
+        let mut parts: BTreeMap<Digest, Result<Vec<RecordId>>> = BTreeMap::new();
+        for digest in blobs {
+            let id = RecordId::manifest(&digest);
+            let holders: Vec<PackId> = self.holders(&id).collect();
+            let any_sound = holders.iter().any(|pack| sound(*pack));
+            for pack in holders {
+                if sound(pack) || !any_sound {
+                    by_pack.entry(pack).or_default().push(id);
+                }
+            }
+            parts.insert(digest, Err(Error::corrupt(id, "missing")));
+        }
+        let mut listed: Vec<(Digest, ListRef)> = Vec::new();
+        for (pack, ids) in by_pack {
+            let Some(whole) = self.storage.get_all(&pack.key()?).await? else {
+                continue;
+            };
+            for id in ids {
+                let digest = Digest::from_bytes(id.hash);
+                let read = self.open(pack, &whole, &id).and_then(|bytes| {
+                    Manifest::decode(&bytes, &digest).map_err(|damage| damage.of(id))
+                });
+                let known = parts.entry(digest);
+                let known = known.or_insert_with(|| Ok(Vec::new()));
+                match (read, &known) {
+                    (Ok(manifest), _) => {
+                        let mut of_blob =
+                            std::mem::replace(known, Ok(Vec::new())).unwrap_or_default();
+                        match manifest.body {
+                            Body::Inline(_) => {}
+                            Body::Chunks(chunks) => {
+                                of_blob.extend(chunks.iter().map(|chunk| chunk.id()));
+                            }
+                            Body::Lists(lists) => {
+                                of_blob.extend(lists.iter().map(ListRef::id));
+                                listed.extend(lists.iter().map(|list| (digest, *list)));
+                            }
+                        }
+                        *known = Ok(of_blob);
+                    }
+                    (Err(error), Err(_)) => *known = Err(error),
+                    (Err(_), Ok(_)) => {}
+                }
+            }
+        }
+        let refs: HashMap<RecordId, ListRef> =
+            listed.iter().map(|(_, list)| (list.id(), *list)).collect();
+        let mut chunks: HashMap<RecordId, Result<Vec<RecordId>>> = HashMap::new();
+        let lists: BTreeSet<RecordId> = listed.iter().map(|(_, list)| list.id()).collect();
+        self.read(lists, |id, read| {
+            let decoded = read.and_then(|bytes| match refs.get(&id) {
+                Some(list) => decode_list(&bytes, list.chunks as usize, list.size)
+                    .map_err(|damage| damage.of(id)),
+                None => Ok(Vec::new()),
+            });
+            let ids = decoded.map(|list| list.iter().map(|chunk| chunk.id()).collect());
+            chunks.insert(id, ids);
+            Ok(())
+        })
+        .await?;
+        for (digest, list) in listed {
+            let Some(Ok(of_blob)) = parts.get_mut(&digest) else {
+                continue;
+            };
+            match chunks.get(&list.id()) {
+                Some(Ok(ids)) => of_blob.extend(ids),
+                _ => {
+                    let error = Error::corrupt(list.id(), "cannot be read");
+                    parts.insert(digest, Err(error));
+                }
+            }
+        }
+        Ok(parts)
+    }
+}
+
+/// What an index object says, with the pack instead of its number.
+pub(crate) fn located(object: &IndexObject) -> impl Iterator<Item = (PackRef, Entry)> {
+    let located = object.records.iter();
+    located.filter_map(|(entry, pack)| Some((*object.packs.get(*pack as usize)?, *entry)))
+}
+
+/// Whether an error tells of stored bytes.
+pub(crate) fn is_damage(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::Corrupt | ErrorKind::Incompatible)
+}
+
+async fn load_index(storage: &dyn Storage, hash: [u8; 32]) -> Result<Option<IndexObject>> {
+    let key = index::key(hash)?;
+    let Some(bytes) = storage.get_all(&key).await? else {
+        return Ok(None);
+    };
+    let object = Encoded::check(&bytes, &hash)
+        .and_then(|encoded| IndexObject::from_encoded(&encoded))
+        .map_err(|damage| damage.of(&key))?;
+    Ok(Some(object))
+}
+
+/// The objects below a directory that are named by a hash, and their sizes.
+async fn addressed(storage: &dyn Storage, directory: &str) -> Result<BTreeMap<[u8; 32], u64>> {
+    let prefix = keys::below(directory);
+    let listed = storage.list(&prefix, None);
+    let addressed = listed.try_filter_map(|object| {
+        let hash = hash_in_key(&object.key);
+        futures::future::ready(Ok(hash.map(|hash| (hash, object.size))))
+    });
+    addressed.try_collect().await
+}

@@ -1,0 +1,195 @@
+//! Why something is kept, and what it takes.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+use futures::TryStreamExt as _;
+use mainstay_core::{BulkDigest, Digest, RefPath, Result, Timestamp};
+use serde::Serialize;
+
+use super::catalog::Catalog;
+use super::state::Collected;
+use super::{CollectOptions, mark};
+use crate::blobs::record::{Entry, RecordId};
+use crate::log::walk;
+use crate::repo::Inner;
+
+/// The most changes of history that an explanation names.
+const MAX_HISTORY: usize = 100;
+
+/// Why a blob is kept, or that it is not.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct BlobExplanation {
+    /// The blob.
+    pub blob: Digest,
+    /// Whether it is stored.
+    pub stored: bool,
+    /// The live refs that name it.
+    pub refs: Vec<RefPath>,
+    /// Changes in the kept history that name it, oldest first; at most 100.
+    pub history: Vec<NamedBy>,
+    /// The packs that hold a part of it.
+    pub packs: Vec<HoldingPack>,
+    /// The stored bytes of its parts.
+    pub stored_bytes: u64,
+}
+
+/// A change that set a value with the blob.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct NamedBy {
+    /// The ref.
+    #[serde(rename = "ref")]
+    pub path: RefPath,
+    /// The log entry.
+    pub seq: u64,
+    /// Its time.
+    pub time: Timestamp,
+}
+
+/// A pack with a part of a blob.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct HoldingPack {
+    /// Its hash.
+    pub pack: BulkDigest,
+    /// Whether it has been condemned.
+    pub condemned: bool,
+}
+
+/// What refs take, and what would go with them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct RefExplanation {
+    /// The refs that hold a value.
+    pub refs: u64,
+    /// The blobs they name.
+    pub blobs: u64,
+    /// The stored bytes of those.
+    pub stored_bytes: u64,
+    /// The stored bytes that no other live ref needs: what deleting the refs frees, once they have
+    /// left the kept history.
+    pub exclusive_bytes: u64,
+}
+
+/// Explains a blob.
+pub(crate) async fn blob(
+    inner: &Arc<Inner>,
+    digest: &Digest,
+    options: &CollectOptions,
+) -> Result<BlobExplanation> {
+    let view = inner.refresh().await?;
+    let names = |blobs: &[Digest]| blobs.binary_search(digest).is_ok();
+    let live = view.read(|view| {
+        let refs = view.below("")?.filter(|(_, state)| {
+            let value = state.value.as_ref();
+            value.is_some_and(|value| names(&value.blobs))
+        });
+        Ok(refs.map(|(path, _)| path.clone()).collect::<Vec<_>>())
+    });
+    let refs = live.await?;
+    let now = inner.options.clock.now();
+    let from = mark::kept_from(inner, &view, options, now).await?;
+    let before = from.read(|view| {
+        let named = view.below("")?.filter(|(_, state)| {
+            let value = state.value.as_ref();
+            value.is_some_and(|value| names(&value.blobs))
+        });
+        let named = named.map(|(path, state)| NamedBy {
+            path: path.clone(),
+            seq: state.seq,
+            time: state.time,
+        });
+        Ok(named.collect::<Vec<_>>())
+    });
+    let mut history = before.await?;
+    let mut entries = walk::forwards(Arc::clone(inner), from.seq);
+    while let Some(entry) = entries.try_next().await? {
+        let changes = entry.changes.into_iter().filter(|change| {
+            let value = change.value.as_ref();
+            value.is_some_and(|value| names(&value.blobs))
+        });
+        history.extend(changes.map(|change| NamedBy {
+            path: change.path,
+            seq: change.seq,
+            time: change.time,
+        }));
+    }
+    history.sort_by(|a, b| (a.seq, &a.path).cmp(&(b.seq, &b.path)));
+    history.truncate(MAX_HISTORY);
+
+    let catalog = Catalog::load(&inner.storage).await?;
+    let collected = Collected::read(&view).await?;
+    let manifest = RecordId::manifest(digest);
+    let stored = catalog.holders(&manifest).next().is_some();
+    let mut records = BTreeSet::from([manifest]);
+    if let Some(Ok(parts)) = catalog
+        .parts(stored.then_some(*digest), |_| true)
+        .await?
+        .remove(digest)
+    {
+        records.extend(parts);
+    }
+    let packs: BTreeSet<_> = records.iter().flat_map(|id| catalog.holders(id)).collect();
+    let packs = packs.into_iter().map(|pack| HoldingPack {
+        pack: BulkDigest::from_bytes(pack.0),
+        condemned: collected.is_condemned(pack),
+    });
+    Ok(BlobExplanation {
+        blob: *digest,
+        stored,
+        refs,
+        history,
+        packs: packs.collect(),
+        stored_bytes: stored_bytes(&catalog, &records),
+    })
+}
+
+/// Explains the refs below a prefix, or the one ref of that path.
+pub(crate) async fn refs(inner: &Arc<Inner>, prefix: &str) -> Result<RefExplanation> {
+    let view = inner.refresh().await?;
+    let split = view.read(|view| {
+        let (mut count, mut theirs, mut others) = (0, BTreeSet::new(), BTreeSet::new());
+        for (path, state) in view.below("")? {
+            let blobs = state.value.iter().flat_map(mark::named);
+            if path.as_str() == prefix || path.is_below(prefix) {
+                count += 1;
+                theirs.extend(blobs);
+            } else {
+                others.extend(blobs);
+            }
+        }
+        Ok((count, theirs, others))
+    });
+    let (refs, theirs, others) = split.await?;
+    let catalog = Catalog::load(&inner.storage).await?;
+    let blobs = theirs.len() as u64;
+    let theirs: BTreeSet<RecordId> = mark::records(&catalog, theirs, |_| true)
+        .await?
+        .into_iter()
+        .collect();
+    let others: HashSet<RecordId> = mark::records(&catalog, others, |_| true).await?;
+    let exclusive: BTreeSet<RecordId> = theirs
+        .iter()
+        .filter(|id| !others.contains(id))
+        .copied()
+        .collect();
+    Ok(RefExplanation {
+        refs,
+        blobs,
+        stored_bytes: stored_bytes(&catalog, &theirs),
+        exclusive_bytes: stored_bytes(&catalog, &exclusive),
+    })
+}
+
+/// What records take in packs and index, each counted once.
+fn stored_bytes(catalog: &Catalog, records: &BTreeSet<RecordId>) -> u64 {
+    let entries = records.iter().filter_map(|id| {
+        let pack = catalog.holders(id).next()?;
+        catalog.packs.get(&pack)?.entry(id)
+    });
+    entries
+        .map(|entry| entry.header.record_len() + Entry::LEN as u64)
+        .sum()
+}

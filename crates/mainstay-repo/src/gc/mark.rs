@@ -1,0 +1,79 @@
+//! What is needed: the blobs that refs name, or named within the history that is kept.
+
+use std::collections::{BTreeSet, HashSet};
+use std::sync::Arc;
+
+use futures::TryStreamExt as _;
+use mainstay_core::{Digest, Result, Timestamp};
+
+use super::CollectOptions;
+use super::catalog::Catalog;
+use crate::blobs::pack::PackId;
+use crate::blobs::record::RecordId;
+use crate::log::{as_of, walk};
+use crate::repo::Inner;
+use crate::{Value, View};
+
+/// The view from which on history is kept, not after `view`.
+pub(super) async fn kept_from(
+    inner: &Inner,
+    view: &View,
+    options: &CollectOptions,
+    now: Timestamp,
+) -> Result<View> {
+    let kept = i64::try_from(options.keep_history.as_micros()).unwrap_or(i64::MAX);
+    let since = Timestamp::from_unix_micros(now.as_unix_micros().saturating_sub(kept));
+    let by_time = if kept == i64::MAX {
+        0
+    } else {
+        as_of::view_as_of(inner, since).await?.seq
+    };
+    let by_count = view.seq.saturating_sub(options.keep_entries);
+    as_of::view_at(inner, by_time.min(by_count).min(view.seq)).await
+}
+
+/// The blobs of every state that the refs had from `from` on.
+pub(super) async fn blobs_since(inner: &Arc<Inner>, from: &View) -> Result<BTreeSet<Digest>> {
+    let mut blobs = live_blobs(from).await?;
+    let mut entries = walk::forwards(Arc::clone(inner), from.seq);
+    while let Some(entry) = entries.try_next().await? {
+        let values = entry
+            .changes
+            .iter()
+            .filter_map(|change| change.value.as_ref());
+        blobs.extend(values.flat_map(|value| &value.blobs));
+    }
+    Ok(blobs)
+}
+
+/// The blobs that the values of a view name.
+pub(super) async fn live_blobs(view: &View) -> Result<BTreeSet<Digest>> {
+    view.read(|view| {
+        let values = view
+            .below("")?
+            .filter_map(|(_, state)| state.value.as_ref());
+        Ok(values.flat_map(named).collect())
+    })
+    .await
+}
+
+pub(super) fn named(value: &Value) -> impl Iterator<Item = Digest> {
+    value.blobs.iter().copied()
+}
+
+/// The records that blobs are made of, manifests included, as far as these are in `sound` packs.
+///
+/// # Errors
+/// [`Corrupt`](mainstay_core::ErrorKind::Corrupt) when a blob's manifest or list cannot be read: what
+/// it is made of cannot be told from what nobody needs.
+pub(super) async fn records(
+    catalog: &Catalog,
+    blobs: BTreeSet<Digest>,
+    sound: impl Fn(PackId) -> bool,
+) -> Result<HashSet<RecordId>> {
+    let mut records: HashSet<RecordId> = blobs.iter().map(RecordId::manifest).collect();
+    for (digest, parts) in catalog.parts(blobs, sound).await? {
+        records.extend(parts.map_err(|error| error.context("blob", digest))?);
+    }
+    Ok(records)
+}

@@ -1,0 +1,27 @@
+//! Collection: what no ref needs any more is deleted, in steps that no clock and no stalled process
+//! can turn into a loss. `docs/formats/collection.md` is normative.
+//!
+//! A pack nobody needs is first waited for, then condemned in the log, then deleted, each by another
+//! run. Writers never rely on condemned packs: sessions pass over them, and a commit that names blobs
+//! in one fails. So what a pack is needed for is settled by the entry that condemns it.
+
+mod apply;
+pub(crate) mod catalog;
+mod explain;
+mod mark;
+mod options;
+mod plan;
+pub(crate) mod pointers;
+pub(crate) mod repack;
+mod state;
+#[cfg(test)]
+mod tests;
+
+pub use self::apply::CollectionReport;
+pub(crate) use self::apply::apply;
+pub use self::explain::{BlobExplanation, HoldingPack, NamedBy, RefExplanation};
+pub(crate) use self::explain::{blob as explain_blob, refs as explain_refs};
+pub use self::options::CollectOptions;
+pub(crate) use self::plan::plan;
+pub use self::plan::{CollectionPlan, PlannedPack};
+pub(crate) use self::state::{condemned, condemned_in};

@@ -1,0 +1,77 @@
+//! What to keep, and how fast to go.
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+/// How to collect.
+///
+/// What live refs name is always kept. To keep something else, let a ref name it: `hold/<name>` with
+/// the blobs in its value, as any other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct CollectOptions {
+    /// Every state that the refs had in this time stays readable; [`Duration::MAX`] keeps all of
+    /// history. 90 days by default.
+    pub keep_history: Duration,
+    /// So do the states of at least so many log entries before the head; 0 by default.
+    pub keep_entries: u64,
+    /// How long a pack waits before it is condemned, and again before it is deleted; a day by
+    /// default. It gives sessions time to commit what they stored, and readers to finish. Nothing
+    /// relies on it: a session that takes longer is told to store again what was condemned.
+    pub grace: Duration,
+    /// A pack is written again when more than so many percent of it are of no use; 30 by default.
+    pub max_unused_percent: u8,
+    /// The most bytes that one run writes again; 4 GiB by default.
+    pub max_repack_bytes: u64,
+}
+
+impl Default for CollectOptions {
+    fn default() -> Self {
+        const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+        Self {
+            keep_history: DAY * 90,
+            keep_entries: 0,
+            grace: DAY,
+            max_unused_percent: 30,
+            max_repack_bytes: 4 << 30,
+        }
+    }
+}
+
+impl CollectOptions {
+    /// Sets how much history stays readable.
+    #[must_use]
+    pub fn with_keep_history(mut self, keep_history: Duration) -> Self {
+        self.keep_history = keep_history;
+        self
+    }
+
+    /// Sets how many entries' states stay readable at least.
+    #[must_use]
+    pub fn with_keep_entries(mut self, keep_entries: u64) -> Self {
+        self.keep_entries = keep_entries;
+        self
+    }
+
+    /// Sets how long packs wait.
+    #[must_use]
+    pub fn with_grace(mut self, grace: Duration) -> Self {
+        self.grace = grace;
+        self
+    }
+
+    /// Sets from which unused share on packs are written again, in percent.
+    #[must_use]
+    pub fn with_max_unused_percent(mut self, max_unused_percent: u8) -> Self {
+        self.max_unused_percent = max_unused_percent;
+        self
+    }
+
+    /// Sets how much one run writes again.
+    #[must_use]
+    pub fn with_max_repack_bytes(mut self, max_repack_bytes: u64) -> Self {
+        self.max_repack_bytes = max_repack_bytes;
+        self
+    }
+}

@@ -1,0 +1,406 @@
+//! What a run would do, and why.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::sync::Arc;
+
+use mainstay_core::{BulkDigest, Digest, Error, ErrorKind, Result, Timestamp};
+use serde::{Deserialize, Serialize};
+
+use super::CollectOptions;
+use super::apply::unless_overtaken;
+use super::catalog::Catalog;
+use super::mark;
+use super::state::Collected;
+use crate::View;
+use crate::blobs::pack::{FOOTER_LEN, HEADER_LEN, PackId};
+use crate::blobs::record::{Entry, Kind, RecordId};
+use crate::repo::Inner;
+
+/// A pack is not written again for less than this.
+const LEAST_UNUSED: u64 = 4096;
+/// The most packs that one run condemns, deletes or lets wait: their refs go into one log entry.
+const MAX_PACKS: usize = 10_000;
+
+const UNNEEDED: &str = "no live ref and no kept history needs it";
+const UNUSED: &str = "too much of it is of no use";
+const BROKEN: &str = "holds the manifest of a blob that is collected";
+const RESCUE: &str = "condemned, yet the only place of something needed";
+
+/// What collecting would do: print it, store it, apply it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct CollectionPlan {
+    /// The log entry it was made at.
+    pub head: u64,
+    /// The digest of that entry.
+    pub entry: Option<Digest>,
+    /// What it was made with.
+    pub options: CollectOptions,
+    /// History is kept from the state after this log entry on.
+    pub kept_from: u64,
+    /// How many packs stay as they are.
+    pub keep: u64,
+    /// The bytes of those.
+    pub kept_bytes: u64,
+    /// Packs that would go and wait: for a grace, or for another run.
+    pub wait: Vec<PlannedPack>,
+    /// Packs whose needed part is written again, before they are condemned.
+    pub repack: Vec<PlannedPack>,
+    /// Packs that are condemned.
+    pub condemn: Vec<PlannedPack>,
+    /// Packs condemned by an earlier run, that are deleted.
+    pub delete: Vec<PlannedPack>,
+    /// How many bytes this run deletes, less what it writes again.
+    pub freed_bytes: i64,
+}
+
+/// One pack in a plan.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct PlannedPack {
+    /// Its hash.
+    pub pack: BulkDigest,
+    /// Its size.
+    pub bytes: u64,
+    /// How many of its bytes are needed.
+    pub used_bytes: u64,
+    /// Why.
+    pub because: String,
+}
+
+impl PlannedPack {
+    fn id(&self) -> PackId {
+        PackId(*self.pack.as_bytes())
+    }
+}
+
+/// Which packs an earlier plan allows a run to touch.
+#[derive(Debug)]
+pub(super) struct Allowed {
+    condemn: HashSet<PackId>,
+    delete: HashSet<PackId>,
+}
+
+impl Allowed {
+    pub(super) fn by(plan: &CollectionPlan) -> Self {
+        let ids = |packs: &[PlannedPack]| packs.iter().map(PlannedPack::id).collect();
+        let mut condemn: HashSet<PackId> = ids(&plan.condemn);
+        condemn.extend(plan.repack.iter().map(PlannedPack::id));
+        Self {
+            condemn,
+            delete: ids(&plan.delete),
+        }
+    }
+}
+
+/// What the repository is found to be, and what follows.
+#[derive(Debug)]
+pub(super) struct Survey {
+    pub(super) view: View,
+    pub(super) kept_from: u64,
+    pub(super) catalog: Catalog,
+    pub(super) collected: Collected,
+    /// What is needed of each pack that is not condemned, or is the only place.
+    pub(super) used: BTreeMap<PackId, Vec<Entry>>,
+    pub(super) waiting: BTreeMap<PackId, Timestamp>,
+    /// Packs to condemn, and why; what is used of them is written again.
+    pub(super) condemn: BTreeMap<PackId, &'static str>,
+    /// Condemned packs that hold what is needed.
+    pub(super) rescue: BTreeSet<PackId>,
+    pub(super) delete: BTreeSet<PackId>,
+    needed: HashSet<RecordId>,
+}
+
+impl Survey {
+    /// Looks at the repository; with `allowed`, nothing else is condemned or deleted for its own sake.
+    pub(super) async fn of(
+        inner: &Arc<Inner>,
+        options: &CollectOptions,
+        allowed: Option<&Allowed>,
+    ) -> Result<Self> {
+        let view = inner.refresh().await?;
+        let collected = Collected::read(&view).await?;
+        let generation = collected.generation;
+        let survey = Self::of_view(inner, options, (view, collected), allowed).await;
+        unless_overtaken(inner, generation, survey).await
+    }
+
+    async fn of_view(
+        inner: &Arc<Inner>,
+        options: &CollectOptions,
+        (view, collected): (View, Collected),
+        allowed: Option<&Allowed>,
+    ) -> Result<Self> {
+        let now = inner.options.clock.now();
+        let from = mark::kept_from(inner, &view, options, now).await?;
+        let blobs = mark::blobs_since(inner, &from).await?;
+        // After the log: what an entry names was in the index before.
+        let catalog = Catalog::load(&inner.storage).await?;
+        if let Some((_, error)) = catalog.damaged.iter().next() {
+            let why = "repair the repository before collecting";
+            return Err(Error::new(ErrorKind::Corrupt, why).context("damage", error));
+        }
+        let sound = |pack| !collected.is_condemned(pack);
+        let needed = mark::records(&catalog, blobs, sound).await?;
+        let mut survey = Self {
+            collected,
+            kept_from: from.seq,
+            view,
+            catalog,
+            used: BTreeMap::new(),
+            waiting: BTreeMap::new(),
+            condemn: BTreeMap::new(),
+            rescue: BTreeSet::new(),
+            delete: BTreeSet::new(),
+            needed,
+        };
+        survey.choose_places();
+        survey.choose_condemned(options, now, allowed);
+        survey.add_broken().await?;
+        survey.choose_deleted(options, now, allowed);
+        Ok(survey)
+    }
+
+    /// Whether records may stay in a pack.
+    fn is_sound(&self, pack: PackId) -> bool {
+        self.catalog.is_stored(pack) && !self.collected.is_condemned(pack)
+    }
+
+    /// Decides from which pack each needed record is used: where it is in several, from the one of
+    /// which most is needed.
+    fn choose_places(&mut self) {
+        let mut weights: BTreeMap<PackId, u64> = BTreeMap::new();
+        let mut needed: Vec<RecordId> = self.needed.iter().copied().collect();
+        needed.sort_unstable();
+        for id in &needed {
+            for pack in self.catalog.holders(id) {
+                let entry = self
+                    .catalog
+                    .packs
+                    .get(&pack)
+                    .and_then(|pack| pack.entry(id));
+                let bytes = entry.map_or(0, |entry| entry.header.record_len());
+                *weights.entry(pack).or_default() += bytes;
+            }
+        }
+        for id in &needed {
+            let sound = |pack: &PackId| self.is_sound(*pack);
+            let weight = |pack: &PackId| (weights.get(pack).copied(), Reverse(*pack));
+            let holders = || self.catalog.holders(id);
+            let best = holders().filter(sound).max_by_key(weight);
+            let pack = match best {
+                Some(pack) => pack,
+                None => match holders().max_by_key(weight) {
+                    Some(condemned) => {
+                        self.rescue.insert(condemned);
+                        condemned
+                    }
+                    // Damage, which verification tells of.
+                    None => continue,
+                },
+            };
+            if let Some(entry) = self
+                .catalog
+                .packs
+                .get(&pack)
+                .and_then(|pack| pack.entry(id))
+            {
+                self.used.entry(pack).or_default().push(entry);
+            }
+        }
+    }
+
+    fn used_bytes(&self, pack: PackId) -> u64 {
+        let used = self.used.get(&pack).map_or(&[][..], Vec::as_slice);
+        let lens = used.iter().map(|entry| entry.header.record_len());
+        lens.sum::<u64>() + (used.len() * Entry::LEN) as u64
+    }
+
+    fn size(&self, pack: PackId) -> u64 {
+        let pack = self.catalog.packs.get(&pack);
+        pack.and_then(|pack| pack.stored).unwrap_or(0)
+    }
+
+    /// Decides which packs go, and which of them have waited long enough.
+    fn choose_condemned(
+        &mut self,
+        options: &CollectOptions,
+        now: Timestamp,
+        allowed: Option<&Allowed>,
+    ) {
+        let mut candidates: Vec<(u64, PackId, &'static str)> = Vec::new();
+        for pack in self.catalog.packs.keys().copied() {
+            if !self.is_sound(pack) {
+                continue;
+            }
+            let size = self.size(pack);
+            let fixed = (HEADER_LEN + FOOTER_LEN) as u64;
+            let unused = size.saturating_sub(self.used_bytes(pack) + fixed);
+            let limit = size * u64::from(options.max_unused_percent) / 100;
+            if !self.used.contains_key(&pack) {
+                candidates.push((size, pack, UNNEEDED));
+            } else if unused > limit && unused >= LEAST_UNUSED {
+                candidates.push((unused, pack, UNUSED));
+            }
+        }
+        // Those that free most go first.
+        candidates.sort_unstable_by_key(|(unused, pack, _)| (Reverse(*unused), *pack));
+        candidates.truncate(MAX_PACKS);
+        let mut budget = options.max_repack_bytes;
+        for (_, pack, because) in candidates {
+            let since = self.collected.run.waiting_since(pack);
+            let waited = since.is_some_and(|since| now.saturating_since(since) >= options.grace);
+            let used = self.used_bytes(pack);
+            if waited
+                && used <= budget
+                && allowed.is_none_or(|allowed| allowed.condemn.contains(&pack))
+            {
+                budget -= used;
+                self.condemn.insert(pack, because);
+            } else {
+                self.waiting.insert(pack, since.unwrap_or(now));
+            }
+        }
+    }
+
+    /// Condemns the packs that hold the manifest of a blob of which something goes: a session that
+    /// stored the blob again, cut otherwise, would take that manifest for good.
+    async fn add_broken(&mut self) -> Result<()> {
+        if self.condemn.is_empty() && self.collected.condemned.is_empty() {
+            return Ok(());
+        }
+        let manifests = |pack: PackId| {
+            let entries = self.catalog.packs.get(&pack).map(|pack| &pack.entries);
+            let ids = entries.into_iter().flatten().map(|entry| entry.header.id);
+            ids.filter(|id| id.kind == Kind::Manifest && !self.needed.contains(id))
+        };
+        let surviving: Vec<PackId> = self.catalog.packs.keys().copied().collect();
+        let surviving = surviving.into_iter().filter(|pack| self.is_sound(*pack));
+        let unneeded: BTreeMap<PackId, Vec<Digest>> = surviving
+            .map(|pack| {
+                let digests = manifests(pack).map(|id| Digest::from_bytes(id.hash));
+                (pack, digests.collect())
+            })
+            .collect();
+        let digests = unneeded.values().flatten().copied();
+        let parts = self
+            .catalog
+            .parts(digests, |pack| self.is_sound(pack))
+            .await?;
+        loop {
+            let stays = |id: &RecordId| {
+                self.needed.contains(id)
+                    || self
+                        .catalog
+                        .holders(id)
+                        .any(|pack| self.is_sound(pack) && !self.condemn.contains_key(&pack))
+            };
+            let is_broken = |digest: &Digest| match parts.get(digest) {
+                Some(Ok(parts)) => !parts.iter().all(stays),
+                _ => true,
+            };
+            let broken = unneeded.iter().filter(|(pack, blobs)| {
+                !self.condemn.contains_key(pack) && blobs.iter().any(is_broken)
+            });
+            let broken: Vec<PackId> = broken.map(|(pack, _)| *pack).collect();
+            if broken.is_empty() {
+                return Ok(());
+            }
+            for pack in broken {
+                self.waiting.remove(&pack);
+                self.condemn.insert(pack, BROKEN);
+            }
+        }
+    }
+
+    fn choose_deleted(
+        &mut self,
+        options: &CollectOptions,
+        now: Timestamp,
+        allowed: Option<&Allowed>,
+    ) {
+        let is_allowed =
+            |pack: &PackId| allowed.is_none_or(|allowed| allowed.delete.contains(pack));
+        for (pack, since) in &self.collected.condemned {
+            if now.saturating_since(*since) >= options.grace
+                && !self.rescue.contains(pack)
+                && is_allowed(pack)
+                && self.delete.len() < MAX_PACKS
+            {
+                self.delete.insert(*pack);
+            }
+        }
+        // Stored again by a session that was stalled, and of no use to it.
+        let again =
+            self.catalog.packs.keys().filter(|pack| {
+                self.collected.deleted.contains(pack) && self.catalog.is_stored(**pack)
+            });
+        let again = again.filter(|pack| !self.rescue.contains(pack) && is_allowed(pack));
+        self.delete.extend(again.copied().collect::<Vec<_>>());
+    }
+
+    /// The plan that follows.
+    pub(super) fn plan(&self, options: &CollectOptions) -> CollectionPlan {
+        let planned = |pack: PackId, because: &str| PlannedPack {
+            pack: BulkDigest::from_bytes(pack.0),
+            bytes: self.size(pack),
+            used_bytes: self.used_bytes(pack),
+            because: because.to_owned(),
+        };
+        let condemned = self
+            .condemn
+            .iter()
+            .map(|(pack, because)| planned(*pack, because));
+        let (mut repack, condemn): (Vec<_>, Vec<_>) =
+            condemned.partition(|pack| pack.used_bytes > 0);
+        repack.extend(self.rescue.iter().map(|pack| planned(*pack, RESCUE)));
+        let waiting = self.waiting.iter().map(|(pack, since)| {
+            let because = if self.used.contains_key(pack) {
+                UNUSED
+            } else {
+                UNNEEDED
+            };
+            planned(*pack, &format!("{because}, since {since}"))
+        });
+        let within_grace = self.collected.condemned.iter();
+        let within_grace = within_grace
+            .filter(|(pack, _)| !self.delete.contains(pack) && !self.rescue.contains(pack));
+        let within_grace =
+            within_grace.map(|(pack, since)| planned(*pack, &format!("condemned, since {since}")));
+        let delete: Vec<_> = self
+            .delete
+            .iter()
+            .map(|pack| planned(*pack, "condemned by an earlier run"))
+            .collect();
+        let kept: Vec<PackId> = self.catalog.packs.keys().copied().collect();
+        let kept = kept.into_iter().filter(|pack| {
+            self.is_sound(*pack)
+                && !self.condemn.contains_key(pack)
+                && !self.waiting.contains_key(pack)
+        });
+        let kept: Vec<u64> = kept.map(|pack| self.size(pack)).collect();
+        let deleted: u64 = delete.iter().map(|pack| pack.bytes).sum();
+        let written: u64 = repack.iter().map(|pack| pack.used_bytes).sum();
+        CollectionPlan {
+            head: self.view.seq,
+            entry: self.view.entry,
+            options: options.clone(),
+            kept_from: self.kept_from,
+            keep: kept.len() as u64,
+            kept_bytes: kept.iter().sum(),
+            wait: waiting.chain(within_grace).collect(),
+            repack,
+            condemn,
+            delete,
+            freed_bytes: i64::try_from(deleted).unwrap_or(i64::MAX)
+                - i64::try_from(written).unwrap_or(i64::MAX),
+        }
+    }
+}
+
+/// Plans what a run would do now.
+pub(crate) async fn plan(inner: &Arc<Inner>, options: &CollectOptions) -> Result<CollectionPlan> {
+    let survey = Survey::of(inner, options, None).await?;
+    Ok(survey.plan(options))
+}

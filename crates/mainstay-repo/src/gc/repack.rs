@@ -1,0 +1,123 @@
+//! Writing records again, into new packs.
+
+use std::collections::BTreeMap;
+
+use bytes::{Bytes, BytesMut};
+use mainstay_core::{Error, Result};
+use mainstay_store::{Storage, StorageExt as _};
+
+use super::pointers::Contents;
+use crate::blobs::condemned::Condemned;
+use crate::blobs::index::PackRef;
+use crate::blobs::object;
+use crate::blobs::pack::{PackBuilder, PackId};
+use crate::blobs::record::{Entry, Header, Kind};
+use crate::blobs::{blocking, open_within};
+
+/// As large as ingest makes them.
+const PACK_BYTES: usize = 16 * 1024 * 1024;
+
+/// Packs being filled.
+#[derive(Debug)]
+pub(crate) struct Repack<'a> {
+    storage: &'a dyn Storage,
+    condemned: &'a Condemned,
+    chunks: PackBuilder,
+    metadata: PackBuilder,
+    /// What was written.
+    contents: Contents,
+    pub(crate) written_bytes: u64,
+}
+
+impl<'a> Repack<'a> {
+    pub(crate) fn new(storage: &'a dyn Storage, condemned: &'a Condemned) -> Self {
+        let largest = usize::try_from(storage.capabilities().max_object_bytes);
+        let limit = largest.unwrap_or(usize::MAX).min(PACK_BYTES);
+        Self {
+            storage,
+            condemned,
+            chunks: PackBuilder::new(limit),
+            metadata: PackBuilder::new(limit),
+            contents: Contents::new(),
+            written_bytes: 0,
+        }
+    }
+
+    /// Writes again what is used of packs; each record is checked.
+    ///
+    /// # Errors
+    /// [`Corrupt`](mainstay_core::ErrorKind::Corrupt) when a record is damaged.
+    pub(crate) async fn packs(&mut self, used: &BTreeMap<PackId, Vec<Entry>>) -> Result<()> {
+        for (pack, entries) in used {
+            let key = pack.key()?;
+            let whole = self.storage.get_all(&key).await?;
+            let whole = whole.ok_or_else(|| Error::corrupt(&key, "missing pack"))?;
+            for entry in entries {
+                self.record(*pack, entry, &whole).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes again a record of a pack that has been read whole.
+    pub(crate) async fn record(
+        &mut self,
+        pack: PackId,
+        entry: &Entry,
+        whole: &Bytes,
+    ) -> Result<()> {
+        let (checked, bytes) = (*entry, whole.clone());
+        blocking::run(move || open_within(pack, &checked, &bytes, 0).map(drop)).await??;
+        let start = entry.offset as usize + Header::LEN;
+        let end = usize::try_from(entry.end()).unwrap_or(usize::MAX);
+        let stored = whole.slice(start..end);
+        let builder = match entry.header.id.kind {
+            Kind::Chunk => &mut self.chunks,
+            Kind::Manifest | Kind::List => &mut self.metadata,
+        };
+        if !builder.fits(stored.len()) {
+            let (storage, condemned) = (self.storage, self.condemned);
+            let written = write(storage, condemned, builder).await?;
+            self.note(written);
+        }
+        let builder = match entry.header.id.kind {
+            Kind::Chunk => &mut self.chunks,
+            Kind::Manifest | Kind::List => &mut self.metadata,
+        };
+        let header = entry.header;
+        builder.append(header.id, header.codec, &stored, header.len as usize)
+    }
+
+    /// Writes what is left; returns what the new packs hold, for the index.
+    pub(crate) async fn finish(mut self) -> Result<(Contents, u64)> {
+        for mut builder in [
+            std::mem::replace(&mut self.chunks, PackBuilder::new(0)),
+            std::mem::replace(&mut self.metadata, PackBuilder::new(0)),
+        ] {
+            if !builder.is_empty() {
+                let written = write(self.storage, self.condemned, &mut builder).await?;
+                self.note(written);
+            }
+        }
+        Ok((self.contents, self.written_bytes))
+    }
+
+    fn note(&mut self, (pack, entries, bytes): (PackRef, Vec<Entry>, u64)) {
+        self.contents.insert(pack, entries);
+        self.written_bytes += bytes;
+    }
+}
+
+async fn write(
+    storage: &dyn Storage,
+    condemned: &Condemned,
+    builder: &mut PackBuilder,
+) -> Result<(PackRef, Vec<Entry>, u64)> {
+    let sealed = builder.seal_beside(condemned, BytesMut::new())?;
+    let pack = PackRef {
+        id: sealed.id,
+        size: sealed.bytes.len() as u64,
+    };
+    let bytes = object::put(storage, &sealed.id.key()?, sealed.bytes).await?;
+    Ok((pack, sealed.entries, bytes))
+}

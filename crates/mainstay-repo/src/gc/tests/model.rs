@@ -1,0 +1,312 @@
+//! Random interleavings of writers, stalled sessions and collectors, some of which crash or are
+//! stalled in the middle of a run, against a map of what must be readable.
+
+use std::pin::Pin;
+
+use async_trait::async_trait;
+use mainstay_store::Timer;
+use mainstay_store::fault::Fault;
+use tokio::sync::{Notify, Semaphore};
+
+use super::*;
+use crate::Ingest;
+
+/// How many schedules are tried; `MAINSTAY_LONG=1` tries all of them.
+const SCHEDULES: (u64, u64) = (150, 10_000);
+const STEPS: usize = 30;
+const PATHS: u64 = 5;
+
+/// A timer that stops who sleeps until the gate is opened.
+#[derive(Debug, Default)]
+struct Gate {
+    reached: Notify,
+    open: Semaphore0,
+}
+
+/// A semaphore without permits at first.
+#[derive(Debug)]
+struct Semaphore0(Semaphore);
+
+impl Default for Semaphore0 {
+    fn default() -> Self {
+        Self(Semaphore::new(0))
+    }
+}
+
+#[async_trait]
+impl Timer for Gate {
+    async fn sleep(&self, _: Duration) {
+        self.reached.notify_one();
+        let _permit = self.open.0.acquire().await;
+    }
+}
+
+type Running = Pin<Box<dyn Future<Output = mainstay_core::Result<CollectionReport>> + Send>>;
+
+struct Actors {
+    random: u64,
+    world: World,
+    repos: Vec<Repo>,
+    /// What must be readable, by path.
+    live: BTreeMap<String, Vec<Bytes>>,
+    sessions: Vec<(usize, Ingest, Vec<Bytes>)>,
+    stored: Vec<(usize, Vec<Bytes>)>,
+    plans: Vec<crate::CollectionPlan>,
+    stalled: Vec<(Arc<Gate>, Running)>,
+}
+
+impl Actors {
+    async fn new(seed: u64) -> Self {
+        let mut world = World::new();
+        let mut repos = Vec::new();
+        for _ in 0..3 {
+            repos.push(world.open().await);
+        }
+        Self {
+            random: seed,
+            world,
+            repos,
+            live: BTreeMap::new(),
+            sessions: Vec::new(),
+            stored: Vec::new(),
+            plans: Vec::new(),
+            stalled: Vec::new(),
+        }
+    }
+
+    fn draw(&mut self, below: u64) -> u64 {
+        let bytes = random_bytes(8, self.random);
+        self.random = self.random.wrapping_add(0x1234_5678_9abc_def1);
+        u64::from_le_bytes(bytes.try_into().unwrap()) % below
+    }
+
+    fn pick(&mut self, len: usize) -> usize {
+        usize::try_from(self.draw(len as u64)).unwrap()
+    }
+
+    /// Contents that share chunks, packs and manifests in all manners.
+    fn contents(&mut self) -> Vec<Bytes> {
+        (0..=self.draw(3))
+            .map(|_| match self.draw(12) {
+                small @ 0..9 => format!("small {small}").into(),
+                large => random_bytes(17_000, large).into(),
+            })
+            .collect()
+    }
+
+    fn path(&mut self) -> String {
+        format!("files/f{}", self.draw(PATHS))
+    }
+
+    async fn put(&mut self, ingest: &mut Ingest, content: Bytes) {
+        let stored = if content.len() > 17_000 / 2 && self.draw(2) == 0 {
+            let mut layout = Layout::new();
+            layout.push(9_000, Cut::Blocks);
+            layout.push(content.len() as u64 - 9_000, Cut::Blocks);
+            ingest.bytes_with(content, layout).await
+        } else {
+            ingest.bytes(content).await
+        };
+        stored.unwrap();
+    }
+
+    /// Names what is stored; notes it if the commit was not refused.
+    async fn commit(&mut self, repo: &Repo, path: String, contents: Vec<Bytes>) -> bool {
+        let blobs = contents.iter().map(|content| Digest::of(content)).collect();
+        match name(repo, &path, blobs).await {
+            Ok(()) => {
+                self.live.insert(path, contents);
+                true
+            }
+            Err(error) => {
+                let refused = [ErrorKind::Conflict, ErrorKind::Invalid].contains(&error.kind());
+                assert!(refused, "{error}");
+                false
+            }
+        }
+    }
+
+    async fn step(&mut self) {
+        let handle = self.pick(self.repos.len());
+        let repo = self.repos[handle].clone();
+        match self.draw(16) {
+            0..3 => {
+                let (path, contents) = (self.path(), self.contents());
+                for attempt in 0.. {
+                    let mut ingest = repo.ingest();
+                    for content in &contents {
+                        self.put(&mut ingest, content.clone()).await;
+                    }
+                    let stored = refusable(ingest.finish().await);
+                    if stored && self.commit(&repo, path.clone(), contents.clone()).await {
+                        break;
+                    }
+                    assert!(attempt < 3, "refused again and again");
+                }
+            }
+            3 => {
+                let (mut ingest, contents) = (repo.ingest(), self.contents());
+                for content in &contents {
+                    self.put(&mut ingest, content.clone()).await;
+                }
+                self.sessions.push((handle, ingest, contents));
+            }
+            4 if !self.sessions.is_empty() => {
+                let at = self.pick(self.sessions.len());
+                let (handle, ingest, contents) = self.sessions.swap_remove(at);
+                if refusable(ingest.finish().await) {
+                    self.stored.push((handle, contents));
+                }
+            }
+            5 if !self.stored.is_empty() => {
+                let at = self.pick(self.stored.len());
+                let (handle, contents) = self.stored.swap_remove(at);
+                let (repo, path) = (self.repos[handle].clone(), self.path());
+                self.commit(&repo, path, contents).await;
+            }
+            // A value of before, as a rollback names it.
+            6 if !self.stored.is_empty() => {
+                let at = self.pick(self.stored.len());
+                let contents = self.stored[at].1.clone();
+                let path = self.path();
+                self.commit(&repo, path, contents).await;
+            }
+            7 | 8 => {
+                let path = self.path();
+                if let Some(contents) = self.live.remove(&path) {
+                    drop_ref(&repo, &path).await;
+                    self.stored.push((handle, contents));
+                }
+            }
+            9 => self.world.clock.advance(GRACE / 2),
+            10 => {
+                let plan = repo.plan_collection(&options()).await.unwrap();
+                self.plans.push(plan);
+            }
+            11 => self.repos[handle] = self.world.open().await,
+            12 if !self.stalled.is_empty() => self.resume().await,
+            _ => self.collect().await,
+        }
+    }
+
+    /// Runs a collector that may crash, or be stalled, at any operation.
+    async fn collect(&mut self) {
+        self.world.clock.advance(GRACE);
+        let gate = Arc::new(Gate::default());
+        let timer = Arc::clone(&gate) as Arc<dyn Timer>;
+        let faulty = Arc::new(FaultStorage::with_timer(
+            Arc::clone(&self.world.storage),
+            timer,
+        ));
+        let repo = self.world.open_on(Arc::clone(&faulty) as _).await;
+        let plan = if self.plans.is_empty() || self.draw(2) == 0 {
+            repo.plan_collection(&options()).await.unwrap()
+        } else {
+            let at = self.pick(self.plans.len());
+            self.plans.swap_remove(at)
+        };
+        let operation = faulty.operations() + 1 + self.draw(40);
+        match self.draw(4) {
+            0 => faulty.crash_at(operation, Applied::Yes),
+            1 => faulty.crash_at(operation, Applied::No),
+            2 => faulty.fail_at(operation, Fault::Delay(GRACE)),
+            _ => {}
+        }
+        let mut running: Running = Box::pin(async move {
+            let applied = repo.apply_collection(&plan, tester(), "collect").await;
+            if faulty.is_crashed() {
+                return Ok(CollectionReport::default());
+            }
+            applied
+        });
+        tokio::select! {
+            biased;
+            applied = &mut running => check(applied),
+            () = gate.reached.notified() => self.stalled.push((gate, running)),
+        }
+    }
+
+    async fn resume(&mut self) {
+        let at = self.pick(self.stalled.len());
+        let (gate, running) = self.stalled.swap_remove(at);
+        gate.open.0.add_permits(1000);
+        check(running.await);
+    }
+
+    async fn assert_readable(&self, repo: &Repo) {
+        for content in self.live.values().flatten() {
+            assert_eq!(read(repo, content).await.as_ref(), Some(content));
+        }
+    }
+
+    /// Lets everybody come to an end.
+    async fn end(mut self) {
+        while !self.stalled.is_empty() {
+            self.resume().await;
+        }
+        let fresh = self.world.open().await;
+        for repo in self.repos.iter().chain([&fresh]) {
+            self.assert_readable(repo).await;
+        }
+        assert_sound(&fresh).await;
+        settle(&fresh, &self.world).await;
+        self.world.clock.advance(GRACE);
+        assert_eq!(collect(&fresh).await, CollectionReport::default());
+        for repo in self.repos.iter().chain([&fresh]) {
+            self.assert_readable(repo).await;
+        }
+        assert_sound(&fresh).await;
+        let contents: BTreeMap<Digest, usize> = self
+            .live
+            .values()
+            .flatten()
+            .map(|content| (Digest::of(content), content.len()))
+            .collect();
+        if contents.is_empty() {
+            assert_eq!(count(&*self.world.storage, "pack/").await, 0);
+        }
+    }
+}
+
+/// Whether a session's end was not refused because of a collection.
+fn refusable(finished: mainstay_core::Result<crate::IngestReport>) -> bool {
+    match finished {
+        Ok(_) => true,
+        Err(error) => {
+            assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+            false
+        }
+    }
+}
+
+/// A run may find that another one was there.
+fn check(applied: mainstay_core::Result<CollectionReport>) {
+    if let Err(error) = applied {
+        assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+    }
+}
+
+#[tokio::test]
+async fn whatever_writers_and_collectors_do_nothing_reachable_is_lost() {
+    let long = std::env::var_os("MAINSTAY_LONG").is_some();
+    let schedules = if long { SCHEDULES.1 } else { SCHEDULES.0 };
+    let first = std::env::var("MAINSTAY_SEED").ok();
+    let first: u64 = first.and_then(|seed| seed.parse().ok()).unwrap_or(0);
+    let local = tokio::task::LocalSet::new();
+    for seed in first..first + schedules {
+        let run = local.run_until(schedule(seed)).await;
+        assert!(run, "MAINSTAY_SEED={seed}");
+    }
+}
+
+/// Plays one schedule; returns whether it went well.
+async fn schedule(seed: u64) -> bool {
+    let run = tokio::task::spawn_local(async move {
+        let mut actors = Actors::new(seed).await;
+        for _ in 0..STEPS {
+            actors.step().await;
+        }
+        actors.end().await;
+    });
+    run.await.is_ok()
+}

@@ -1,0 +1,69 @@
+//! Checkpoints of a sound log: those that are damaged are deleted, since the log says all they said.
+
+use futures::TryStreamExt as _;
+use mainstay_core::{Digest, Error, ErrorKind, Result};
+use mainstay_store::{Key, Storage, StorageExt as _};
+
+use super::RepairReport;
+use crate::checkpoint::item::{KeyItem, RefItem};
+use crate::checkpoint::{self, load};
+use crate::keys;
+
+/// Deletes damaged roots and shards.
+pub(super) async fn repair(storage: &dyn Storage, report: &mut RepairReport) -> Result<()> {
+    for key in list(storage, checkpoint::ROOTS).await? {
+        let Some(seq) = keys::number(&key) else {
+            continue;
+        };
+        if let Err(error) = check(storage, seq).await {
+            delete(storage, &key, error, report).await?;
+        }
+    }
+    for key in list(storage, checkpoint::SHARDS).await? {
+        let hex = key.as_str().rsplit('/').next().unwrap_or_default();
+        let Ok(named) = format!("sha256:{hex}").parse::<Digest>() else {
+            continue;
+        };
+        let bytes = storage.get_all(&key).await?;
+        if bytes.is_some_and(|bytes| Digest::of(&bytes) != named) {
+            let error = Error::corrupt(&key, "content does not match its name");
+            delete(storage, &key, error, report).await?;
+        }
+    }
+    Ok(())
+}
+
+async fn check(storage: &dyn Storage, seq: u64) -> Result<()> {
+    let root = load::root(storage, seq).await?;
+    load::check_anchor(storage, &root).await?;
+    load::layer::<RefItem<'static>>(storage, &root).await?;
+    load::layer::<KeyItem<'static>>(storage, &root).await?;
+    Ok(())
+}
+
+async fn delete(
+    storage: &dyn Storage,
+    key: &Key,
+    error: Error,
+    report: &mut RepairReport,
+) -> Result<()> {
+    match error.kind() {
+        ErrorKind::Corrupt => {}
+        // What a newer version wrote is for it to judge.
+        ErrorKind::Incompatible => {
+            report.act(key, "leave", error);
+            return Ok(());
+        }
+        _ => return Err(error),
+    }
+    if report.applied {
+        storage.delete(key).await?;
+    }
+    report.act(key, "delete", error);
+    Ok(())
+}
+
+async fn list(storage: &dyn Storage, directory: &str) -> Result<Vec<Key>> {
+    let listed = storage.list(&keys::below(directory), None);
+    listed.map_ok(|object| object.key).try_collect().await
+}
