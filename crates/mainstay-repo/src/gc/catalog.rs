@@ -9,7 +9,7 @@ use mainstay_core::{Digest, Error, ErrorKind, Result};
 use mainstay_store::{Storage, StorageExt as _};
 
 use crate::blobs::index::{self, Encoded, IndexObject, PackRef};
-use crate::blobs::manifest::{Body, ListRef, Manifest, decode_list};
+use crate::blobs::manifest::{Body, ChunkRef, ListRef, Manifest, decode_list};
 use crate::blobs::object::hash_in_key;
 use crate::blobs::open_within;
 use crate::blobs::pack::{self, PackId};
@@ -225,7 +225,7 @@ impl Catalog {
                         match manifest.body {
                             Body::Inline(_) => {}
                             Body::Chunks(chunks) => {
-                                of_blob.extend(chunks.iter().map(|chunk| chunk.id()));
+                                of_blob.extend(chunks.iter().map(ChunkRef::id));
                             }
                             Body::Lists(lists) => {
                                 of_blob.extend(lists.iter().map(ListRef::id));
@@ -249,7 +249,7 @@ impl Catalog {
                     .map_err(|damage| damage.of(id)),
                 None => Ok(Vec::new()),
             });
-            let ids = decoded.map(|list| list.iter().map(|chunk| chunk.id()).collect());
+            let ids = decoded.map(|list| list.iter().map(ChunkRef::id).collect());
             chunks.insert(id, ids);
             Ok(())
         })
@@ -258,12 +258,11 @@ impl Catalog {
             let Some(Ok(of_blob)) = parts.get_mut(&digest) else {
                 continue;
             };
-            match chunks.get(&list.id()) {
-                Some(Ok(ids)) => of_blob.extend(ids),
-                _ => {
-                    let error = Error::corrupt(list.id(), "cannot be read");
-                    parts.insert(digest, Err(error));
-                }
+            if let Some(Ok(ids)) = chunks.get(&list.id()) {
+                of_blob.extend(ids);
+            } else {
+                let error = Error::corrupt(list.id(), "cannot be read");
+                parts.insert(digest, Err(error));
             }
         }
         Ok(parts)

@@ -22,11 +22,11 @@ const PACK_BYTES: usize = 16 * 1024 * 1024;
 pub(crate) struct Repack<'a> {
     storage: &'a dyn Storage,
     condemned: &'a Condemned,
-    chunks: PackBuilder,
-    metadata: PackBuilder,
+    chunks: Box<PackBuilder>,
+    metadata: Box<PackBuilder>,
     /// What was written.
     contents: Contents,
-    pub(crate) written_bytes: u64,
+    written_bytes: u64,
 }
 
 impl<'a> Repack<'a> {
@@ -36,8 +36,8 @@ impl<'a> Repack<'a> {
         Self {
             storage,
             condemned,
-            chunks: PackBuilder::new(limit),
-            metadata: PackBuilder::new(limit),
+            chunks: Box::new(PackBuilder::new(limit)),
+            metadata: Box::new(PackBuilder::new(limit)),
             contents: Contents::new(),
             written_bytes: 0,
         }
@@ -71,53 +71,42 @@ impl<'a> Repack<'a> {
         let start = entry.offset as usize + Header::LEN;
         let end = usize::try_from(entry.end()).unwrap_or(usize::MAX);
         let stored = whole.slice(start..end);
-        let builder = match entry.header.id.kind {
-            Kind::Chunk => &mut self.chunks,
-            Kind::Manifest | Kind::List => &mut self.metadata,
-        };
-        if !builder.fits(stored.len()) {
-            let (storage, condemned) = (self.storage, self.condemned);
-            let written = write(storage, condemned, builder).await?;
-            self.note(written);
-        }
-        let builder = match entry.header.id.kind {
-            Kind::Chunk => &mut self.chunks,
-            Kind::Manifest | Kind::List => &mut self.metadata,
-        };
         let header = entry.header;
+        if !self.builder(header.id.kind).fits(stored.len()) {
+            self.write(header.id.kind).await?;
+        }
+        let builder = self.builder(header.id.kind);
         builder.append(header.id, header.codec, &stored, header.len as usize)
     }
 
-    /// Writes what is left; returns what the new packs hold, for the index.
+    /// Writes what is left; returns what the new packs hold, for the index, and their bytes.
     pub(crate) async fn finish(mut self) -> Result<(Contents, u64)> {
-        for mut builder in [
-            std::mem::replace(&mut self.chunks, PackBuilder::new(0)),
-            std::mem::replace(&mut self.metadata, PackBuilder::new(0)),
-        ] {
-            if !builder.is_empty() {
-                let written = write(self.storage, self.condemned, &mut builder).await?;
-                self.note(written);
+        for kind in [Kind::Chunk, Kind::Manifest] {
+            if !self.builder(kind).is_empty() {
+                self.write(kind).await?;
             }
         }
         Ok((self.contents, self.written_bytes))
     }
 
-    fn note(&mut self, (pack, entries, bytes): (PackRef, Vec<Entry>, u64)) {
-        self.contents.insert(pack, entries);
-        self.written_bytes += bytes;
+    /// The pack that records of a kind go to.
+    fn builder(&mut self, kind: Kind) -> &mut PackBuilder {
+        match kind {
+            Kind::Chunk => &mut self.chunks,
+            Kind::Manifest | Kind::List => &mut self.metadata,
+        }
     }
-}
 
-async fn write(
-    storage: &dyn Storage,
-    condemned: &Condemned,
-    builder: &mut PackBuilder,
-) -> Result<(PackRef, Vec<Entry>, u64)> {
-    let sealed = builder.seal_beside(condemned, BytesMut::new())?;
-    let pack = PackRef {
-        id: sealed.id,
-        size: sealed.bytes.len() as u64,
-    };
-    let bytes = object::put(storage, &sealed.id.key()?, sealed.bytes).await?;
-    Ok((pack, sealed.entries, bytes))
+    async fn write(&mut self, kind: Kind) -> Result<()> {
+        let condemned = self.condemned;
+        let sealed = self.builder(kind).seal_beside(condemned, BytesMut::new())?;
+        let pack = PackRef {
+            id: sealed.id,
+            size: sealed.bytes.len() as u64,
+        };
+        let put = object::put(self.storage, &sealed.id.key()?, sealed.bytes);
+        self.written_bytes += put.await?;
+        self.contents.insert(pack, sealed.entries);
+        Ok(())
+    }
 }

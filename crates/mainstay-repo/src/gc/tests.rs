@@ -17,7 +17,7 @@ use crate::{
 mod crashes;
 mod model;
 
-const GRACE: Duration = Duration::from_secs(3600);
+const GRACE: Duration = Duration::from_hours(1);
 
 /// A storage that several processes share, with a clock that they share.
 struct World {

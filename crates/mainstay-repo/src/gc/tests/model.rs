@@ -233,9 +233,14 @@ impl Actors {
         check(running.await);
     }
 
-    async fn assert_readable(&self, repo: &Repo) {
-        for content in self.live.values().flatten() {
-            assert_eq!(read(repo, content).await.as_ref(), Some(content));
+    async fn assert_readable(&mut self) {
+        let live: Vec<Bytes> = self.live.values().flatten().cloned().collect();
+        let mut repos = self.repos.clone();
+        repos.push(self.world.open().await);
+        for repo in &repos {
+            for content in &live {
+                assert_eq!(read(repo, content).await.as_ref(), Some(content));
+            }
         }
     }
 
@@ -244,30 +249,29 @@ impl Actors {
         while !self.stalled.is_empty() {
             self.resume().await;
         }
-        let fresh = self.world.open().await;
-        for repo in self.repos.iter().chain([&fresh]) {
-            self.assert_readable(repo).await;
-        }
+        self.assert_readable().await;
+        let Self {
+            mut world,
+            repos,
+            live,
+            ..
+        } = self;
+        let fresh = world.open().await;
         assert_sound(&fresh).await;
-        settle(&fresh, &self.world).await;
-        self.world.clock.advance(GRACE);
+        settle(&fresh, &world).await;
+        world.clock.advance(GRACE);
         assert_eq!(collect(&fresh).await, CollectionReport::default());
-        for repo in self.repos.iter().chain([&fresh]) {
-            self.assert_readable(repo).await;
+        for repo in repos.iter().chain([&fresh]) {
+            for content in live.values().flatten() {
+                assert_eq!(read(repo, content).await.as_ref(), Some(content));
+            }
         }
         assert_sound(&fresh).await;
-        let contents: BTreeMap<Digest, usize> = self
-            .live
-            .values()
-            .flatten()
-            .map(|content| (Digest::of(content), content.len()))
-            .collect();
-        if contents.is_empty() {
-            assert_eq!(count(&*self.world.storage, "pack/").await, 0);
+        if live.values().all(Vec::is_empty) {
+            assert_eq!(count(&*world.storage, "pack/").await, 0);
         }
     }
 }
-
 /// Whether a session's end was not refused because of a collection.
 fn refusable(finished: mainstay_core::Result<crate::IngestReport>) -> bool {
     match finished {
