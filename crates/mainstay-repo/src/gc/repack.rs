@@ -104,8 +104,8 @@ impl<'a> Repack<'a> {
             id: sealed.id,
             size: sealed.bytes.len() as u64,
         };
-        let put = object::put(self.storage, &sealed.id.key()?, sealed.bytes);
-        self.written_bytes += put.await?;
+        let key = sealed.id.key()?;
+        self.written_bytes += object::put(self.storage, &key, sealed.bytes).await?;
         self.contents.insert(pack, sealed.entries);
         Ok(())
     }
