@@ -23,6 +23,7 @@ const PACKS: &str = "pack";
 /// | `s3://bucket/prefix` | Amazon S3 or a compatible server; feature `s3` |
 /// | `gs://bucket/prefix` | Google Cloud Storage; feature `gcs` |
 /// | `az://container/prefix` | Azure Blob Storage; feature `azure` |
+/// | `https://server/prefix` | a web server, to read only; feature `http` |
 /// | `sqlite:relative.db`, `sqlite:///path.db` | a SQLite file; feature `sqlite` |
 /// | `postgres://host:port/database` | PostgreSQL; feature `postgres` |
 /// | `<one> packs=<another>` | bulk data in another of these than the rest |
@@ -33,9 +34,11 @@ const PACKS: &str = "pack";
 ///
 /// Secrets never belong in the URL: one with a password is refused, and so is one of an object store
 /// with user information. They and other settings come from the environment, as for the services'
-/// own tools: `AWS_…`, `GOOGLE_…`, `AZURE_…`, and `PGPASSWORD`, `PGHOST` and their like. Options of
-/// a database may also follow a `?`, such as `?namespace=team-a`, which lets several workspaces
-/// share it; see [`mainstay_store_sql::open`].
+/// own tools: `AWS_…`, `GOOGLE_…`, `AZURE_…`, `MAINSTAY_HTTP_…`, and `PGPASSWORD`, `PGHOST` and
+/// their like. What is sent to an object store is encrypted unless `AWS_ALLOW_HTTP=true`, or its
+/// like, allows otherwise. Options of a database may also follow a `?`, such as
+/// `?namespace=team-a`, which lets several workspaces share it; see [`mainstay_store_sql::open`] and
+/// [`mainstay_store_object::open`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Location {
@@ -95,9 +98,9 @@ impl Location {
                 .to_file_path()
                 .map(Self::Directory)
                 .map_err(|()| invalid("a file URL names an absolute local path")),
-            "s3" | "gs" | "az" => Ok(Self::Object(url)),
+            "s3" | "gs" | "az" | "https" | "http" => Ok(Self::Object(url)),
             _ => Err(invalid(
-                "unknown storage; use a path, mem:, file://, s3://, gs://, az://, sqlite: or postgres://",
+                "unknown storage; use a path, mem:, file://, s3://, gs://, az://, https://, sqlite: or postgres://",
             )),
         }
     }
@@ -173,7 +176,11 @@ impl Location {
 /// What is put around a storage that others share over a network.
 type Wrapper = fn(Arc<dyn Storage>) -> Arc<dyn Storage>;
 
+/// Refuses writes to a storage that breaks a promise; one that takes none has none to break.
 fn probed(storage: Arc<dyn Storage>) -> Arc<dyn Storage> {
+    if storage.capabilities().read_only {
+        return storage;
+    }
     Arc::new(ProbeStorage::new(storage, Arc::new(RandomIds::default())))
 }
 
@@ -223,7 +230,12 @@ mod tests {
             Location::parse("file:///srv/x").unwrap(),
             Location::Directory("/srv/x".into())
         );
-        for cloud in ["s3://bucket/a", "gs://bucket", "az://container/a/b"] {
+        for cloud in [
+            "s3://bucket/a",
+            "gs://bucket",
+            "az://container/a/b",
+            "https://server:8443/a",
+        ] {
             assert_eq!(Location::parse(cloud).unwrap().to_string(), cloud);
         }
     }

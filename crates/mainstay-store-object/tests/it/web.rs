@@ -1,9 +1,12 @@
 //! Web servers.
 
+use std::sync::Arc;
+
 use futures::TryStreamExt as _;
 use mainstay_core::ErrorKind;
 use mainstay_hostile::{Dialect, Fault, Rule, Verb};
-use mainstay_store::{ByteRange, Prefix, PutMode, Storage as _, StorageExt as _};
+use mainstay_repo::{Repo, RepoOptions, Value};
+use mainstay_store::{ByteRange, MemoryStorage, Prefix, PutMode, Storage as _, StorageExt as _};
 use mainstay_store_object::{open, options_from_env};
 
 use crate::server::{key, start};
@@ -87,6 +90,34 @@ async fn a_server_that_does_not_list_says_so_at_once() {
     assert_eq!(listed.unwrap_err().kind(), ErrorKind::Invalid);
     assert_eq!(server.request_count(), 1);
     assert_eq!(storage.get_all(&key("log/1")).await.unwrap().unwrap(), "1");
+}
+
+#[tokio::test]
+async fn a_repository_that_was_copied_to_a_web_server_is_read_there() {
+    let written = Arc::new(MemoryStorage::new());
+    let repo = Repo::create(Arc::clone(&written) as _, RepoOptions::default())
+        .await
+        .unwrap();
+    let mut ingest = repo.ingest();
+    let stored = ingest.bytes("weights".into()).await.unwrap();
+    ingest.finish().await.unwrap();
+    let value = Value::new("case", &1).unwrap().with_blobs([stored.digest]);
+    crate::lost_answers::set(&repo, "case/1", value).await;
+
+    let server = start(Dialect::WebDav).await;
+    let keys = written
+        .list(&Prefix::all(), None)
+        .map_ok(|object| object.key);
+    for key in keys.try_collect::<Vec<_>>().await.unwrap() {
+        let bytes = written.get_all(&key).await.unwrap().unwrap();
+        server.insert(&format!("mirror/{key}"), bytes);
+    }
+    let url = format!("{}/mirror", server.url());
+    let storage = open(&url, &server.client_options()).unwrap();
+    let mirror = Repo::open(storage, RepoOptions::default()).await.unwrap();
+    assert_eq!(mirror.view().await.unwrap().seq(), 1);
+    let blob = mirror.blob(&stored.digest).await.unwrap().unwrap();
+    assert_eq!(blob.bytes().await.unwrap(), "weights");
 }
 
 #[test]
