@@ -75,9 +75,12 @@ impl Sampler {
             piece.copy_from_slice(&from[..PIECE]);
         }
         let entropies = Entropies::of(&self.sample);
+        let grouping = entropies.grouping();
+        // Where grouping saves more than plain entropy coding does, only repetitions can save as much.
+        let uneven = grouping.is_none() && entropies.plain <= WORTHWHILE;
         Promise {
-            general: entropies.plain <= WORTHWHILE || self.repeats(),
-            grouping: entropies.grouping(),
+            general: uneven || self.repeats(),
+            grouping,
         }
     }
 
