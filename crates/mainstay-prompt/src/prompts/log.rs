@@ -86,8 +86,11 @@ impl Prompts {
     }
 }
 
-/// The versions of a prompt, newest first, each with the labels that point to it.
-fn labeled_versions(view: &View, name: &Name) -> Result<Vec<(NodeRef, Option<Value>, Vec<Name>)>> {
+/// A version, what it holds, and the labels that point to it.
+type Labeled = (NodeRef, Option<Value>, Vec<Name>);
+
+/// The versions of a prompt, newest first.
+fn labeled_versions(view: &View, name: &Name) -> Result<Vec<Labeled>> {
     let labels = Prompts::labels(view, name)?;
     let newest_first = series(name).versions(view)?.into_iter().rev();
     Ok(newest_first
