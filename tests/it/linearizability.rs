@@ -296,7 +296,7 @@ fn a_view_may_miss_what_is_being_committed_but_not_see_it_and_then_miss_it() {
             call(1, Some(2), first.clone()),
             call(3, Some(4), second.clone()),
         ];
-        let history = [&[commit.clone()], &views[..]].concat();
+        let history = [std::slice::from_ref(&commit), &views[..]].concat();
         matches!(find_order(&history), Verdict::Linearizable(_))
     };
     assert!(seen(&before, &before) && seen(&before, &after) && seen(&after, &after));

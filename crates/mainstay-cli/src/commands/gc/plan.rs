@@ -36,6 +36,7 @@ struct Document<'a> {
 
 /// How many packs something happens to for one reason.
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "a name of the document")]
 struct Because {
     action: &'static str,
     packs: u64,

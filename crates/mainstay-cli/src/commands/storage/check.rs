@@ -45,6 +45,7 @@ struct Document {
 }
 
 #[derive(Serialize)]
+#[expect(clippy::struct_field_names, reason = "a name of the document")]
 struct Promise {
     promise: String,
     verdict: Verdict,
@@ -166,6 +167,7 @@ impl Promise {
         }
     }
 
+    #[expect(clippy::needless_pass_by_value, reason = "callers make what they pass")]
     fn broken(promise: impl Into<String>, found: impl ToString) -> Self {
         Self {
             promise: promise.into(),
