@@ -6,8 +6,10 @@
     reason = "a failure in a helper fails the test that called it"
 )]
 
+mod encrypted;
 mod guarantees;
 mod layering;
 mod linearizability;
 mod processes;
+mod secrets;
 mod workspace;

@@ -15,7 +15,7 @@ pub(crate) fn fingerprint(secret: &str) -> String {
 /// Reports whether `text` holds something with the shape of a known credential.
 pub(crate) fn holds_credential(text: &str) -> bool {
     tokens::holds_token(text)
-        || tokens::holds_aws_secret(text)
+        || tokens::holds_bare_key(text)
         || tokens::holds_userinfo(text)
         || tokens::holds_assignment(text)
 }

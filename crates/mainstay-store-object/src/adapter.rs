@@ -1,5 +1,6 @@
 //! The adapter.
 
+use std::fmt;
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -25,10 +26,20 @@ use crate::{StoreProfile, get, list};
 /// What a failed call may have done, [`Error::is_ambiguous`] says. Errors name the key, the backend
 /// and the HTTP status, and never what the service wrote or the URL asked for, which can hold
 /// signatures.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub struct ObjectStorage {
     store: Arc<dyn ObjectStore>,
     profile: StoreProfile,
+}
+
+/// Not that of the store, which shows keys and tokens.
+impl fmt::Debug for ObjectStorage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ObjectStorage")
+            .field("store", &format_args!("{}", self.store))
+            .field("profile", &self.profile)
+            .finish()
+    }
 }
 
 impl ObjectStorage {

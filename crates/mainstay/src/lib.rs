@@ -47,6 +47,7 @@
 //!
 //! | feature | adds |
 //! |---|---|
+//! | `encrypt` | workspaces on a `store::EncryptedStorage`, by [`Workspace::create_on`] |
 //! | `s3` | `s3://` workspaces |
 //! | `gcs` | `gs://` workspaces |
 //! | `azure` | `az://` workspaces |

@@ -90,8 +90,14 @@ impl Location {
         }
         let url =
             Url::parse(text).map_err(|cause| invalid("not a workspace URL").with_source(cause))?;
-        if !url.username().is_empty() || url.password().is_some() {
-            return Err(invalid("credentials do not belong in a workspace URL"));
+        // A password that holds a slash moves the rest of itself into the path.
+        let torn = url.path().contains('@');
+        let settings = torn || url.query().is_some() || url.fragment().is_some();
+        let settings = settings && scheme != "file";
+        if settings || !url.username().is_empty() || url.password().is_some() {
+            return Err(invalid(
+                "a workspace URL carries no credentials and no query: they come from the environment",
+            ));
         }
         match scheme {
             "file" => url
@@ -194,7 +200,7 @@ fn is_scheme(text: &str) -> bool {
     text.len() > 1
         && text
             .bytes()
-            .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit())
+            .all(|b| matches!(b, b'a'..=b'z' | b'0'..=b'9' | b'+'))
 }
 
 impl fmt::Display for Location {
@@ -271,6 +277,14 @@ mod tests {
         assert_eq!(spaced.to_string(), "./my models packs=./my packs");
         let error = Location::parse("mem: packs=ftp://x").unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
+        for elsewhere in [
+            "s3://bucket/a?sig=hunter2",
+            "gs://bucket/a#hunter2",
+            "s3://key/hunter2@bucket/a",
+        ] {
+            let error = Location::parse(elsewhere).unwrap_err();
+            assert!(!format!("{error:?} {error}").contains("hunter2"));
+        }
     }
 
     #[tokio::test]

@@ -100,13 +100,13 @@ pub(super) fn holds_token(text: &str) -> bool {
     SHAPES.iter().any(|shape| shape.is_in(text))
 }
 
-/// Reports whether `text` holds a word like a secret key of Amazon: 40 characters of base64 of all
-/// classes. It has no prefix.
-pub(super) fn holds_aws_secret(text: &str) -> bool {
+/// Reports whether `text` holds a word like a key that has no prefix: base64 of all classes, 40
+/// characters as a secret key of Amazon, or 86 before the padding as the key of an Azure account.
+pub(super) fn holds_bare_key(text: &str) -> bool {
     let outside = |c: char| !(c.is_ascii_alphanumeric() || matches!(c, '/' | '+'));
     text.split(outside).any(|word| {
         let has = |class: fn(&u8) -> bool| word.as_bytes().iter().any(class);
-        word.len() == 40
+        matches!(word.len(), 40 | 86)
             && has(u8::is_ascii_digit)
             && has(u8::is_ascii_uppercase)
             && has(u8::is_ascii_lowercase)

@@ -6,84 +6,8 @@ use std::path::Path;
 
 use mainstay_env::{Capture, EnvManifest, Platform};
 
-/// Shapes of real credentials, none of them real. Split so that scanners do not report this file.
-const TOKENS: &[(&str, &str)] = &[
-    ("AKIA", "IOSFODNN7EXAMPLE"),
-    ("ASIA", "Y34FZKBOKMUTVV7A"),
-    ("wJalrXUtnFEMI/", "K7MDENG/bPxRfiCYEXAMPLEKEY"),
-    ("AIza", "SyDaGmWKa4JsXZHjGw7ISLn3namBGewQe"),
-    ("ya29.", "a0AfH6SMBx7Yz1234567890abcdef"),
-    ("GOCSPX-", "4FHSDF89sdf7gh34kjhk3h4k5j"),
-    ("LTAI", "5tQ8hTmzGkLnB7hJxyz12345"),
-    (
-        "dop_v1_",
-        "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef",
-    ),
-    ("dapi", "0123456789abcdef0123456789abcdef"),
-    ("ghp_", "16C7e42F292c6912E7710c838347Ae178B4a"),
-    ("gho_", "16C7e42F292c6912E7710c838347Ae178B4a"),
-    ("ghs_", "16C7e42F292c6912E7710c838347Ae178B4a"),
-    ("ghu_", "16C7e42F292c6912E7710c838347Ae178B4a"),
-    ("ghr_", "16C7e42F292c6912E7710c838347Ae178B4a"),
-    (
-        "github_pat_",
-        "11ABCDEFG0123456789_abcdefghijklmnopqrstuvwxyz",
-    ),
-    ("glpat-", "1234567890abcdefghij"),
-    ("glrt-", "1234567890abcdefghij"),
-    ("ATATT", "3xFfGF0T4JVjdMf1234567890"),
-    ("npm_", "1234567890abcdefghijklmnopqrstuvwxyz"),
-    ("pypi-", "AgEIcHlwaS5vcmcCJDU2Njg4MDc4LTk"),
-    ("dckr_pat_", "1234567890abcdefghijklmnopq"),
-    (
-        "rubygems_",
-        "1234567890abcdef1234567890abcdef1234567890abcdef",
-    ),
-    ("sk-", "proj-1234567890abcdefghijklmnop"),
-    ("sk-ant-", "api03-1234567890abcdefghijklmnopqrstuvwxyz"),
-    ("hf_", "1234567890abcdefghijklmnopqrstuvwx"),
-    ("gsk_", "1234567890abcdefghijklmnopqrstuvwx"),
-    ("r8_", "1234567890abcdefghijklmnopqrstuvwxyza"),
-    ("nvapi-", "1234567890abcdefghijklmnopqrstuvwx"),
-    ("lsv2_", "pt_1234567890abcdef1234567890abcdef_1234567890"),
-    ("pk-lf-", "12345678-1234-1234-1234-123456789abc"),
-    (
-        "xoxb-",
-        "123456789012-1234567890123-abcdefghijklmnopqrstuvwx",
-    ),
-    ("xoxp-", "123456789012-123456789012-abcdef1234567890"),
-    ("xapp-", "1-A0123456789-1234567890123-abcdef"),
-    ("sk_live_", "1234567890abcdefghijklmn"),
-    ("rk_test_", "1234567890abcdefghijklmn"),
-    ("whsec_", "1234567890abcdefghijklmnopqrstuv"),
-    ("sq0atp-", "1234567890abcdefghijkl"),
-    ("shpat_", "1234567890abcdef1234567890abcdef"),
-    (
-        "SG.",
-        "1234567890abcdefghijkl.1234567890abcdefghijklmnopqrstuvwxyzABCDEFG",
-    ),
-    ("key-", "0123456789abcdef0123456789abcdef"),
-    ("AC", "0123456789abcdef0123456789abcdef"),
-    ("hvs.", "CAESIJ1234567890abcdefghijklmnop"),
-    ("glsa_", "1234567890abcdefghijklmnopqrstuv_12345678"),
-    ("NRAK-", "ABCDEFGHIJ1234567890ABCDEFG"),
-    ("dp.pt.", "1234567890abcdefghijklmnopqrstuvwxyzABCDEFG"),
-    ("tskey-", "auth-k1234567890-abcdefghijklmnop"),
-    ("AGE-SECRET-KEY-1", "QPZRY9X8GF2TVDW0S3JN54KHCE6MUA7L"),
-    (
-        "eyJhbGciOiJIUzI1NiJ9.",
-        "eyJzdWIiOiIxMjM0NTY3ODkwIn0.dozjgNryP4J3jVmNHl0w5N_XgL0n3I9P",
-    ),
-    ("-----BEGIN RSA PRIVATE", " KEY-----MIIEowIBAAKCAQEA1234"),
-    ("postgres://ada:hunter2-", "pass@db.example.org/prod"),
-    ("https://oauth2:plain", "password@git.example.org/x"),
-    (
-        "DefaultEndpointsProtocol=https;AccountKey=",
-        "Zm9vYmFyYmF6cXV4MTIzNDU2Nzg5MA==",
-    ),
-    ("Bearer ", "1234567890abcdefghij"),
-    ("password=", "correct-horse-battery"),
-];
+/// Shapes of real credentials, none of them real; split so that scanners do not report the file.
+const CREDENTIALS: &str = include_str!("../../../../tests/corpus/credentials.tsv");
 
 fn write(root: &Path, path: &str, text: &str) {
     let path = root.join(path);
@@ -187,12 +111,15 @@ fn capture_with(secret: &str) -> EnvManifest {
 
 #[test]
 fn no_token_of_the_corpus_is_in_a_manifest() {
-    assert!(TOKENS.len() >= 40);
-    for (prefix, rest) in TOKENS {
+    let credentials = CREDENTIALS
+        .lines()
+        .map(|line| line.split_once('\t').unwrap());
+    assert!(credentials.clone().count() >= 40);
+    for (prefix, rest) in credentials {
         let secret = format!("{prefix}{rest}");
         let json = serde_json::to_string(&capture_with(&secret)).unwrap();
         let leaks = [
-            (*rest).to_owned(),
+            rest.to_owned(),
             rest.replace('/', "%2F"),
             rest.to_lowercase(),
         ];

@@ -1,7 +1,7 @@
 //! Objects named by the BLAKE3 of their bytes.
 
 use bytes::Bytes;
-use mainstay_core::{Error, Result};
+use mainstay_core::{Error, ErrorKind, Result};
 use mainstay_store::{ByteRange, Key, PutMode, PutOutcome, Storage, StorageExt as _};
 
 /// How much is read at once to compare an object that is already there.
@@ -42,10 +42,11 @@ async fn same(storage: &dyn Storage, key: &Key, bytes: &Bytes) -> Result<bool> {
     for (number, piece) in bytes.chunks(COMPARED_BYTES).enumerate() {
         let start = (number * COMPARED_BYTES) as u64;
         let range = ByteRange::Offsets(start..start + piece.len() as u64);
-        let stored = storage
-            .get(key, range)
-            .await?
-            .ok_or_else(|| Error::corrupt(key, "was there and is missing"))?;
+        let stored = match storage.get(key, range).await {
+            // Damage that the storage finds by itself.
+            Err(error) if error.kind() == ErrorKind::Corrupt => return Ok(false),
+            stored => stored?.ok_or_else(|| Error::corrupt(key, "was there and is missing"))?,
+        };
         if stored.size != bytes.len() as u64 || stored.bytes != piece {
             return Ok(false);
         }

@@ -26,7 +26,10 @@ impl Location {
             Error::invalid("not the URL of an object store: s3, gs, az, https or http")
                 .context("scheme", url.scheme())
         })?;
-        let surplus = !url.username().is_empty()
+        // A password that holds a slash moves the rest of itself into the path.
+        let torn = url.path().contains('@');
+        let surplus = torn
+            || !url.username().is_empty()
             || url.password().is_some()
             || (url.port().is_some() && !service.has_ports())
             || url.query().is_some()
@@ -92,6 +95,7 @@ mod tests {
             "s3:///5ec7e7",
             "s3://user:5ec7e7@bucket/a",
             "s3://5ec7e7@bucket/a",
+            "s3://user/5ec7e7@bucket/a",
             "s3://bucket/a?X-Amz-Signature=5ec7e7",
             "s3://bucket/a#5ec7e7",
             "s3://bucket:80/a",

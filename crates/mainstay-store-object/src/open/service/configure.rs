@@ -1,5 +1,6 @@
 //! What the builders of all clients need.
 
+use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
@@ -79,7 +80,10 @@ pub(super) fn is_true(value: &str) -> bool {
 /// Tells why a builder could not build, without the values it was given.
 pub(super) fn not_built(error: &object_store::Error, options: &BTreeMap<String, String>) -> Error {
     let mut reason = error.to_string();
-    for value in options.values().filter(|value| value.len() >= 4) {
+    // The longest first: one that is part of another must not hide the rest of it.
+    let mut values: Vec<_> = options.values().filter(|value| value.len() >= 4).collect();
+    values.sort_by_key(|value| Reverse(value.len()));
+    for value in values {
         reason = reason.replace(value.as_str(), "***");
     }
     Error::invalid("the options do not make a store").with_source(Reason(reason))
