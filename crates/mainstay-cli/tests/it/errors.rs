@@ -121,6 +121,23 @@ fn a_file_system_that_is_not_known_ends_with_2() {
     assert_eq!(error["kind"], "unsupported");
 }
 
+#[cfg(unix)]
+#[test]
+fn a_storage_that_is_full_ends_with_6() {
+    let shell = Shell::empty();
+    // No file may grow, as on a full disk, and for that no signal ends the process.
+    let init = "trap '' XFSZ; ulimit -f 0; exec \"$0\" --json init";
+    let output = std::process::Command::new("/bin/sh")
+        .args(["-c", init, env!("CARGO_BIN_EXE_mainstay")])
+        .current_dir(shell.path("."))
+        .env_remove("MAINSTAY_REPO")
+        .output()
+        .unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(6), "{said}");
+    assert!(said.contains("\"kind\":\"unavailable\""), "{said}");
+}
+
 #[test]
 fn a_cloud_that_this_build_lacks_ends_with_2_and_says_so() {
     let shell = Shell::empty();
