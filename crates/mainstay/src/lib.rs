@@ -51,6 +51,7 @@
 //! | `s3` | `s3://` workspaces |
 //! | `gcs` | `gs://` workspaces |
 //! | `azure` | `az://` workspaces |
+//! | `http` | `https://` workspaces, to read only |
 //! | `sqlite` | `sqlite:` workspaces |
 //! | `postgres` | `postgres://` workspaces |
 //! | `conformance` | `store::conformance`: test cases that every storage passes |
