@@ -1,10 +1,10 @@
 //! `ingest`, `read` and `export` on a local repository, beside `openssl` and `dd`.
 //!
 //! ```text
-//! cargo bench -p benches --bench ingest                 512 MiB of opaque bytes, beside the rivals
-//! cargo bench -p benches --bench ingest -- small        100,000 files of 4 KiB
-//! cargo bench -p benches --bench ingest -- weights      weights of 16 and 32 bits
-//! cargo bench -p benches --bench ingest -- large        a model of 16 GiB, seven eighths of it zeros
+//! cargo bench -p mainstay-bench --bench ingest                 512 MiB of opaque bytes, beside the rivals
+//! cargo bench -p mainstay-bench --bench ingest -- small        100,000 files of 4 KiB
+//! cargo bench -p mainstay-bench --bench ingest -- weights      weights of 16 and 32 bits
+//! cargo bench -p mainstay-bench --bench ingest -- large        a model of 16 GiB, seven eighths of it zeros
 //! ```
 //!
 //! Every program works on the same files, taking turns, so that the ratios hold also where the machine

@@ -1,1 +1,1 @@
-//! Workspace benches.
+//! Programs that measure Mainstay.

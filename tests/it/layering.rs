@@ -36,7 +36,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ),
     ("mainstay-cli", &["mainstay"]),
     ("examples", &["mainstay-cli"]),
-    ("benches", &["mainstay-cli"]),
+    ("mainstay-bench", &["mainstay-cli"]),
     ("tests", &["mainstay-cli"]),
     ("mainstay-hostile", &[]),
 ];
