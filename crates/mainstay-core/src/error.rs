@@ -2,6 +2,7 @@
 
 use std::error::Error as StdError;
 use std::fmt;
+use std::sync::Arc;
 
 /// A result with [`Error`].
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -70,7 +71,7 @@ impl fmt::Display for ErrorKind {
 
 /// An error: what kind, what was being done, to which thing, and why.
 ///
-/// One pointer wide. The message is for people and is not part of the interface; match on
+/// One pointer wide; clones share the cause. The message is for people and is not part of the interface; match on
 /// [`kind`](Error::kind). The cause is in [`source`](StdError::source), never flattened into text.
 ///
 /// ```
@@ -82,14 +83,16 @@ impl fmt::Display for ErrorKind {
 /// assert_eq!(error.to_string(), "promote: no such model (model: fraud)");
 /// assert!(!error.is_retryable());
 /// ```
+#[derive(Clone)]
 pub struct Error(Box<Repr>);
 
+#[derive(Clone)]
 struct Repr {
     kind: ErrorKind,
     message: String,
     operation: Option<&'static str>,
     context: Vec<(&'static str, String)>,
-    source: Option<Box<dyn StdError + Send + Sync>>,
+    source: Option<Arc<dyn StdError + Send + Sync>>,
     ambiguous: bool,
 }
 
@@ -124,7 +127,7 @@ impl Error {
     /// Sets the cause.
     #[must_use]
     pub fn with_source(mut self, source: impl Into<Box<dyn StdError + Send + Sync>>) -> Self {
-        self.0.source = Some(source.into());
+        self.0.source = Some(Arc::from(source.into()));
         self
     }
 

@@ -13,6 +13,7 @@ use tracing::instrument;
 use crate::blobs::condemned::CondemnedSource;
 use crate::blobs::{Blob, BlobStore, Ingest};
 use crate::checkpoint::LastWritten;
+use crate::log::group::Turn;
 use crate::log::read::READ_AHEAD;
 use crate::log::{as_of, commit, read, walk};
 use crate::verify::{RepoStats, VerifyLevel, VerifyReport};
@@ -36,8 +37,8 @@ pub(crate) struct Inner {
     pub(crate) source: Arc<Source>,
     pub(crate) options: RepoOptions,
     pub(crate) blobs: BlobStore,
-    /// Keeps the commits of this process from racing each other. Nothing relies on it.
-    pub(crate) turn: Mutex<()>,
+    /// What the commits of this handle and its clones share.
+    pub(crate) turn: Mutex<Turn>,
     pub(crate) last_checkpoint: LastWritten,
     head: RwLock<View>,
 }
@@ -85,7 +86,7 @@ impl Repo {
             storage,
             source,
             options,
-            turn: Mutex::new(()),
+            turn: Mutex::default(),
             last_checkpoint: LastWritten::default(),
             head: RwLock::new(head),
         };
@@ -137,9 +138,13 @@ impl Repo {
 
     /// Commits a transaction: all of its changes, in one log entry, or none.
     ///
-    /// Commits to other refs do not disturb it. A ref that does not meet its expectation on the
+    /// Concurrent commits of this handle and its clones share a log entry and its cost. Commits to
+    /// other refs do not disturb it. A ref that does not meet its expectation on the
     /// newest view makes a [`CommitOutcome::Conflict`]. With an idempotency key, the same changes
     /// are committed once however often and wherever the call is repeated; the key never expires.
+    ///
+    /// A call that is dropped before it has its answer may have committed or not, as when an answer is
+    /// lost. It disturbs no other call.
     ///
     /// # Errors
     /// * [`Invalid`](mainstay_core::ErrorKind::Invalid): the transaction changes nothing, names a ref
@@ -161,7 +166,12 @@ impl Repo {
     /// another commit came first. So everything the closure read still holds when it commits.
     ///
     /// The [`Committed`] is `None` when the closure said [`Step::Done`]. The closure may run several
-    /// times. It must not wait for a commit of this handle or its clones: theirs wait for this one.
+    /// times. Concurrent calls on this handle and its clones share a log entry: the closure then sees
+    /// the view as the transactions before its own leave it, whose number is that of the entry in the
+    /// making. What it answers without committing always comes from a view that is committed whole.
+    ///
+    /// The closure must not wait for a commit of this handle or its clones: theirs wait for this one.
+    /// A call that is dropped is as in [`commit`](Self::commit).
     ///
     /// # Errors
     /// Those of the closure and of [`commit`](Self::commit). An expectation that fails on the view

@@ -12,7 +12,7 @@ pub(crate) mod shard;
 mod write;
 
 pub(crate) use find::{newest, newest_at_most};
-pub(crate) use write::{LastWritten, after_commit};
+pub(crate) use write::{LastWritten, write_due};
 
 use mainstay_core::Digest;
 use mainstay_store::Key;

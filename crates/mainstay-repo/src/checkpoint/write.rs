@@ -23,32 +23,48 @@ use crate::seal::Format;
 /// How many shards are written at once.
 const WRITES: usize = 8;
 
-/// The newest checkpoint that this handle or a clone has written.
+/// The newest checkpoint that this handle or a clone has written, and what is to be written next.
 #[derive(Debug, Default)]
-pub(crate) struct LastWritten(Mutex<Option<Arc<Root>>>);
+pub(crate) struct LastWritten {
+    last: Mutex<Option<Arc<Root>>>,
+    due: Mutex<Option<View>>,
+}
 
 impl LastWritten {
+    /// Takes note of a view that was committed.
+    pub(crate) fn committed(&self, view: &View, every: u64) {
+        if view.seq.is_multiple_of(every) {
+            let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+            *due = Some(view.clone());
+        }
+    }
+
+    fn take_due(&self) -> Option<View> {
+        let mut due = self.due.lock().unwrap_or_else(PoisonError::into_inner);
+        due.take()
+    }
+
     fn before(&self, seq: u64) -> Option<Arc<Root>> {
-        let root = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let root = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         root.clone().filter(|root| root.seq < seq)
     }
 
     fn set(&self, root: Root) {
-        let mut last = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
         if last.as_ref().is_none_or(|last| last.seq < root.seq) {
             *last = Some(Arc::new(root));
         }
     }
 }
 
-/// Writes the checkpoint that is due after the commit that made `view`. Never fails: the commit
-/// stands, and the next checkpoint makes up for this one.
-pub(crate) async fn after_commit(inner: &Inner, view: &View) {
-    if !view.seq.is_multiple_of(inner.options.checkpoint_every) {
+/// Writes the checkpoint that is due, if any. Never fails: the commits stand, and the next
+/// checkpoint makes up for this one.
+pub(crate) async fn write_due(inner: &Inner) {
+    let Some(view) = inner.last_checkpoint.take_due() else {
         return;
-    }
+    };
     // Boxed, as it is seldom needed and would make every commit's future large.
-    match write(&*inner.storage, &inner.last_checkpoint, view)
+    match write(&*inner.storage, &inner.last_checkpoint, &view)
         .boxed()
         .await
     {

@@ -24,4 +24,4 @@ pub(crate) use self::explain::{blob as explain_blob, refs as explain_refs};
 pub use self::options::CollectOptions;
 pub(crate) use self::plan::plan;
 pub use self::plan::{CollectionPlan, PlannedPack};
-pub(crate) use self::state::{condemned, condemned_in};
+pub(crate) use self::state::{condemned, condemned_in, is_own, runs};

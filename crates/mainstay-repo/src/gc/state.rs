@@ -11,6 +11,8 @@ use crate::blobs::condemned::Condemned;
 use crate::blobs::pack::PackId;
 use crate::{RefState, Value, View};
 
+/// Above every ref of collection.
+const DIRECTORY: &str = "gc";
 /// The refs of condemned packs, by their hashes; a deleted ref is of a deleted pack.
 pub(super) const PACKS: &str = "gc/pack";
 /// The kind of their values.
@@ -70,11 +72,21 @@ pub(crate) async fn condemned(blobs: &BlobStore, view: &View) -> Result<Arc<Cond
     Ok(blobs.learn_condemned(condemned))
 }
 
+/// Returns how many runs of collection have been committed as of `view`.
+pub(crate) fn runs(view: &View) -> Result<u64> {
+    let state = view.state(&run_path()?)?;
+    Ok(state.map_or(0, |state| state.generation))
+}
+
+/// Reports whether a change of this ref changes what is condemned.
+pub(crate) fn is_own(path: &RefPath) -> bool {
+    path.is_below(DIRECTORY)
+}
+
 /// Returns the packs that are condemned as of `view`; `known` if that is not older.
 pub(crate) async fn condemned_in(view: &View, known: &Arc<Condemned>) -> Result<Arc<Condemned>> {
-    let path = run_path()?;
     view.read(|view| {
-        let run = view.state(&path)?.map_or(0, |state| state.generation);
+        let run = runs(view)?;
         if run <= known.run {
             return Ok(Arc::clone(known));
         }

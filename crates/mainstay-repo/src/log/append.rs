@@ -21,6 +21,8 @@ pub(super) enum Holder {
 
 /// Creates `log/<seq>`. A lost answer is resolved by reading back: the bytes hold our write id.
 ///
+/// `in_doubt` says that a call with the same bytes was dropped: it may have taken effect, or may yet.
+///
 /// # Errors
 /// An [ambiguous](Error::is_ambiguous) [`ErrorKind::Unavailable`] naming seq and write id when it
 /// cannot be found out whether the entry was created; any other error means it was not.
@@ -29,10 +31,9 @@ pub(super) async fn append(
     seq: u64,
     write_id: WriteId,
     bytes: &Bytes,
+    mut in_doubt: bool,
 ) -> Result<Holder> {
     let storage = &*inner.storage;
-    // Whether a write of ours may have taken effect, or may yet.
-    let mut in_doubt = false;
     let mut repeats = 0;
     loop {
         let failure = match storage.create(&entry::key(seq), bytes.clone()).await {

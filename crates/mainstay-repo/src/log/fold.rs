@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mainstay_core::{Digest, Error, Result};
+use mainstay_core::{Digest, Error, Result, Timestamp};
 
 use super::entry::{self, Logged, LoggedChange};
 use super::read::Stored;
@@ -32,19 +32,32 @@ impl View {
         if entry.time < self.time {
             return Err(broken("time runs backwards"));
         }
-        let mut next = self.clone();
-        next.seq = entry.seq;
-        next.time = entry.time;
-        next.entry = Some(digest);
+        let mut next = self.begin(entry.time);
         for transaction in entry.transactions {
             next.apply_transaction(transaction).map_err(|why| {
                 broken("entry does not follow from those before").with_source(why)
             })?;
         }
+        next.entry = Some(digest);
         Ok(next)
     }
 
-    fn apply_transaction(&mut self, transaction: Logged) -> Result<()> {
+    /// Begins the view of the entry that follows, before its first transaction.
+    pub(super) fn begin(&self, time: Timestamp) -> Self {
+        let mut next = self.clone();
+        next.seq += 1;
+        next.time = time;
+        // Not known before the entry is whole.
+        next.entry = None;
+        next
+    }
+
+    /// Goes on to the view after a transaction of the entry that this view is of.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when it does not follow; then the
+    /// view is of no use.
+    pub(super) fn apply_transaction(&mut self, transaction: Logged) -> Result<()> {
         if let (Some(key), Some(request)) = (transaction.idempotency_key, transaction.request) {
             if let Ok(Some(_)) = self.peek_key(&key) {
                 return Err(Error::invalid("idempotency key used again").context("key", key));

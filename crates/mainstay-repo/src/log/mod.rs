@@ -3,9 +3,12 @@
 
 pub(crate) mod append;
 pub(crate) mod as_of;
+mod batch;
 pub(crate) mod commit;
 pub(crate) mod entry;
 mod fold;
+pub(crate) mod group;
+mod lookups;
 mod plan;
 pub(crate) mod read;
 pub(crate) mod walk;

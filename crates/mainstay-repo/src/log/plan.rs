@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mainstay_core::{Digest, Error, ErrorKind, RefPath, Result};
 
-use super::entry::LoggedChange;
+use super::entry::{Logged, LoggedChange};
 use crate::transaction::{Action, Change};
 use crate::view::KeyUse;
 use crate::{Committed, Conflict, Expectation, RefState, Transaction, View};
@@ -14,12 +14,15 @@ pub(super) enum Plan {
     Replay(Committed),
     /// A ref does not meet its expectation.
     Conflict(Conflict),
-    /// These changes would be committed, once the blobs are found.
-    Changes {
-        changes: Vec<LoggedChange>,
-        /// The blobs they name that the refs did not hold before, and a ref that names each.
-        blobs: BTreeMap<Digest, RefPath>,
-    },
+    /// This is to be committed, once the blobs are found.
+    Commit(Planned),
+}
+
+/// A transaction as the log would keep it.
+pub(super) struct Planned {
+    pub(super) logged: Logged,
+    /// The blobs it names that its refs did not hold before, and a ref that names each.
+    pub(super) blobs: BTreeMap<Digest, RefPath>,
 }
 
 /// Plans `transaction` on `view`; `request` is its digest when it has an idempotency key.
@@ -58,7 +61,14 @@ pub(super) fn plan(
         }
         changes.extend(logged(before, change));
     }
-    Ok(Plan::Changes { changes, blobs })
+    let logged = Logged {
+        actor: transaction.actor.clone(),
+        reason: transaction.reason.clone(),
+        idempotency_key: transaction.idempotency_key.clone(),
+        request,
+        changes,
+    };
+    Ok(Plan::Commit(Planned { logged, blobs }))
 }
 
 fn holds_blob(state: Option<&RefState>, digest: &Digest) -> bool {

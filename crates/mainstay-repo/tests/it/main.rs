@@ -13,6 +13,7 @@ mod conflicts;
 mod damage;
 mod faults;
 mod golden;
+mod group;
 mod idempotency;
 mod local;
 mod model;
