@@ -53,8 +53,10 @@
 //! that versions and the names pointing to them share. Where a decision rests on what it read, use
 //! [`Repo::transact`].
 //!
+//! Where one of several controllers is to act, a [`Lease`] makes sure that no other commits.
+//!
 //! What is stored is described in `docs/formats/`: `repository.md`, `log.md`, `checkpoint.md`,
-//! `blob.md`, `pack.md`, `index.md` and `collection.md`.
+//! `blob.md`, `pack.md`, `index.md`, `collection.md` and `lease.md`.
 //!
 //! It does not know what a model or a dataset is, does not authenticate actors, and keeps no counters:
 //! high-rate statistics do not belong into a log.
@@ -66,6 +68,7 @@ mod descriptor;
 mod gc;
 mod history;
 mod keys;
+mod lease;
 mod log;
 mod options;
 mod repair;
@@ -83,6 +86,7 @@ pub use gc::{
     PlannedPack, RefExplanation,
 };
 pub use history::{LogEntry, RefChange};
+pub use lease::{Contender, Lease, LeaseHolder};
 pub use options::RepoOptions;
 pub use repair::{Lost, RepairAction, RepairOptions, RepairReport, repair};
 pub use repo::{Repo, Step};

@@ -15,6 +15,8 @@ mod faults;
 mod golden;
 mod group;
 mod idempotency;
+mod leases;
 mod local;
 mod model;
 mod support;
+mod wander;
