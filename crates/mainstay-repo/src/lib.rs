@@ -53,13 +53,13 @@
 //! that versions and the names pointing to them share. Where a decision rests on what it read, use
 //! [`Repo::transact`].
 //!
-//! Where one of several controllers is to act, a [`Lease`] makes sure that no other commits.
+//! Where one of several controllers is to act, a [`Lease`] makes sure that no other commits. What
+//! happens at a high rate does not belong into a log: a [`Tally`] counts it beside.
 //!
 //! What is stored is described in `docs/formats/`: `repository.md`, `log.md`, `checkpoint.md`,
-//! `blob.md`, `pack.md`, `index.md`, `collection.md` and `lease.md`.
+//! `blob.md`, `pack.md`, `index.md`, `collection.md`, `lease.md` and `tally.md`.
 //!
-//! It does not know what a model or a dataset is, does not authenticate actors, and keeps no counters:
-//! high-rate statistics do not belong into a log.
+//! It does not know what a model or a dataset is, and does not authenticate actors.
 
 mod backoff;
 mod blobs;
@@ -75,6 +75,7 @@ mod repair;
 mod repo;
 mod seal;
 mod series;
+mod tally;
 mod transaction;
 mod value;
 mod verify;
@@ -91,6 +92,10 @@ pub use options::RepoOptions;
 pub use repair::{Lost, RepairAction, RepairOptions, RepairReport, repair};
 pub use repo::{Repo, Step};
 pub use series::Series;
+pub use tally::{
+    Accumulator, Accuracy, CompactionReport, Counter, FixedSum, Histogram, Observation, RegisterId,
+    RegisterKind, Scale, Sketch, Tally, TallyName, Totals,
+};
 pub use transaction::{CommitOutcome, Committed, Conflict, Expectation, Transaction};
 pub use value::{RefState, Value};
 pub use verify::{Fault, RepoStats, VerifyLevel, VerifyReport, verify};

@@ -25,6 +25,7 @@ impl Stats {
                 .with("logical", bytes(stats.logical_bytes))
                 .with("objects", stats.objects)
                 .with("log entries", stats.log_entries)
+                .with("tally objects", stats.tally_objects)
                 .with("head", stats.head)
                 .write(out)
         })?;

@@ -4,6 +4,7 @@ mod blobs;
 mod log;
 mod packs;
 mod stats;
+mod tallies;
 #[cfg(test)]
 mod tests;
 
@@ -21,7 +22,8 @@ use crate::{View, descriptor, gc};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VerifyLevel {
-    /// Log, checkpoints, and that every blob named is findable and its parts exist with right sizes.
+    /// Log, checkpoints, tallies, and that every blob named is findable and its parts exist with right
+    /// sizes.
     Quick,
     /// As `Quick`, and every byte of about so many percent of the packs, drawn by the seed: with
     /// another seed each time, a damaged pack is found sooner or later at a fraction of the cost.
@@ -90,6 +92,8 @@ pub struct RepoStats {
     pub objects: u64,
     /// Entries in the log.
     pub log_entries: u64,
+    /// Objects of tallies: what replicas have written since compactions, and what these have made.
+    pub tally_objects: u64,
     /// The newest entry.
     pub head: u64,
 }
@@ -133,6 +137,7 @@ pub(crate) async fn check(
     // Blobs that nobody names may have lost parts to a collection.
     let all = level == VerifyLevel::Full && condemned.run == 0;
     blobs::check(storage, &view, index, (level, all), &mut findings).await?;
+    tallies::check(&**storage, &view, &mut findings).await?;
     let mut report = findings.0;
     // What several checks came upon is told once.
     report.faults.sort();

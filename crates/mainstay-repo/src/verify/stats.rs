@@ -5,20 +5,20 @@ use mainstay_core::Result;
 use mainstay_store::Prefix;
 
 use super::RepoStats;
+use crate::tally::object::DIRECTORY;
 use crate::{Repo, keys};
 
 /// Lists the storage and reads the manifests of all blobs.
 pub(crate) async fn stats(repo: &Repo) -> Result<RepoStats> {
     let storage = &repo.inner.storage;
-    let log = keys::below("log");
+    let (log, tallies) = (keys::below("log"), keys::below(DIRECTORY));
     let mut stats = RepoStats::default();
     let mut listed = storage.list(&Prefix::all(), None);
     while let Some(object) = listed.try_next().await? {
         stats.objects += 1;
         stats.stored_bytes += object.size;
-        if log.covers(&object.key) {
-            stats.log_entries += 1;
-        }
+        stats.log_entries += u64::from(log.covers(&object.key));
+        stats.tally_objects += u64::from(tallies.covers(&object.key));
     }
     stats.head = repo.view().await?.seq();
     stats.logical_bytes = repo.inner.blobs.logical_bytes().await?;
