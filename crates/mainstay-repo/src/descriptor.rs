@@ -48,8 +48,13 @@ pub(crate) async fn create(storage: &dyn Storage, options: &RepoOptions) -> Resu
 
 /// Checks that the storage holds a repository this version can read.
 pub(crate) async fn check(storage: &dyn Storage) -> Result<()> {
+    id(storage).await.map(drop)
+}
+
+/// Reads what names the repository on the storage, once it is checked.
+pub(crate) async fn id(storage: &dyn Storage) -> Result<WriteId> {
     match seal::read(storage, &key(), MAX_BYTES).await? {
-        Some(bytes) => seal::decode::<Descriptor>(&key(), &bytes).map(drop),
+        Some(bytes) => seal::decode::<Descriptor>(&key(), &bytes).map(|found| found.id),
         None => Err(Error::new(
             ErrorKind::NotFound,
             "no repository here; create one with Repo::create or `mainstay init`",

@@ -57,7 +57,8 @@
 //! happens at a high rate does not belong into a log: a [`Tally`] counts it beside.
 //!
 //! What is stored is described in `docs/formats/`: `repository.md`, `log.md`, `checkpoint.md`,
-//! `blob.md`, `pack.md`, `index.md`, `collection.md`, `lease.md` and `tally.md`.
+//! `blob.md`, `pack.md`, `index.md`, `collection.md`, `replica.md`, `lease.md`
+//! and `tally.md`.
 //!
 //! It does not know what a model or a dataset is, and does not authenticate actors.
 
@@ -72,6 +73,7 @@ mod lease;
 mod log;
 mod options;
 mod repair;
+mod replicate;
 mod repo;
 mod seal;
 mod series;
@@ -90,6 +92,7 @@ pub use history::{LogEntry, RefChange};
 pub use lease::{Contender, Lease, LeaseHolder};
 pub use options::RepoOptions;
 pub use repair::{Lost, RepairAction, RepairOptions, RepairReport, repair};
+pub use replicate::{ReplicateOptions, ReplicateReport};
 pub use repo::{Repo, Step};
 pub use series::Series;
 pub use tally::{

@@ -5,9 +5,10 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use futures::FutureExt as _;
 use futures::stream::BoxStream;
-use mainstay_core::{Actor, Digest, RefPath, Result, Timestamp};
+use mainstay_core::{Actor, Clock, Digest, RefPath, Result, Timestamp};
 use mainstay_store::Storage;
 use tokio::sync::Mutex;
+use tracing::field::Empty;
 use tracing::instrument;
 
 use crate::blobs::condemned::CondemnedSource;
@@ -20,8 +21,8 @@ use crate::verify::{RepoStats, VerifyLevel, VerifyReport};
 use crate::view::Source;
 use crate::{
     BlobExplanation, CollectOptions, CollectionPlan, CollectionReport, CommitOutcome, Committed,
-    LogEntry, RefChange, RefExplanation, RepoOptions, Transaction, View, checkpoint, descriptor,
-    gc,
+    LogEntry, RefChange, RefExplanation, ReplicateOptions, ReplicateReport, RepoOptions,
+    Transaction, View, checkpoint, descriptor, gc, replicate,
 };
 
 /// A repository on a storage. Cheap to clone; clones share their caches.
@@ -93,6 +94,22 @@ impl Repo {
         Ok(Self {
             inner: Arc::new(inner),
         })
+    }
+
+    /// Returns another handle that shares the blobs and tells the time of its commits by `clock`.
+    pub(crate) fn with_clock(&self, clock: Arc<dyn Clock>) -> Self {
+        let inner = Inner {
+            blobs: self.inner.blobs.clone(),
+            storage: Arc::clone(&self.inner.storage),
+            source: Arc::clone(&self.inner.source),
+            options: self.inner.options.clone().with_clock(clock),
+            turn: Mutex::default(),
+            last_checkpoint: LastWritten::default(),
+            head: RwLock::new(self.inner.head()),
+        };
+        Self {
+            inner: Arc::new(inner),
+        }
     }
 
     /// Returns the newest view, probing the storage for entries of other processes.
@@ -281,6 +298,39 @@ impl Repo {
     #[instrument(skip(self), err(level = "debug"))]
     pub async fn explain_refs(&self, prefix: &str) -> Result<RefExplanation> {
         gc::explain_refs(&self.inner, prefix).boxed().await
+    }
+
+    /// Replicates refs with their history, and the blobs they name, into another repository: to back
+    /// this one up, to restore one, to hand a model to another organization.
+    ///
+    /// Each transaction becomes one of the target, with its actor, reason and, as far as the target's
+    /// log allows, its time; a ref has the same generations there. Another run goes on where the last
+    /// one ended, also after a crash; chunks that the target holds are not read. See
+    /// `docs/guides/backup.md`.
+    ///
+    /// # Errors
+    /// * [`Invalid`](mainstay_core::ErrorKind::Invalid): both are one repository; a path or namespace
+    ///   breaks a rule.
+    /// * [`Conflict`](mainstay_core::ErrorKind::Conflict): a ref was changed in the target by others.
+    /// * [`Incompatible`](mainstay_core::ErrorKind::Incompatible): this log is not the one that was
+    ///   replicated before.
+    /// * [`Corrupt`](mainstay_core::ErrorKind::Corrupt): a blob of a live ref is missing or damaged.
+    ///
+    /// What was committed before an error stays, in whole transactions.
+    #[instrument(
+        skip_all,
+        fields(entries = Empty, bytes = Empty, written_bytes = Empty),
+        err(level = "debug")
+    )]
+    pub async fn replicate(
+        &self,
+        target: &Self,
+        options: &ReplicateOptions,
+        by: Actor,
+    ) -> Result<ReplicateReport> {
+        replicate::replicate(self, target, options, by)
+            .boxed()
+            .await
     }
 
     /// Counts what is stored.

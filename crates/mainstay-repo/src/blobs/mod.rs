@@ -8,6 +8,7 @@ pub(crate) mod blocking;
 mod chunker;
 mod codec;
 pub(crate) mod condemned;
+pub(crate) mod copy;
 pub(crate) mod damage;
 pub(crate) mod index;
 mod ingest;

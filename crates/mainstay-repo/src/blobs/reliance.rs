@@ -1,6 +1,6 @@
 //! Whether a blob may be named by a commit: all of it is stored, in packs that are not condemned.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use futures::TryStreamExt as _;
@@ -123,13 +123,61 @@ impl BlobStore {
         Ok(None)
     }
 
-    /// Checks blobs whose manifests lie in one pack.
-    async fn check_pack(
+    /// Returns those of `blobs` that are not stored whole in packs that are not condemned.
+    ///
+    /// Looks at every part, whether or not anything has ever been collected. Costs a listing of the
+    /// index and one request for each pack with many of the manifests, or for each manifest.
+    pub(crate) async fn lacking(
+        &self,
+        blobs: &BTreeSet<Digest>,
+        condemned: &Arc<Condemned>,
+    ) -> Result<BTreeSet<Digest>> {
+        self.shared.index.condemn_for_writing(condemned).await?;
+        let (mut lacking, by_pack) = self.by_pack(blobs).await?;
+        for (pack, locations) in by_pack {
+            if condemned.contains(&pack) {
+                lacking.extend(locations.iter().map(digest_of));
+                continue;
+            }
+            for (digest, manifest) in self.manifests_in(pack, &locations).await? {
+                let is_sound = match manifest {
+                    Some(manifest) => self.is_sound(manifest, condemned).await?,
+                    None => false,
+                };
+                if !is_sound {
+                    lacking.insert(digest);
+                }
+            }
+        }
+        Ok(lacking)
+    }
+
+    /// Finds the manifests of blobs, by the packs they lie in; returns also the blobs without one.
+    pub(super) async fn by_pack(
+        &self,
+        blobs: &BTreeSet<Digest>,
+    ) -> Result<(BTreeSet<Digest>, BTreeMap<PackId, Vec<Location>>)> {
+        self.shared.index.refresh_for_writing().await?;
+        let mut missing = BTreeSet::new();
+        let mut by_pack: BTreeMap<PackId, Vec<Location>> = BTreeMap::new();
+        for digest in blobs {
+            match self.shared.index.get(&RecordId::manifest(digest)) {
+                Some(location) => by_pack.entry(location.pack).or_default().push(location),
+                None => {
+                    missing.insert(*digest);
+                }
+            }
+        }
+        Ok((missing, by_pack))
+    }
+
+    /// Reads manifests that lie in one pack, the pack whole when they are many; `None` for one that is
+    /// gone.
+    pub(super) async fn manifests_in(
         &self,
         pack: PackId,
         locations: &[Location],
-        condemned: &Condemned,
-    ) -> Result<Option<Unreliable>> {
+    ) -> Result<Vec<(Digest, Option<Manifest>)>> {
         /// So many manifests are worth reading a pack whole.
         const MANY: usize = 8;
         let whole = if locations.len() < MANY {
@@ -137,18 +185,33 @@ impl BlobStore {
         } else {
             self.shared.storage.get_all(&pack.key()?).await?
         };
+        let mut manifests = Vec::with_capacity(locations.len());
         for location in locations {
-            let id = location.entry.header.id;
-            let digest = Digest::from_bytes(id.hash);
+            let (id, digest) = (location.entry.header.id, digest_of(location));
             let bytes = match &whole {
                 Some(whole) => Some(open_within(pack, &location.entry, whole, 0)?),
                 None => self.shared.record(&id).await?,
             };
-            let Some(bytes) = bytes else {
-                return Ok(Some(Unreliable::Condemned(digest)));
+            let manifest = bytes.map(|bytes| Manifest::decode(&bytes, &digest));
+            let manifest = manifest.transpose().map_err(|damage| damage.of(id))?;
+            manifests.push((digest, manifest));
+        }
+        Ok(manifests)
+    }
+
+    /// Checks blobs whose manifests lie in one pack.
+    async fn check_pack(
+        &self,
+        pack: PackId,
+        locations: &[Location],
+        condemned: &Condemned,
+    ) -> Result<Option<Unreliable>> {
+        for (digest, manifest) in self.manifests_in(pack, locations).await? {
+            let is_sound = match manifest {
+                Some(manifest) => self.is_sound(manifest, condemned).await?,
+                None => false,
             };
-            let manifest = Manifest::decode(&bytes, &digest).map_err(|damage| damage.of(id))?;
-            if !self.is_sound(manifest, condemned).await? {
+            if !is_sound {
                 return Ok(Some(Unreliable::Condemned(digest)));
             }
         }
@@ -175,4 +238,9 @@ impl BlobStore {
         }
         Ok(true)
     }
+}
+
+/// The blob whose manifest lies there.
+fn digest_of(location: &Location) -> Digest {
+    Digest::from_bytes(location.entry.header.id.hash)
 }

@@ -26,12 +26,12 @@ const REQUESTS: usize = 8;
 const GAP_BYTES: u64 = 64 * 1024;
 
 /// Pieces that were fetched together, in order.
-pub(super) type Batch = Vec<Bytes>;
+pub(in crate::blobs) type Batch = Vec<Bytes>;
 
 /// Streams the wanted bytes of parts, each verified.
 ///
 /// Memory: `BATCHES` times at most four batches: as stored with gaps between, as restored.
-pub(super) fn fetch(
+pub(in crate::blobs) fn fetch(
     shared: &Arc<Shared>,
     blob: Digest,
     parts: BoxStream<'static, Result<Part>>,

@@ -17,7 +17,7 @@ use mainstay_core::{BulkDigest, Digest, Progress, Result};
 use tracing::instrument;
 
 use self::fetch::Batch;
-pub(super) use self::parts::Part;
+pub(super) use self::parts::{Part, load_list};
 pub use self::reader::BlobReader;
 use super::Shared;
 use super::manifest::{Body, ListRef, Manifest};

@@ -19,6 +19,12 @@ pub(in crate::blobs) struct Part {
 }
 
 impl Part {
+    /// All of a chunk.
+    pub(in crate::blobs) fn whole(chunk: ChunkRef) -> Self {
+        let wanted = 0..chunk.len as usize;
+        Self { chunk, wanted }
+    }
+
     pub(in crate::blobs) fn id(&self) -> RecordId {
         self.chunk.id()
     }

@@ -2,6 +2,7 @@
 
 mod batch;
 mod cutting;
+mod records;
 mod session;
 mod source;
 mod writes;
@@ -18,6 +19,7 @@ use mainstay_core::{Digest, Error, ErrorKind, Progress, Result};
 use tokio::sync::{mpsc, oneshot};
 use tracing::instrument;
 
+pub(in crate::blobs) use self::records::NewManifest;
 use self::session::Session;
 use self::source::{Caller, Cancellable, FileSource, Source, StreamSource};
 use super::condemned::CondemnedSource;

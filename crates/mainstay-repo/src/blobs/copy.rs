@@ -1,0 +1,202 @@
+//! Copying blobs into another repository: only the chunks that it lacks are read.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use futures::stream;
+use futures::{StreamExt as _, TryStreamExt as _};
+use mainstay_core::{Digest, ErrorKind, Progress, Result};
+
+use super::blob::fetch;
+use super::blob::{Part, load_list};
+use super::ingest::NewManifest;
+use super::manifest::{Body, ChunkRef, Manifest, encode_list};
+use super::{BlobStore, Ingest};
+
+/// A session is finished when it is about this large, so that what it stored is found after a crash.
+pub(crate) const SESSION_BYTES: u64 = 256 * 1024 * 1024;
+
+/// So many manifests are stored at once.
+const MANIFESTS: usize = 256;
+
+/// What has been copied.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Copied {
+    /// Blobs whose manifest was stored.
+    pub(crate) blobs: u64,
+    /// Chunks read from the source.
+    pub(crate) chunks: u64,
+    /// Chunks of those blobs that the target had.
+    pub(crate) held_chunks: u64,
+    /// Bytes of the blobs that were read from the source, after decompression.
+    pub(crate) read_bytes: u64,
+    /// Bytes written to the storage of the target.
+    pub(crate) written_bytes: u64,
+}
+
+/// Copies blobs of one repository.
+pub(crate) struct Copier<'a> {
+    source: &'a BlobStore,
+    begin: &'a (dyn Fn() -> Ingest + Sync),
+    progress: Option<Arc<dyn Progress>>,
+    session_bytes: u64,
+    ingest: Ingest,
+    /// How many sessions have been finished.
+    finished: u64,
+    /// How many bytes the current session was given.
+    given_bytes: u64,
+    manifests: Vec<NewManifest>,
+    copied: &'a mut Copied,
+}
+
+impl<'a> Copier<'a> {
+    /// Copies out of `source` into sessions that `begin` begins, each of about `session_bytes`.
+    pub(crate) fn new(
+        source: &'a BlobStore,
+        begin: &'a (dyn Fn() -> Ingest + Sync),
+        session_bytes: u64,
+        progress: Option<Arc<dyn Progress>>,
+        copied: &'a mut Copied,
+    ) -> Self {
+        Self {
+            source,
+            begin,
+            progress,
+            session_bytes,
+            ingest: begin(),
+            finished: 0,
+            given_bytes: 0,
+            manifests: Vec::new(),
+            copied,
+        }
+    }
+
+    /// Copies blobs; returns those that the source does not hold.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`] when a blob is damaged in the source, [`ErrorKind::Conflict`] when a
+    /// collection in the target condemned meanwhile what was relied on; copy again then.
+    pub(crate) async fn copy(mut self, blobs: &BTreeSet<Digest>) -> Result<BTreeSet<Digest>> {
+        let (mut missing, by_pack) = self.source.by_pack(blobs).await?;
+        for (pack, locations) in by_pack {
+            for (digest, manifest) in self.source.manifests_in(pack, &locations).await? {
+                let is_there = match manifest {
+                    Some(manifest) => self.blob(manifest).await?,
+                    None => false,
+                };
+                if !is_there {
+                    missing.insert(digest);
+                }
+            }
+        }
+        self.finish().await?;
+        Ok(missing)
+    }
+
+    /// Copies a blob; returns whether all of it was there.
+    async fn blob(&mut self, manifest: Manifest) -> Result<bool> {
+        let digest = manifest.digest;
+        let session = self.finished;
+        match self.parts(&manifest).await {
+            Ok(()) => {}
+            // It may have been collected since its manifest was read.
+            Err(error) if error.kind() == ErrorKind::Corrupt => {
+                return match self.source.find(&digest).await? {
+                    None => Ok(false),
+                    Some(_) => Err(error.context("blob", digest)),
+                };
+            }
+            Err(error) => return Err(error),
+        }
+        let bytes = manifest.encode();
+        self.given_bytes += bytes.len() as u64;
+        self.manifests.push(NewManifest {
+            blob: digest,
+            bytes: bytes.into(),
+            vouched: session == self.finished,
+        });
+        if let Body::Inline(inline) = &manifest.body {
+            self.read(inline.len());
+        }
+        self.copied.blobs += 1;
+        if self.manifests.len() >= MANIFESTS {
+            self.store_manifests().await?;
+        }
+        self.finish_if_large().await?;
+        Ok(true)
+    }
+
+    /// Copies what a manifest names.
+    async fn parts(&mut self, manifest: &Manifest) -> Result<()> {
+        match &manifest.body {
+            Body::Inline(_) => Ok(()),
+            Body::Chunks(chunks) => self.chunks(manifest.digest, chunks.clone()).await,
+            Body::Lists(lists) => {
+                for list in lists {
+                    let chunks = load_list(&self.source.shared, list).await?;
+                    let record = encode_list(&chunks);
+                    self.chunks(manifest.digest, chunks).await?;
+                    self.ingest.add(vec![(list.id(), record.into())]).await?;
+                }
+                Ok(())
+            }
+        }
+    }
+
+    /// Copies the chunks that the target lacks.
+    async fn chunks(&mut self, blob: Digest, chunks: Vec<ChunkRef>) -> Result<()> {
+        let all = chunks.len();
+        let lacking = self.ingest.lacking(chunks).await?;
+        self.copied.held_chunks += (all - lacking.len()) as u64;
+        self.copied.chunks += lacking.len() as u64;
+        let parts: Vec<_> = lacking
+            .iter()
+            .map(|chunk| Ok(Part::whole(*chunk)))
+            .collect();
+        let mut batches = fetch::fetch(&self.source.shared, blob, stream::iter(parts).boxed());
+        let mut ids = lacking.iter().map(ChunkRef::id);
+        while let Some(batch) = batches.try_next().await? {
+            let records: Vec<_> = batch.into_iter().zip(ids.by_ref()).collect();
+            for (bytes, _) in &records {
+                self.given_bytes += bytes.len() as u64;
+                self.read(bytes.len());
+            }
+            let records = records.into_iter().map(|(bytes, id)| (id, bytes));
+            self.ingest.add(records.collect()).await?;
+            self.finish_if_large().await?;
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, bytes: usize) {
+        self.copied.read_bytes += bytes as u64;
+        if let Some(progress) = &self.progress {
+            progress.advance("bytes", self.copied.read_bytes, None);
+        }
+    }
+
+    async fn store_manifests(&mut self) -> Result<()> {
+        if self.manifests.is_empty() {
+            return Ok(());
+        }
+        let manifests = std::mem::take(&mut self.manifests);
+        self.ingest.add_manifests(manifests).await
+    }
+
+    async fn finish_if_large(&mut self) -> Result<()> {
+        if self.given_bytes < self.session_bytes {
+            return Ok(());
+        }
+        self.finish().await
+    }
+
+    /// Makes what was copied durable and findable, and begins anew.
+    async fn finish(&mut self) -> Result<()> {
+        self.store_manifests().await?;
+        let session = std::mem::replace(&mut self.ingest, (self.begin)());
+        self.copied.written_bytes += session.finish().await?.stored_bytes;
+        self.finished += 1;
+        self.given_bytes = 0;
+        Ok(())
+    }
+}
