@@ -22,7 +22,7 @@
 //! ```
 //!
 //! Start with [`Digest`], [`NodeRef`], [`Edge`] and [`Error`]. [`Progress`] is how long work tells how
-//! far it is.
+//! far it is, [`Metrics`] how all work tells how much was done.
 //!
 //! It does not store, hash in bulk, or know any domain: those are the crates above it.
 
@@ -34,6 +34,7 @@ mod error;
 mod file_path;
 mod hex;
 mod id;
+mod metrics;
 mod name;
 mod node;
 mod progress;
@@ -46,6 +47,7 @@ pub use edge::{Edge, EdgeKind};
 pub use error::{Error, ErrorKind, Result};
 pub use file_path::FilePath;
 pub use id::{IdSource, RandomIds, SeededIds, WriteId};
+pub use metrics::{Attribute, Instrument, Metrics, NoMetrics};
 pub use name::{MAX_NAME_BYTES, Name, RefPath};
 pub use node::{Locator, NodeKind, NodeRef, Selector};
 pub use progress::Progress;

@@ -71,6 +71,7 @@ mod history;
 mod keys;
 mod lease;
 mod log;
+mod metrics;
 mod options;
 mod repair;
 mod replicate;
@@ -83,7 +84,7 @@ mod value;
 mod verify;
 mod view;
 
-pub use blobs::{Blob, BlobReader, Cut, Ingest, IngestReport, Layout, StoredBlob};
+pub use blobs::{Blob, BlobCheck, BlobReader, Cut, Ingest, IngestReport, Layout, StoredBlob};
 pub use gc::{
     BlobExplanation, CollectOptions, CollectionPlan, CollectionReport, HoldingPack, NamedBy,
     PlannedPack, RefExplanation,

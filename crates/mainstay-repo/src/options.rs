@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mainstay_core::{Clock, IdSource, RandomIds, SystemClock};
+use mainstay_core::{Clock, IdSource, Metrics, NoMetrics, RandomIds, SystemClock};
 use mainstay_store::{Timer, TokioTimer};
 
 /// What a repository takes from outside, and its limits.
@@ -15,6 +15,9 @@ pub struct RepoOptions {
     pub ids: Arc<dyn IdSource>,
     /// Waits between attempts.
     pub timer: Arc<dyn Timer>,
+    /// Is told of commits, and of bytes stored, read, collected and replicated; nobody by default.
+    /// `docs/guides/observability.md` lists what.
+    pub metrics: Arc<dyn Metrics>,
     /// How many log entries pass between checkpoints; at least 1.
     pub checkpoint_every: u64,
     /// How often a commit tries in all while others come first; at least 1.
@@ -27,6 +30,7 @@ impl Default for RepoOptions {
             clock: Arc::new(SystemClock::default()),
             ids: Arc::new(RandomIds::default()),
             timer: Arc::new(TokioTimer::default()),
+            metrics: Arc::new(NoMetrics::default()),
             checkpoint_every: 256,
             // Sixteen writers that never pause exhaust them once in 10^7 commits.
             max_commit_attempts: 256,
@@ -53,6 +57,13 @@ impl RepoOptions {
     #[must_use]
     pub fn with_timer(mut self, timer: Arc<dyn Timer>) -> Self {
         self.timer = timer;
+        self
+    }
+
+    /// Sets who is told of what is done.
+    #[must_use]
+    pub fn with_metrics(mut self, metrics: Arc<dyn Metrics>) -> Self {
+        self.metrics = metrics;
         self
     }
 

@@ -9,7 +9,7 @@ use mainstay_core::{Actor, Clock, Digest, RefPath, Result, Timestamp};
 use mainstay_store::Storage;
 use tokio::sync::Mutex;
 use tracing::field::Empty;
-use tracing::instrument;
+use tracing::{Span, instrument};
 
 use crate::blobs::condemned::CondemnedSource;
 use crate::blobs::{Blob, BlobStore, Ingest};
@@ -17,6 +17,7 @@ use crate::checkpoint::LastWritten;
 use crate::log::group::Turn;
 use crate::log::read::READ_AHEAD;
 use crate::log::{as_of, commit, read, walk};
+use crate::metrics::Told;
 use crate::verify::{RepoStats, VerifyLevel, VerifyReport};
 use crate::view::Source;
 use crate::{
@@ -38,6 +39,7 @@ pub(crate) struct Inner {
     pub(crate) source: Arc<Source>,
     pub(crate) options: RepoOptions,
     pub(crate) blobs: BlobStore,
+    told: Told,
     /// What the commits of this handle and its clones share.
     pub(crate) turn: Mutex<Turn>,
     pub(crate) last_checkpoint: LastWritten,
@@ -83,7 +85,8 @@ impl Repo {
         let base = checkpoint::newest(&source).await?;
         let head = read::catch_up(&*storage, base, u64::MAX, READ_AHEAD).await?;
         let inner = Inner {
-            blobs: BlobStore::new(Arc::clone(&storage)),
+            told: Told::new(&options),
+            blobs: BlobStore::told(Arc::clone(&storage), Told::new(&options)),
             storage,
             source,
             options,
@@ -99,6 +102,7 @@ impl Repo {
     /// Returns another handle that shares the blobs and tells the time of its commits by `clock`.
     pub(crate) fn with_clock(&self, clock: Arc<dyn Clock>) -> Self {
         let inner = Inner {
+            told: self.inner.told.clone(),
             blobs: self.inner.blobs.clone(),
             storage: Arc::clone(&self.inner.storage),
             source: Arc::clone(&self.inner.source),
@@ -176,7 +180,10 @@ impl Repo {
     ///   took effect. After every other error it did not.
     #[instrument(skip_all, err(level = "debug"))]
     pub async fn commit(&self, transaction: Transaction) -> Result<CommitOutcome> {
-        commit::commit(&self.inner, &transaction).await
+        let telling = self.inner.told.commit();
+        let outcome = commit::commit(&self.inner, &transaction).await;
+        telling.ended(transaction.changes.len(), &outcome);
+        outcome
     }
 
     /// Builds a transaction on the newest view and commits it on exactly that view; builds anew when
@@ -198,7 +205,10 @@ impl Repo {
         &self,
         build: impl FnMut(&View) -> Result<Step<T>> + Send,
     ) -> Result<(Option<Committed>, T)> {
-        commit::transact(&self.inner, build).await
+        let telling = self.inner.told.commit();
+        let outcome = commit::transact(&self.inner, build).await;
+        telling.decided(&outcome);
+        outcome
     }
 
     /// Walks a ref's changes, newest first; empty for a ref that never existed.
@@ -271,16 +281,26 @@ impl Repo {
     /// Those of [`plan_collection`](Self::plan_collection);
     /// [`Invalid`](mainstay_core::ErrorKind::Invalid) when the plan is of another repository;
     /// [`Conflict`](mainstay_core::ErrorKind::Conflict) when another collection ran meanwhile.
-    #[instrument(skip_all, err(level = "debug"))]
+    #[instrument(
+        skip_all,
+        fields(condemned = Empty, deleted = Empty, freed_bytes = Empty, written_bytes = Empty),
+        err(level = "debug")
+    )]
     pub async fn apply_collection(
         &self,
         plan: &CollectionPlan,
         actor: Actor,
         reason: impl Into<String> + Send,
     ) -> Result<CollectionReport> {
-        gc::apply(&self.inner, plan, actor, reason.into())
-            .boxed()
-            .await
+        let applying = gc::apply(&self.inner, plan, actor, reason.into());
+        let report = applying.boxed().await?;
+        let span = Span::current();
+        span.record("condemned", report.condemned);
+        span.record("deleted", report.deleted.len());
+        span.record("freed_bytes", report.freed_bytes);
+        span.record("written_bytes", report.written_bytes);
+        self.inner.told.collected(&report);
+        Ok(report)
     }
 
     /// Explains why a blob is kept, or that it is not.
@@ -328,9 +348,14 @@ impl Repo {
         options: &ReplicateOptions,
         by: Actor,
     ) -> Result<ReplicateReport> {
-        replicate::replicate(self, target, options, by)
-            .boxed()
-            .await
+        let replicating = replicate::replicate(self, target, options, by);
+        let report = replicating.boxed().await?;
+        let span = Span::current();
+        span.record("entries", report.entries);
+        span.record("bytes", report.read_bytes);
+        span.record("written_bytes", report.written_bytes);
+        self.inner.told.replicated(&report);
+        Ok(report)
     }
 
     /// Counts what is stored.

@@ -21,8 +21,8 @@
 //! Start with [`Storage`], [`Key`], [`LocalStorage`] and [`MemoryStorage`]. Wrappers add to any
 //! storage: [`ProbeStorage`] refuses to write to one that [`probe()`] finds out not to keep the
 //! contract; [`RouteStorage`] makes one of several, by prefix; [`PrefixStorage`] shows a part of
-//! one; [`RetryStorage`] tries again, [`MeterStorage`] counts, [`CacheStorage`] remembers, and
-//! [`ReadOnlyStorage`] protects. [`Timer`] is how they wait. To write a backend of your own, follow
+//! one; [`RetryStorage`] tries again, [`MeterStorage`] counts, [`MetricsStorage`] tells whoever
+//! watches, [`CacheStorage`] remembers, and [`ReadOnlyStorage`] protects. [`Timer`] is how they wait. To write a backend of your own, follow
 //! `docs/guides/writing-a-backend.md`.
 //!
 //! There is no compare-and-swap of existing objects, no lock, no append and no metadata beside the
@@ -60,8 +60,8 @@ pub use storage::{
 };
 pub use timer::{NoWait, Timer, TokioTimer};
 pub use wrap::{
-    CacheStorage, MeterReading, MeterStorage, PrefixStorage, ProbeStorage, ReadOnlyStorage,
-    RetryOptions, RetryStorage, RouteStorage,
+    CacheStorage, MeterReading, MeterStorage, MetricsStorage, PrefixStorage, ProbeStorage,
+    ReadOnlyStorage, RetryOptions, RetryStorage, RouteStorage,
 };
 #[cfg(feature = "encrypt")]
 pub use wrap::{EncryptedStorage, EncryptionKey, KeyId, KeyProvider, RewriteReport, StaticKeys};

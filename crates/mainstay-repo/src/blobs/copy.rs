@@ -1,17 +1,19 @@
 //! Copying blobs into another repository: only the chunks that it lacks are read.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::sync::Arc;
 
+use bytes::Bytes;
 use futures::stream;
 use futures::{StreamExt as _, TryStreamExt as _};
-use mainstay_core::{Digest, ErrorKind, Progress, Result};
+use mainstay_core::{Digest, Error, ErrorKind, Hasher, Progress, Result};
 
 use super::blob::fetch;
 use super::blob::{Part, load_list};
 use super::ingest::NewManifest;
 use super::manifest::{Body, ChunkRef, Manifest, encode_list};
-use super::{BlobStore, Ingest};
+use super::record::RecordId;
+use super::{BlobStore, Ingest, blocking};
 
 /// A session is finished when it is about this large, so that what it stored is found after a crash.
 pub(crate) const SESSION_BYTES: u64 = 256 * 1024 * 1024;
@@ -34,12 +36,26 @@ pub(crate) struct Copied {
     pub(crate) written_bytes: u64,
 }
 
+/// How far the blobs of a source are checked before the target holds them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[non_exhaustive]
+pub enum BlobCheck {
+    /// Each chunk that is copied, against its BLAKE3. That the chunks of a blob together are the blob is
+    /// found out by whoever reads it.
+    #[default]
+    Chunks,
+    /// All of each blob that is copied, against its SHA-256: also what the target holds already is read
+    /// from the source. For a source that you do not trust.
+    Whole,
+}
+
 /// Copies blobs of one repository.
 pub(crate) struct Copier<'a> {
     source: &'a BlobStore,
     begin: &'a (dyn Fn() -> Ingest + Sync),
     progress: Option<Arc<dyn Progress>>,
     session_bytes: u64,
+    check: BlobCheck,
     ingest: Ingest,
     /// How many sessions have been finished.
     finished: u64,
@@ -54,7 +70,7 @@ impl<'a> Copier<'a> {
     pub(crate) fn new(
         source: &'a BlobStore,
         begin: &'a (dyn Fn() -> Ingest + Sync),
-        session_bytes: u64,
+        (check, session_bytes): (BlobCheck, u64),
         progress: Option<Arc<dyn Progress>>,
         copied: &'a mut Copied,
     ) -> Self {
@@ -63,6 +79,7 @@ impl<'a> Copier<'a> {
             begin,
             progress,
             session_bytes,
+            check,
             ingest: begin(),
             finished: 0,
             given_bytes: 0,
@@ -128,44 +145,64 @@ impl<'a> Copier<'a> {
 
     /// Copies what a manifest names.
     async fn parts(&mut self, manifest: &Manifest) -> Result<()> {
+        let blob = manifest.digest;
+        let mut hasher = match self.check {
+            BlobCheck::Chunks => None,
+            BlobCheck::Whole => Some(Hasher::new()),
+        };
         match &manifest.body {
-            Body::Inline(_) => Ok(()),
-            Body::Chunks(chunks) => self.chunks(manifest.digest, chunks.clone()).await,
+            // They were compared with the digest when the manifest was read.
+            Body::Inline(_) => return Ok(()),
+            Body::Chunks(chunks) => hasher = self.chunks(blob, chunks.clone(), hasher).await?,
             Body::Lists(lists) => {
                 for list in lists {
                     let chunks = load_list(&self.source.shared, list).await?;
                     let record = encode_list(&chunks);
-                    self.chunks(manifest.digest, chunks).await?;
+                    hasher = self.chunks(blob, chunks, hasher).await?;
                     self.ingest.add(vec![(list.id(), record.into())]).await?;
                 }
-                Ok(())
             }
+        }
+        match hasher.map(Hasher::finish) {
+            Some(found) if found != blob => Err(Error::corrupt(
+                format!("blob {blob}"),
+                "bytes in the source do not match the digest",
+            )),
+            _ => Ok(()),
         }
     }
 
-    /// Copies the chunks that the target lacks.
-    async fn chunks(&mut self, blob: Digest, chunks: Vec<ChunkRef>) -> Result<()> {
-        let all = chunks.len();
-        let lacking = self.ingest.lacking(chunks).await?;
-        self.copied.held_chunks += (all - lacking.len()) as u64;
-        self.copied.chunks += lacking.len() as u64;
-        let parts: Vec<_> = lacking
-            .iter()
-            .map(|chunk| Ok(Part::whole(*chunk)))
-            .collect();
+    /// Copies the chunks that the target lacks; hashes all of them if there is a hasher.
+    async fn chunks(
+        &mut self,
+        blob: Digest,
+        chunks: Vec<ChunkRef>,
+        mut hasher: Option<Hasher>,
+    ) -> Result<Option<Hasher>> {
+        let lacking = self.ingest.lacking(chunks.clone()).await?;
+        self.copied.held_chunks += (chunks.len() - lacking.len()) as u64;
+        let mut new: HashSet<RecordId> = lacking.iter().map(ChunkRef::id).collect();
+        let wanted = if hasher.is_some() { chunks } else { lacking };
+        self.copied.chunks += wanted.len() as u64;
+        let parts: Vec<_> = wanted.iter().map(|chunk| Ok(Part::whole(*chunk))).collect();
         let mut batches = fetch::fetch(&self.source.shared, blob, stream::iter(parts).boxed());
-        let mut ids = lacking.iter().map(ChunkRef::id);
+        let mut ids = wanted.iter().map(ChunkRef::id);
         while let Some(batch) = batches.try_next().await? {
-            let records: Vec<_> = batch.into_iter().zip(ids.by_ref()).collect();
-            for (bytes, _) in &records {
-                self.given_bytes += bytes.len() as u64;
-                self.read(bytes.len());
+            if let Some(hashing) = hasher.take() {
+                hasher = Some(hashed(hashing, batch.clone()).await?);
             }
-            let records = records.into_iter().map(|(bytes, id)| (id, bytes));
-            self.ingest.add(records.collect()).await?;
+            let mut records = Vec::with_capacity(batch.len());
+            for (bytes, id) in batch.into_iter().zip(ids.by_ref()) {
+                self.read(bytes.len());
+                if new.remove(&id) {
+                    self.given_bytes += bytes.len() as u64;
+                    records.push((id, bytes));
+                }
+            }
+            self.ingest.add(records).await?;
             self.finish_if_large().await?;
         }
-        Ok(())
+        Ok(hasher)
     }
 
     fn read(&mut self, bytes: usize) {
@@ -198,5 +235,38 @@ impl<'a> Copier<'a> {
         self.finished += 1;
         self.given_bytes = 0;
         Ok(())
+    }
+}
+
+/// Hashes bytes on a thread that may block.
+async fn hashed(mut hasher: Hasher, batch: Vec<Bytes>) -> Result<Hasher> {
+    blocking::run(move || {
+        for bytes in &batch {
+            hasher.update(bytes);
+        }
+        hasher
+    })
+    .await
+}
+
+#[cfg(test)]
+impl BlobStore {
+    /// Stores the manifest of `blob` as if it were that of `name`.
+    pub(crate) async fn forge(&self, blob: &Digest, name: Digest) -> Result<()> {
+        let found = self.find(blob).await?;
+        let found = found.ok_or_else(|| Error::not_found("blob", blob))?;
+        let forged = Manifest {
+            digest: name,
+            ..found.manifest().clone()
+        };
+        let mut ingest = self.ingest();
+        ingest
+            .add_manifests(vec![NewManifest {
+                blob: name,
+                bytes: forged.encode().into(),
+                vouched: false,
+            }])
+            .await?;
+        ingest.finish().await.map(drop)
     }
 }

@@ -33,12 +33,14 @@ use tokio::sync::Semaphore;
 pub(crate) use self::blob::fetch::open_within;
 pub use self::blob::{Blob, BlobReader};
 use self::condemned::CondemnedSource;
+pub use self::copy::BlobCheck;
 use self::index::{Index, Location};
 pub use self::ingest::{Ingest, IngestReport, StoredBlob};
 pub use self::layout::{Cut, Layout};
 use self::manifest::Manifest;
 use self::record::RecordId;
 use self::reliance::Reliance;
+use crate::metrics::Told;
 
 /// How many blobs of one repository are stored at a time. Each holds a blocking thread, of which the
 /// storage must find some too.
@@ -59,6 +61,7 @@ struct Shared {
     index: Index,
     puts: Semaphore,
     reliance: Reliance,
+    told: Option<Told>,
     /// A session makes known what it has stored when it is so many records.
     index_records: usize,
 }
@@ -70,14 +73,25 @@ impl BlobStore {
         Self::with_index(storage, index)
     }
 
+    /// Creates a handle without I/O, which tells what is stored and read.
+    pub(crate) fn told(storage: Arc<dyn Storage>, told: Told) -> Self {
+        let index = Index::new(Arc::clone(&storage));
+        Self::of(storage, index, Some(told))
+    }
+
     /// Creates a handle whose index has been loaded.
     pub(crate) fn with_index(storage: Arc<dyn Storage>, index: Index) -> Self {
+        Self::of(storage, index, None)
+    }
+
+    fn of(storage: Arc<dyn Storage>, index: Index, told: Option<Told>) -> Self {
         Self {
             shared: Arc::new(Shared {
                 index,
                 storage,
                 puts: Semaphore::new(PUTS),
                 reliance: Reliance::default(),
+                told,
                 index_records: INDEX_RECORDS,
             }),
         }
@@ -94,6 +108,7 @@ impl BlobStore {
                 storage,
                 puts: Semaphore::new(PUTS),
                 reliance: Reliance::default(),
+                told: None,
                 index_records,
             }),
         }

@@ -17,7 +17,6 @@ mod standing;
 mod tests;
 
 use mainstay_core::{Actor, Error, Result};
-use tracing::Span;
 
 use self::cursor::Stream;
 pub use self::options::{ReplicateOptions, ReplicateReport};
@@ -41,10 +40,5 @@ pub(crate) async fn replicate(
         .context("id", source_id));
     }
     let stream = Stream::new(source_id, scope, by)?;
-    let report = Run::new(source, target, stream, options).finish().await?;
-    let span = Span::current();
-    span.record("entries", report.entries);
-    span.record("bytes", report.read_bytes);
-    span.record("written_bytes", report.written_bytes);
-    Ok(report)
+    Run::new(source, target, stream, options).finish().await
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 use mainstay_core::{Progress, WriteId};
 use serde::Serialize;
 
+use crate::BlobCheck;
+
 /// What to replicate, and where to.
 ///
 /// ```
@@ -30,6 +32,8 @@ pub struct ReplicateOptions {
     pub namespace: String,
     /// Why; the log of the target records it where an entry is of the replication alone.
     pub reason: String,
+    /// How far blobs are checked.
+    pub check: BlobCheck,
     /// Is told how many `entries` of the source's log have been gone through, and how many `bytes` have
     /// been read.
     pub progress: Option<Arc<dyn Progress>>,
@@ -63,6 +67,13 @@ impl ReplicateOptions {
     #[must_use]
     pub fn with_reason(mut self, reason: impl Into<String>) -> Self {
         self.reason = reason.into();
+        self
+    }
+
+    /// Sets how far blobs are checked.
+    #[must_use]
+    pub fn with_check(mut self, check: BlobCheck) -> Self {
+        self.check = check;
         self
     }
 

@@ -9,6 +9,9 @@ use super::run::Run;
 use crate::blobs::copy::{Copier, SESSION_BYTES};
 use crate::{View, gc};
 
+/// So many blobs are remembered, at 32 bytes each.
+const MAX_SOUND: usize = 1_000_000;
+
 impl Run<'_> {
     /// Sees to it that the target holds the blobs of what is to be committed.
     pub(super) async fn provide(&mut self, incoming: &[Incoming], view: &View) -> Result<()> {
@@ -26,7 +29,7 @@ impl Run<'_> {
         let mut wanted: BTreeSet<Digest> = named.await?;
         let blobs = &self.target.inner.blobs;
         let condemned = gc::condemned(blobs, view).await?;
-        if self.sound_as_of != condemned.run {
+        if self.sound_as_of != condemned.run || self.sound.len() > MAX_SOUND {
             self.sound.clear();
             self.sound_as_of = condemned.run;
         }
@@ -40,7 +43,10 @@ impl Run<'_> {
         let copier = Copier::new(
             &self.source.inner.blobs,
             &begin,
-            self.options.session_bytes.unwrap_or(SESSION_BYTES),
+            (
+                self.options.check,
+                self.options.session_bytes.unwrap_or(SESSION_BYTES),
+            ),
             self.options.progress.clone(),
             &mut self.copied,
         );

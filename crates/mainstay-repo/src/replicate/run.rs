@@ -143,7 +143,7 @@ impl<'a> Run<'a> {
             }
             self.passed = Some(incoming.at);
         }
-        self.pass(&window, committed).await?;
+        self.pass(&window, committed, head).await?;
         Ok(if window.is_last {
             Flow::Ended
         } else {
@@ -152,14 +152,20 @@ impl<'a> Run<'a> {
     }
 
     /// Takes note of the end of a window, in the target if there is much behind the cursor.
-    async fn pass(&mut self, window: &Window, committed: Option<Position>) -> Result<()> {
+    async fn pass(
+        &mut self,
+        window: &Window,
+        committed: Option<Position>,
+        head: u64,
+    ) -> Result<()> {
         self.report.entries += window.entries;
         let Some((end, time)) = window.end else {
             return Ok(());
         };
         self.passed = Some(end);
         if let Some(progress) = &self.options.progress {
-            progress.advance("entries", self.report.entries, None);
+            let done = self.report.entries;
+            progress.advance("entries", done, Some(done + head.saturating_sub(end.seq)));
         }
         if committed == Some(end) {
             self.behind = 0;

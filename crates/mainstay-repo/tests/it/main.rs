@@ -18,6 +18,7 @@ mod group;
 mod idempotency;
 mod leases;
 mod local;
+mod metrics;
 mod model;
 mod support;
 mod tallies;

@@ -2,13 +2,13 @@
 
 use std::sync::Arc;
 
-use mainstay_core::SeededIds;
+use mainstay_core::{NoMetrics, SeededIds, SystemClock};
 use mainstay_store::conformance::{self, Need, Report, RunOptions};
 use mainstay_store::fault::{Fault, FaultStorage, Lie, LyingStorage};
 use mainstay_store::{
-    CacheStorage, EncryptedStorage, EncryptionKey, KeyId, MemoryStorage, MeterStorage, NoWait,
-    Prefix, PrefixStorage, ProbeStorage, ReadOnlyStorage, RetryOptions, RetryStorage, RouteStorage,
-    StaticKeys, Storage,
+    CacheStorage, EncryptedStorage, EncryptionKey, KeyId, MemoryStorage, MeterStorage,
+    MetricsStorage, NoWait, Prefix, PrefixStorage, ProbeStorage, ReadOnlyStorage, RetryOptions,
+    RetryStorage, RouteStorage, StaticKeys, Storage,
 };
 
 async fn run(storage: impl Storage + 'static) -> Report {
@@ -87,6 +87,15 @@ async fn routes_pass_every_case() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_meter_passes_every_case() {
     passes_every_case(MeterStorage::new(MemoryStorage::new())).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_watched_storage_passes_every_case() {
+    let (metrics, clock) = (
+        Arc::new(NoMetrics::default()),
+        Arc::new(SystemClock::default()),
+    );
+    passes_every_case(MetricsStorage::new(MemoryStorage::new(), metrics, clock)).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

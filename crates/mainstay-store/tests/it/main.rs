@@ -16,6 +16,8 @@ mod full_disk;
 #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 mod image;
 #[cfg(test)]
+mod metrics;
+#[cfg(test)]
 #[cfg(target_os = "linux")]
 #[expect(clippy::print_stdout, reason = "a test that is skipped says so")]
 mod power_cut;

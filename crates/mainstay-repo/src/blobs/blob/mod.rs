@@ -184,6 +184,17 @@ impl Blob {
 
     /// As [`pieces`](Self::pieces), as many at a time as were fetched together.
     fn batches(&self, range: Range<u64>) -> BoxStream<'static, Result<Batch>> {
+        let batches = self.fetched(range);
+        let Some(told) = self.shared.told.clone() else {
+            return batches;
+        };
+        let bytes = |batch: &Batch| batch.iter().map(|piece| piece.len() as u64).sum();
+        batches
+            .inspect_ok(move |batch| told.restored(bytes(batch)))
+            .boxed()
+    }
+
+    fn fetched(&self, range: Range<u64>) -> BoxStream<'static, Result<Batch>> {
         if let Body::Inline(bytes) = &self.manifest.body {
             // The range lies within the inline bytes, whose length is a usize.
             let [start, end] = [range.start, range.end].map(|at| usize::try_from(at).unwrap_or(0));

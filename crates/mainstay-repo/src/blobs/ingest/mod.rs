@@ -17,7 +17,8 @@ use futures::future::{Either, select};
 use futures::stream::BoxStream;
 use mainstay_core::{Digest, Error, ErrorKind, Progress, Result};
 use tokio::sync::{mpsc, oneshot};
-use tracing::instrument;
+use tracing::field::Empty;
+use tracing::{Span, instrument};
 
 pub(in crate::blobs) use self::records::NewManifest;
 use self::session::Session;
@@ -166,13 +167,26 @@ impl Ingest {
     /// [`ErrorKind::Conflict`] when a collection condemned meanwhile what the session did not store
     /// because it was stored before, and those of the storage. Nothing that was stored may be relied on
     /// then; store it again.
-    #[instrument(skip_all, err(level = "debug"))]
+    #[instrument(
+        skip_all,
+        fields(blobs = Empty, bytes = Empty, new_bytes = Empty, stored_bytes = Empty),
+        err(level = "debug")
+    )]
     pub async fn finish(mut self) -> Result<IngestReport> {
-        match std::mem::replace(&mut self.state, State::Ended) {
-            State::Fresh => Ok(IngestReport::default()),
-            State::Open(session) => blocking::run(move || session.finish()).await?,
-            State::Ended => Err(ended()),
+        let report = match std::mem::replace(&mut self.state, State::Ended) {
+            State::Fresh => return Ok(IngestReport::default()),
+            State::Open(session) => blocking::run(move || session.finish()).await??,
+            State::Ended => return Err(ended()),
+        };
+        let span = Span::current();
+        span.record("blobs", report.blobs);
+        span.record("bytes", report.logical_bytes);
+        span.record("new_bytes", report.new_bytes);
+        span.record("stored_bytes", report.stored_bytes);
+        if let Some(told) = &self.shared.told {
+            told.ingested(&report);
         }
+        Ok(report)
     }
 
     /// Runs one blob through the session.

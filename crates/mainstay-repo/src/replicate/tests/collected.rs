@@ -102,6 +102,37 @@ async fn a_damaged_chunk_ends_the_run_and_nothing_names_its_blob() {
 }
 
 #[tokio::test]
+async fn a_manifest_that_names_other_chunks_is_refused_when_all_is_checked() {
+    let mut pair = Pair::new();
+    let (source, target) = pair.both().await;
+    // A blob whose manifest, sound by itself, is that of another.
+    put(&source, "files/true", &[big(1)]).await;
+    let lie = Digest::of(b"what it is not");
+    source
+        .inner
+        .blobs
+        .forge(&Digest::of(&big(1)), lie)
+        .await
+        .unwrap();
+    let value = Value::new("files", &"lie").unwrap().with_blobs([lie]);
+    commit(&source, "lie", &[("files/lie", Some(value))])
+        .await
+        .unwrap();
+    put(&target, "own/part", &[big(1)]).await;
+    let whole = all().with_check(crate::BlobCheck::Whole);
+    let error = run(&source, &target, &whole).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    assert!(error.to_string().contains(&lie.to_string()), "{error}");
+    assert_eq!(
+        target.blob(&lie).await.unwrap().map(|blob| blob.size()),
+        None
+    );
+    let held = values(&target.view().await.unwrap()).await;
+    assert!(!held.contains_key("files/lie"));
+    assert_sound(&target).await;
+}
+
+#[tokio::test]
 async fn packs_that_the_target_condemned_are_not_relied_on() {
     let mut pair = Pair::new();
     let (source, target) = pair.both().await;
