@@ -149,6 +149,14 @@ fn unreadable(error: std::io::Error, path: &Path) -> Error {
 }
 
 impl Origin {
+    /// Returns the size that was found.
+    pub(crate) fn bytes(&self) -> u64 {
+        match self {
+            Self::Memory(bytes) => bytes.len() as u64,
+            Self::Disk { before, .. } => before.bytes,
+        }
+    }
+
     /// Opens the bytes. Blocks.
     pub(crate) fn open(&self) -> Result<Source> {
         match self {

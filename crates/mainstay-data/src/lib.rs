@@ -43,7 +43,8 @@
 //! ```
 //!
 //! Start with [`Datasets`], [`SnapshotSpec`], [`Manifest`] and [`diff::DatasetDiff`];
-//! [`digest::TableHasher`] computes the digests of any record batches by itself.
+//! [`digest::TableHasher`] and [`digest::RowsHasher`] compute the digests of any record batches by
+//! themselves, of every Arrow type.
 //!
 //! It does not rewrite files, compare rows, or know what a dataset is used for; it reads tables whole,
 //! column by column, and is no query engine.
@@ -72,6 +73,7 @@ mod slots;
 mod source;
 mod spec;
 pub mod stats;
+mod workers;
 
 pub use datasets::{Datasets, ReadOptions};
 pub use manifest::{Column, FileEntry, Manifest, Table};

@@ -2,8 +2,10 @@
 
 use std::fmt::Write as _;
 
-use arrow::datatypes::{DataType, Field, Fields, IntervalUnit, Schema, TimeUnit};
+use arrow::datatypes::{DataType, Field, FieldRef, Fields, IntervalUnit, Schema, TimeUnit};
 use mainstay_core::{Error, ErrorKind, Result};
+
+use crate::digest::Profile;
 
 /// The deepest nesting of lists, structs and maps that is hashed.
 const MAX_DEPTH: usize = 32;
@@ -14,44 +16,90 @@ pub(crate) const MAX_COLUMNS: usize = 16_384;
 /// Spells the logical types of a table's columns, in schema order.
 ///
 /// # Errors
-/// [`ErrorKind::Invalid`] without columns or with two of one name;
-/// [`ErrorKind::Unsupported`] naming the first column whose type has no logical form, or with more
-/// than 16,384 columns.
-pub(crate) fn logical_types(schema: &Schema) -> Result<Vec<String>> {
-    if schema.fields().is_empty() {
-        return Err(Error::invalid("a table without columns"));
-    }
+/// [`ErrorKind::Unsupported`] with more than 16,384 columns, or naming the first column whose type is
+/// nested too deep or a map of something else than key and value.
+pub(crate) fn logical_types(schema: &Schema, profile: Profile) -> Result<Vec<String>> {
     if schema.fields().len() > MAX_COLUMNS {
         return Err(unsupported("a table of more than 16,384 columns")
             .context("columns", schema.fields().len()));
     }
-    refuse_repeated_names(schema.fields())?;
     schema
         .fields()
         .iter()
-        .map(|field| logical_type(field))
+        .map(|field| logical_type(field, profile))
         .collect()
 }
 
-/// Spells the logical type of a column as `docs/formats/table-digest.md` says.
-fn logical_type(field: &Field) -> Result<String> {
-    let mut text = String::new();
-    spell(field.data_type(), MAX_DEPTH, &mut text)
-        .map(|()| text)
-        .map_err(|error| {
-            error
-                .context("column", field.name().escape_debug())
-                .context("type", field.data_type())
-        })
+/// Checks that the columns of a table are told apart by their names.
+///
+/// # Errors
+/// [`ErrorKind::Invalid`] without columns or with two of one name.
+pub(crate) fn check_names(schema: &Schema) -> Result<()> {
+    if schema.fields().is_empty() {
+        return Err(Error::invalid("a table without columns"));
+    }
+    let order = name_order(schema.fields());
+    let name = |index: usize| schema.field(index).name();
+    match order.windows(2).find(|pair| name(pair[0]) == name(pair[1])) {
+        Some(pair) => Err(Error::invalid("two columns of one name")
+            .context("column", name(pair[0]).escape_debug())),
+        None => Ok(()),
+    }
 }
 
-fn spell(data_type: &DataType, depth: usize, out: &mut String) -> Result<()> {
+/// Spells the logical type of a column as `docs/formats/table-digest.md` says.
+fn logical_type(field: &Field, profile: Profile) -> Result<String> {
+    let mut text = String::new();
+    let spelled = match profile {
+        Profile::Strict => spell(field.data_type(), strict, MAX_DEPTH, &mut text),
+        Profile::Semantic => spell(field.data_type(), semantic, MAX_DEPTH, &mut text),
+    };
+    spelled.map(|()| text).map_err(|error| {
+        error
+            .context("column", field.name().escape_debug())
+            .context("type", field.data_type())
+    })
+}
+
+/// Spells a type that holds no others; returns whether it is one.
+type Leaf = fn(&DataType, &mut String) -> bool;
+
+fn spell(data_type: &DataType, leaf: Leaf, depth: usize, out: &mut String) -> Result<()> {
     let Some(depth) = depth.checked_sub(1) else {
         return Err(unsupported("nested more than 32 levels deep"));
     };
+    if leaf(data_type, out) {
+        return Ok(());
+    }
     match data_type {
-        DataType::Null => out.push_str("null"),
-        DataType::Boolean => out.push_str("bool"),
+        DataType::List(item)
+        | DataType::LargeList(item)
+        | DataType::ListView(item)
+        | DataType::LargeListView(item)
+        | DataType::FixedSizeList(item, _) => {
+            out.push_str("list(");
+            spell(item.data_type(), leaf, depth, out)?;
+            out.push(')');
+            Ok(())
+        }
+        DataType::Struct(fields) => {
+            let fields: Vec<&FieldRef> = fields.iter().collect();
+            spell_fields("struct", &fields, leaf, depth, out)
+        }
+        DataType::Union(members, _) => {
+            let members: Vec<&FieldRef> = members.iter().map(|(_, field)| field).collect();
+            spell_fields("union", &members, leaf, depth, out)
+        }
+        DataType::Map(entries, _) => spell_map(entries, leaf, depth, out),
+        DataType::Dictionary(_, values) => spell(values, leaf, depth, out),
+        DataType::RunEndEncoded(_, values) => spell(values.data_type(), leaf, depth, out),
+        _ => Err(unsupported("columns of this type cannot be hashed")),
+    }
+}
+
+/// Spells types whose widths, units and zones count.
+fn strict(data_type: &DataType, out: &mut String) -> bool {
+    match data_type {
         DataType::Int8 => out.push_str("int8"),
         DataType::Int16 => out.push_str("int16"),
         DataType::Int32 => out.push_str("int32"),
@@ -63,15 +111,6 @@ fn spell(data_type: &DataType, depth: usize, out: &mut String) -> Result<()> {
         DataType::Float16 => out.push_str("float16"),
         DataType::Float32 => out.push_str("float32"),
         DataType::Float64 => out.push_str("float64"),
-        DataType::Decimal32(_, scale)
-        | DataType::Decimal64(_, scale)
-        | DataType::Decimal128(_, scale)
-        | DataType::Decimal256(_, scale) => push(out, format_args!("decimal({scale})")),
-        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => out.push_str("utf8"),
-        DataType::Binary
-        | DataType::LargeBinary
-        | DataType::BinaryView
-        | DataType::FixedSizeBinary(_) => out.push_str("binary"),
         DataType::Date32 => out.push_str("date32"),
         DataType::Date64 => out.push_str("date64"),
         DataType::Time32(unit @ (TimeUnit::Second | TimeUnit::Millisecond))
@@ -87,35 +126,68 @@ fn spell(data_type: &DataType, depth: usize, out: &mut String) -> Result<()> {
         ),
         DataType::Duration(unit) => push(out, format_args!("duration({})", spell_unit(*unit))),
         DataType::Interval(unit) => push(out, format_args!("interval({})", spell_interval(*unit))),
-        DataType::List(item) | DataType::LargeList(item) | DataType::FixedSizeList(item, _) => {
-            out.push_str("list(");
-            spell(item.data_type(), depth, out)?;
-            out.push(')');
-        }
-        DataType::Struct(fields) => spell_struct(fields, depth, out)?,
-        DataType::Map(entries, _) => spell_map(entries, depth, out)?,
-        DataType::Dictionary(_, values) => spell(values, depth, out)?,
-        DataType::RunEndEncoded(_, values) => spell(values.data_type(), depth, out)?,
-        _ => return Err(unsupported("columns of this type cannot be hashed")),
+        other => return either(other, out),
     }
-    Ok(())
+    true
 }
 
-fn spell_struct(fields: &Fields, depth: usize, out: &mut String) -> Result<()> {
-    refuse_repeated_names(fields)?;
-    out.push_str("struct(");
-    for (place, index) in name_order(fields).into_iter().enumerate() {
+/// Spells types whose widths, units and zones do not count.
+fn semantic(data_type: &DataType, out: &mut String) -> bool {
+    out.push_str(match data_type {
+        integer if integer.is_integer() => "int",
+        float if float.is_floating() => "float",
+        DataType::Date32 | DataType::Date64 => "date",
+        DataType::Time32(TimeUnit::Second | TimeUnit::Millisecond)
+        | DataType::Time64(TimeUnit::Microsecond | TimeUnit::Nanosecond) => "time",
+        DataType::Timestamp(_, None) => "timestamp",
+        DataType::Timestamp(_, Some(_)) => "timestamp(utc)",
+        DataType::Duration(_) => "duration",
+        DataType::Interval(_) => "interval",
+        other => return either(other, out),
+    });
+    true
+}
+
+/// Spells types that both profiles treat alike.
+fn either(data_type: &DataType, out: &mut String) -> bool {
+    match data_type {
+        DataType::Null => out.push_str("null"),
+        DataType::Boolean => out.push_str("bool"),
+        DataType::Decimal32(_, scale)
+        | DataType::Decimal64(_, scale)
+        | DataType::Decimal128(_, scale)
+        | DataType::Decimal256(_, scale) => push(out, format_args!("decimal({scale})")),
+        DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View => out.push_str("utf8"),
+        DataType::Binary
+        | DataType::LargeBinary
+        | DataType::BinaryView
+        | DataType::FixedSizeBinary(_) => out.push_str("binary"),
+        _ => return false,
+    }
+    true
+}
+
+fn spell_fields(
+    word: &str,
+    fields: &[&FieldRef],
+    leaf: Leaf,
+    depth: usize,
+    out: &mut String,
+) -> Result<()> {
+    out.push_str(word);
+    out.push('(');
+    for (place, index) in order(fields).into_iter().enumerate() {
         if place > 0 {
             out.push(',');
         }
         push(out, format_args!("{}:", quoted(fields[index].name())));
-        spell(fields[index].data_type(), depth, out)?;
+        spell(fields[index].data_type(), leaf, depth, out)?;
     }
     out.push(')');
     Ok(())
 }
 
-fn spell_map(entries: &Field, depth: usize, out: &mut String) -> Result<()> {
+fn spell_map(entries: &Field, leaf: Leaf, depth: usize, out: &mut String) -> Result<()> {
     let DataType::Struct(fields) = entries.data_type() else {
         return Err(unsupported("a map whose entries are not a struct"));
     };
@@ -123,30 +195,25 @@ fn spell_map(entries: &Field, depth: usize, out: &mut String) -> Result<()> {
         return Err(unsupported("a map whose entries are not key and value"));
     };
     out.push_str("map(");
-    spell(key.data_type(), depth, out)?;
+    spell(key.data_type(), leaf, depth, out)?;
     out.push(',');
-    spell(value.data_type(), depth, out)?;
+    spell(value.data_type(), leaf, depth, out)?;
     out.push(')');
     Ok(())
 }
 
-/// Returns the indices of `fields` in the byte order of their names: the order that is hashed.
+/// Returns the indices of `fields` in the byte order of their names, those of one name as they stand:
+/// the order that is hashed.
 pub(crate) fn name_order(fields: &Fields) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..fields.len()).collect();
-    order.sort_by(|&a, &b| fields[a].name().cmp(fields[b].name()));
-    order
+    order(&fields.iter().collect::<Vec<_>>())
 }
 
-fn refuse_repeated_names(fields: &Fields) -> Result<()> {
-    let order = name_order(fields);
-    let repeated = order
-        .windows(2)
-        .find(|pair| fields[pair[0]].name() == fields[pair[1]].name());
-    match repeated {
-        Some(pair) => Err(Error::invalid("two columns of one name")
-            .context("column", fields[pair[0]].name().escape_debug())),
-        None => Ok(()),
-    }
+/// As [`name_order`].
+pub(crate) fn order(fields: &[&FieldRef]) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..fields.len()).collect();
+    // Stable.
+    order.sort_by(|&a, &b| fields[a].name().cmp(fields[b].name()));
+    order
 }
 
 fn spell_unit(unit: TimeUnit) -> &'static str {
@@ -181,88 +248,4 @@ fn unsupported(message: &str) -> Error {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::sync::Arc;
-
-    use super::*;
-
-    fn spelled(data_type: DataType) -> Result<String> {
-        logical_type(&Field::new("c", data_type, true))
-    }
-
-    #[test]
-    fn encodings_of_one_meaning_are_one_type() {
-        let item = |t| Arc::new(Field::new("item", t, true));
-        for (types, expected) in [
-            (
-                vec![
-                    DataType::Utf8,
-                    DataType::LargeUtf8,
-                    DataType::Utf8View,
-                    DataType::Dictionary(Box::new(DataType::Int8), Box::new(DataType::Utf8)),
-                    DataType::RunEndEncoded(item(DataType::Int32), item(DataType::LargeUtf8)),
-                ],
-                "utf8",
-            ),
-            (
-                vec![DataType::Decimal128(10, 2), DataType::Decimal256(40, 2)],
-                "decimal(2)",
-            ),
-            (
-                vec![
-                    DataType::List(item(DataType::Int8)),
-                    DataType::FixedSizeList(item(DataType::Int8), 3),
-                ],
-                "list(int8)",
-            ),
-        ] {
-            for data_type in types {
-                assert_eq!(spelled(data_type).unwrap(), expected);
-            }
-        }
-    }
-
-    #[test]
-    fn struct_fields_are_sorted_and_quoted() {
-        let fields = Fields::from(vec![
-            Field::new("b\":int8,\"c", DataType::Int8, true),
-            Field::new("a", DataType::Boolean, true),
-        ]);
-        assert_eq!(
-            spelled(DataType::Struct(fields)).unwrap(),
-            r#"struct("a":bool,"b\":int8,\"c":int8)"#
-        );
-    }
-
-    #[test]
-    fn a_type_without_logical_form_is_refused_by_column_and_type() {
-        let view = DataType::ListView(Arc::new(Field::new("item", DataType::Int8, true)));
-        let error = spelled(view).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Unsupported);
-        let shown = error.to_string();
-        assert!(
-            shown.contains("column: c") && shown.contains("ListView"),
-            "{shown}"
-        );
-    }
-
-    #[test]
-    fn deep_nesting_is_refused() {
-        let deep = (0..MAX_DEPTH).fold(DataType::Int8, |inner, _| {
-            DataType::List(Arc::new(Field::new("item", inner, true)))
-        });
-        assert_eq!(spelled(deep).unwrap_err().kind(), ErrorKind::Unsupported);
-    }
-
-    #[test]
-    fn repeated_column_names_are_refused() {
-        let schema = Schema::new(vec![
-            Field::new("a", DataType::Int8, true),
-            Field::new("b", DataType::Int8, true),
-            Field::new("a", DataType::Utf8, true),
-        ]);
-        let error = logical_types(&schema).unwrap_err();
-        assert_eq!(error.kind(), ErrorKind::Invalid);
-        assert!(error.to_string().contains("column: a"), "{error}");
-    }
-}
+mod tests;

@@ -5,10 +5,11 @@ use std::collections::BTreeMap;
 use mainstay_core::{BulkDigest, Digest, Error, ErrorKind, FilePath, Result, canon};
 use serde::{Deserialize, Serialize};
 
+use crate::digest::{PROFILE, PROFILE_1};
 use crate::stats::ColumnStats;
 
 /// The version of both formats that this build writes, and the newest it reads.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 
 /// Everything known about a snapshot's content; its canonical JSON is a blob whose SHA-256 is the
 /// snapshot's digest.
@@ -18,7 +19,7 @@ const FORMAT: u64 = 1;
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Manifest {
-    /// The format's version: 1.
+    /// The format's version: 2, or 1 when an earlier build wrote it.
     pub format: u64,
     /// The table that the table files make up in path order; `None` when there is none.
     pub table: Option<Table>,
@@ -33,7 +34,8 @@ pub struct Manifest {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Table {
-    /// The digest profile: `table-digest v1`.
+    /// The digest profile: `table-digest v2`, or `v1` in a manifest of format 1. Table and column
+    /// digests of both compare, rows digests do not.
     pub profile: String,
     /// Rows in all table files; at least 1.
     pub rows: u64,
@@ -118,7 +120,20 @@ impl Manifest {
     pub fn from_slice(bytes: &[u8]) -> Result<Self> {
         const WHAT: &str = "data snapshot manifest";
         check_format(bytes, WHAT)?;
-        canon::from_slice(bytes).map_err(|error| error.context("object", WHAT))
+        let manifest: Self =
+            canon::from_slice(bytes).map_err(|error| error.context("object", WHAT))?;
+        let profile = if manifest.format == 1 {
+            PROFILE_1
+        } else {
+            PROFILE
+        };
+        match &manifest.table {
+            Some(table) if table.profile != profile => Err(Error::corrupt(
+                WHAT,
+                "digests of a profile that its format does not have",
+            )),
+            _ => Ok(manifest),
+        }
     }
 
     /// Returns a column by name.
@@ -148,6 +163,18 @@ impl Manifest {
     }
 }
 
+impl Table {
+    pub(crate) fn has_same_values(&self, other: &Self) -> bool {
+        self.table_digest == other.table_digest
+    }
+
+    /// Reports whether the rows are known to be the same, in any order.
+    pub(crate) fn has_same_rows(&self, other: &Self) -> bool {
+        self.has_same_values(other)
+            || (self.profile == other.profile && self.rows_digest == other.rows_digest)
+    }
+}
+
 impl VersionRecord {
     pub(crate) const KIND: &str = "data.snapshot";
 
@@ -157,7 +184,9 @@ impl VersionRecord {
             .value
             .as_ref()
             .ok_or_else(|| Error::corrupt(Self::KIND, "a version without a value"))?;
-        value.check_format(Self::KIND, FORMAT)?;
+        value
+            .check_format(Self::KIND, 1)
+            .or_else(|_| value.check_format(Self::KIND, FORMAT))?;
         value.decode(Self::KIND)
     }
 }
@@ -171,7 +200,7 @@ fn check_format(json: &[u8], what: &'static str) -> Result<()> {
     let probe: Probe = serde_json::from_slice(json)
         .map_err(|error| Error::corrupt(what, "no format number").with_source(error))?;
     match probe.format {
-        FORMAT => Ok(()),
+        1..=FORMAT => Ok(()),
         newer if newer > FORMAT => Err(Error::new(
             ErrorKind::Incompatible,
             format!("written by a newer Mainstay: format {newer}, this build reads {FORMAT}"),

@@ -1,16 +1,27 @@
 //! One pass over the table files of a snapshot: digests, statistics and row counts.
 
+use std::num::NonZeroUsize;
+use std::thread::available_parallelism;
+
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use mainstay_core::{Error, ErrorKind, FilePath, Result};
+use mainstay_core::{BulkDigest, Error, ErrorKind, FilePath, Result};
 
-use crate::digest::{PROFILE, TableHasher};
+use crate::digest::{ColumnHasher, Layout, PROFILE, Profile, RowsHasher, table_digest};
 use crate::format::csv::{CsvSchema, Inference};
 use crate::format::{TableFormat, TableReader};
 use crate::input::Origin;
+use crate::logical::check_names;
 use crate::slots::slots;
-use crate::stats::ColumnCollector;
+use crate::stats::{ColumnCollector, ColumnStats};
+use crate::workers::Workers;
 use crate::{Column, Table};
+
+/// Tables in files of fewer bytes are scanned on one thread.
+const PARALLEL_BYTES: u64 = 1024 * 1024;
+
+/// The most threads that a scan divides its columns and rows among.
+const MAX_THREADS: usize = 8;
 
 /// A table file to scan.
 pub(crate) struct TableFile<'a> {
@@ -21,7 +32,8 @@ pub(crate) struct TableFile<'a> {
 
 /// Scans files, in order, as one table; returns it with the rows of each file.
 ///
-/// Blocks; memory is bounded by a batch and the number of columns.
+/// Blocks; memory is bounded by some batches and the number of columns. Large tables are scanned by
+/// several threads.
 ///
 /// # Errors
 /// [`ErrorKind::Invalid`] naming the file when it cannot be decoded, when its columns differ from the
@@ -32,14 +44,21 @@ pub(crate) fn scan(files: &[TableFile<'_>]) -> Result<Option<(Table, Vec<u64>)>>
         return Ok(None);
     };
     let csv = infer(files)?;
+    let bytes: u64 = files.iter().map(|file| file.origin.bytes()).sum();
+    let threads = if bytes < PARALLEL_BYTES {
+        1
+    } else {
+        available_parallelism().map_or(1, NonZeroUsize::get)
+    };
     let mut scan: Option<Scan> = None;
     let mut rows = Vec::with_capacity(files.len());
     for file in files {
         let file_rows =
-            scan_file(file, &csv, &mut scan).map_err(|e| e.context("file", file.path))?;
+            scan_file(file, &csv, threads, &mut scan).map_err(|e| e.context("file", file.path))?;
         rows.push(file_rows);
     }
-    let table = scan.map(Scan::finish).filter(|table| table.rows > 0);
+    let table = scan.map(Scan::finish).transpose()?;
+    let table = table.filter(|table| table.rows > 0);
     let empty = || Error::invalid("a table without rows").context("file", first.path);
     Ok(Some((table.ok_or_else(empty)?, rows)))
 }
@@ -59,20 +78,25 @@ fn infer(files: &[TableFile<'_>]) -> Result<CsvSchema> {
     Ok(inference.finish())
 }
 
-fn scan_file(file: &TableFile<'_>, csv: &CsvSchema, scan: &mut Option<Scan>) -> Result<u64> {
+fn scan_file(
+    file: &TableFile<'_>,
+    csv: &CsvSchema,
+    threads: usize,
+    scan: &mut Option<Scan>,
+) -> Result<u64> {
     let reader = TableReader::open(file.origin.open()?, file.format, csv, None)?;
     let scan = match scan {
         Some(scan) => {
             scan.admit(reader.schema())?;
             scan
         }
-        None => scan.insert(Scan::new(reader.schema())?),
+        None => scan.insert(Scan::new(reader.schema(), threads.min(MAX_THREADS))?),
     };
     let mut rows = 0;
     for batch in reader {
         let batch = in_order(&batch?, &scan.schema)?;
         rows += batch.num_rows() as u64;
-        scan.update(&batch)?;
+        scan.workers.feed(&batch)?;
     }
     Ok(rows)
 }
@@ -103,23 +127,64 @@ pub(crate) fn in_order(batch: &RecordBatch, schema: &SchemaRef) -> Result<Record
 
 struct Scan {
     schema: SchemaRef,
+    layout: Layout,
     /// Whether any file allows nulls, by column.
     nullable: Vec<bool>,
-    hasher: TableHasher,
-    collectors: Vec<ColumnCollector>,
+    workers: Workers<Share>,
+}
+
+/// What one thread does: every so-manieth column, and its part of the rows of each batch.
+struct Share {
+    number: usize,
+    of: usize,
+    /// By place in the schema.
+    columns: Vec<(usize, ColumnHasher, ColumnCollector)>,
+    rows: RowsHasher,
+    count: u64,
+}
+
+impl Share {
+    fn update(&mut self, batch: &RecordBatch) -> Result<()> {
+        let rows = batch.num_rows();
+        for (index, hasher, collector) in &mut self.columns {
+            let column = slots(batch.column(*index).as_ref(), Profile::Strict)?;
+            hasher.update(column.as_ref(), rows);
+            collector.update(column.as_ref(), rows);
+        }
+        self.count += rows as u64;
+        let (start, end) = (
+            rows * self.number / self.of,
+            rows * (self.number + 1) / self.of,
+        );
+        self.rows.add(&batch.slice(start, end - start))
+    }
 }
 
 impl Scan {
-    fn new(schema: &SchemaRef) -> Result<Self> {
+    fn new(schema: &SchemaRef, threads: usize) -> Result<Self> {
+        check_names(schema)?;
         let fields = schema.fields();
+        let layout = Layout::new(schema, Profile::Strict)?;
+        let share = |number| Share {
+            number,
+            of: threads,
+            columns: Vec::new(),
+            rows: RowsHasher::with_layout(layout.clone()),
+            count: 0,
+        };
+        let mut shares: Vec<Share> = (0..threads).map(share).collect();
+        for (index, (field, logical_type)) in fields.iter().zip(layout.types()).enumerate() {
+            shares[index % threads].columns.push((
+                index,
+                ColumnHasher::new(logical_type.clone(), Profile::Strict),
+                ColumnCollector::new(field.data_type()),
+            ));
+        }
         Ok(Self {
-            hasher: TableHasher::new(schema)?,
             nullable: fields.iter().map(|field| field.is_nullable()).collect(),
-            collectors: fields
-                .iter()
-                .map(|field| ColumnCollector::new(field.data_type()))
-                .collect(),
+            workers: Workers::start(shares, Share::update)?,
             schema: SchemaRef::clone(schema),
+            layout,
         })
     }
 
@@ -154,39 +219,34 @@ impl Scan {
         }
     }
 
-    fn update(&mut self, batch: &RecordBatch) -> Result<()> {
-        let columns = batch
-            .columns()
-            .iter()
-            .map(|array| slots(array.as_ref()))
-            .collect::<Result<Vec<_>>>()?;
-        self.hasher.update_slots(&columns, batch.num_rows());
-        for (collector, column) in self.collectors.iter_mut().zip(&columns) {
-            collector.update(column.as_ref(), batch.num_rows());
+    fn finish(self) -> Result<Table> {
+        let shares = self.workers.finish()?;
+        // Every share saw every batch.
+        let rows = shares.first().map_or(0, |share| share.count);
+        let mut multiset = RowsHasher::with_layout(self.layout.clone());
+        let mut columns: Vec<(usize, BulkDigest, ColumnStats)> = Vec::new();
+        for share in shares {
+            multiset.merge(&share.rows)?;
+            let finished = share.columns.into_iter();
+            columns.extend(finished.map(|(i, hasher, c)| (i, hasher.finish(), c.finish())));
         }
-        Ok(())
-    }
-
-    fn finish(self) -> Table {
-        let types: Vec<String> = self.hasher.logical_types().map(str::to_owned).collect();
-        let digests = self.hasher.finish();
-        let mut columns = Vec::with_capacity(types.len());
-        for (index, (logical_type, collector)) in types.into_iter().zip(self.collectors).enumerate()
-        {
-            columns.push(Column {
-                name: self.schema.field(index).name().clone(),
-                logical_type,
-                nullable: self.nullable[index],
-                digest: digests.columns[index],
-                stats: collector.finish(),
-            });
-        }
-        Table {
+        columns.sort_by_key(|(index, ..)| *index);
+        let digests: Vec<BulkDigest> = columns.iter().map(|(_, digest, _)| *digest).collect();
+        Ok(Table {
             profile: PROFILE.to_owned(),
-            rows: digests.rows,
-            table_digest: digests.table,
-            rows_digest: digests.unordered,
-            columns,
-        }
+            rows,
+            table_digest: table_digest(&self.layout, rows, &digests)?,
+            rows_digest: multiset.finish()?,
+            columns: columns
+                .into_iter()
+                .map(|(index, digest, stats)| Column {
+                    name: self.schema.field(index).name().clone(),
+                    logical_type: self.layout.types()[index].clone(),
+                    nullable: self.nullable[index],
+                    digest,
+                    stats,
+                })
+                .collect(),
+        })
     }
 }

@@ -40,7 +40,8 @@ pub struct DatasetDiff {
     pub after: Digest,
     /// Whether both tables hold the same values in the same order.
     pub same_table: bool,
-    /// Whether both tables hold the same rows, in any order.
+    /// Whether both tables hold the same rows, in any order. Between a snapshot of format 1 and a
+    /// later one only the same order is recognized.
     pub same_rows: bool,
     /// How the columns differ.
     pub schema: SchemaDiff,
@@ -186,8 +187,8 @@ impl DatasetDiff {
         Ok(Self {
             before: Digest::of(&encoded[0]),
             after: Digest::of(&encoded[1]),
-            same_table: tables.is_some_and(|(a, b)| a.table_digest == b.table_digest),
-            same_rows: tables.is_some_and(|(a, b)| a.rows_digest == b.rows_digest),
+            same_table: tables.is_some_and(|(a, b)| a.has_same_values(b)),
+            same_rows: tables.is_some_and(|(a, b)| a.has_same_rows(b)),
             schema,
             compatible,
             rows: RowsDiff {

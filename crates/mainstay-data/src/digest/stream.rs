@@ -1,5 +1,7 @@
 //! Streams of bytes and bits into BLAKE3.
 
+use arrow::buffer::{BooleanBuffer, NullBuffer};
+
 /// Takes bytes in order.
 pub(crate) trait ByteSink {
     /// Adds bytes.
@@ -32,8 +34,8 @@ impl ByteSink for Vec<u8> {
 const BUFFER_BYTES: usize = 16 * 1_024;
 
 /// Hashes bytes, buffering small writes.
-#[derive(Debug)]
-pub(super) struct ByteStream {
+#[derive(Debug, Clone)]
+pub(crate) struct ByteStream {
     hasher: blake3::Hasher,
     buffer: Vec<u8>,
 }
@@ -56,6 +58,13 @@ impl ByteStream {
         let digest = self.hasher.finalize().into();
         self.hasher.reset();
         digest
+    }
+
+    /// Fills `out` with the extended digest of what was written and begins anew.
+    pub(super) fn take_into(&mut self, out: &mut [u8]) {
+        self.flush();
+        self.hasher.finalize_xof().fill(out);
+        self.hasher.reset();
     }
 
     fn flush(&mut self) {
@@ -86,9 +95,10 @@ impl ByteSink for ByteStream {
 
 /// Hashes bits, least significant first; the last byte is filled with zeros.
 #[derive(Debug)]
-pub(super) struct BitStream {
+pub(crate) struct BitStream {
     bytes: ByteStream,
-    partial: u8,
+    partial: u64,
+    /// Bits of `partial` that are in use: fewer than 64.
     used: u32,
 }
 
@@ -101,38 +111,79 @@ impl BitStream {
         }
     }
 
-    pub(super) fn push(&mut self, bit: bool) {
-        self.partial |= u8::from(bit) << self.used;
-        self.used += 1;
-        if self.used == 8 {
-            self.bytes.write(&[self.partial]);
-            (self.partial, self.used) = (0, 0);
+    /// Adds one bit.
+    pub(crate) fn push(&mut self, bit: bool) {
+        self.push_word(u64::from(bit), 1);
+    }
+
+    /// Adds `count` equal bits.
+    pub(crate) fn push_run(&mut self, bit: bool, count: usize) {
+        let word = if bit { u64::MAX } else { 0 };
+        for _ in 0..count / 64 {
+            self.push_word(word, 64);
+        }
+        for _ in 0..count % 64 {
+            self.push(bit);
         }
     }
 
-    /// Adds `count` ones.
-    pub(super) fn push_ones(&mut self, mut count: usize) {
-        const ONES: [u8; 256] = [0xff; 256];
-        while count > 0 && self.used > 0 {
-            self.push(true);
-            count -= 1;
+    /// Adds the validity of `count` slots; all are valid when there is no buffer.
+    pub(crate) fn push_validity(&mut self, nulls: Option<&NullBuffer>, count: usize) {
+        match nulls {
+            Some(nulls) if nulls.null_count() > 0 => self.push_bits(nulls.inner(), count),
+            _ => self.push_run(true, count),
         }
-        while count >= 8 {
-            let whole = (count / 8).min(ONES.len());
-            self.bytes.write(&ONES[..whole]);
-            count -= 8 * whole;
+    }
+
+    fn push_bits(&mut self, bits: &BooleanBuffer, count: usize) {
+        let chunks = bits.bit_chunks();
+        for word in chunks.iter().take(count / 64) {
+            self.push_word(word, 64);
         }
-        for _ in 0..count {
-            self.push(true);
+        for index in count - count % 64..count {
+            self.push(bits.value(index));
         }
+    }
+
+    /// Adds the `bits` lowest bits of `word`, at most 64; the others are 0.
+    fn push_word(&mut self, word: u64, bits: u32) {
+        self.partial |= word << self.used;
+        let total = self.used + bits;
+        if total < 64 {
+            self.used = total;
+            return;
+        }
+        self.bytes.write(&self.partial.to_le_bytes());
+        self.partial = word.checked_shr(64 - self.used).unwrap_or(0);
+        self.used = total - 64;
     }
 
     pub(super) fn take(&mut self) -> [u8; 32] {
-        if self.used > 0 {
-            self.bytes.write(&[self.partial]);
-            (self.partial, self.used) = (0, 0);
-        }
+        let used = self.used.div_ceil(8) as usize;
+        self.bytes.write(&self.partial.to_le_bytes()[..used]);
+        (self.partial, self.used) = (0, 0);
         self.bytes.take()
+    }
+}
+
+/// The three streams of a column, apart so that no value can imitate a null or a border.
+#[derive(Debug)]
+pub(crate) struct ColumnStreams {
+    /// One bit a slot: whether it holds a value.
+    pub(crate) validity: BitStream,
+    /// The lengths of the values, where the type has one.
+    pub(crate) lengths: ByteStream,
+    /// The values, without nulls.
+    pub(crate) values: ByteStream,
+}
+
+impl ColumnStreams {
+    pub(super) fn new() -> Self {
+        Self {
+            validity: BitStream::new(),
+            lengths: ByteStream::new(),
+            values: ByteStream::new(),
+        }
     }
 }
 
@@ -159,17 +210,31 @@ mod tests {
         }
 
         #[test]
-        fn runs_of_ones_equal_single_ones(runs in proptest::collection::vec((any::<bool>(), 0_usize..5_000), 0..6)) {
-            let (mut by_run, mut by_bit) = (BitStream::new(), BitStream::new());
-            for (bit, count) in runs {
-                if bit {
-                    by_run.push_ones(count);
-                } else {
-                    (0..count).for_each(|_| by_run.push(false));
-                }
-                (0..count).for_each(|_| by_bit.push(bit));
+        fn bits_in_runs_buffers_and_alone_hash_like_their_bytes(
+            runs in proptest::collection::vec((any::<bool>(), 0_usize..500), 0..6),
+            cut in 0_usize..200,
+        ) {
+            let bits: Vec<bool> = runs.iter().flat_map(|&(bit, count)| vec![bit; count]).collect();
+            let mut bytes = vec![0; bits.len().div_ceil(8)];
+            for (index, &bit) in bits.iter().enumerate() {
+                bytes[index / 8] |= u8::from(bit) << (index % 8);
             }
-            prop_assert_eq!(by_run.take(), by_bit.take());
+            let expected = *blake3::hash(&bytes).as_bytes();
+
+            let mut by_run = BitStream::new();
+            for (bit, count) in runs {
+                by_run.push_run(bit, count);
+            }
+            prop_assert_eq!(by_run.take(), expected);
+
+            let nulls = NullBuffer::from(bits.clone());
+            let cut = cut.min(bits.len());
+            let mut by_buffer = BitStream::new();
+            for part in [nulls.slice(0, cut), nulls.slice(cut, bits.len() - cut)] {
+                by_buffer.push_validity(Some(&part), part.len());
+            }
+            prop_assert_eq!(by_buffer.take(), expected);
+            prop_assert_eq!(by_buffer.take(), *blake3::hash(b"").as_bytes());
         }
     }
 

@@ -3,20 +3,22 @@
 //! Dictionaries, runs, offsets and views are looked through one slot at a time, so a small array that
 //! stands for a huge one is never unfolded in memory.
 
-use arrow::array::{
-    Array, BooleanArray, FixedSizeBinaryArray, GenericByteArray, GenericByteViewArray,
-    PrimitiveArray,
-};
-use arrow::datatypes::{ArrowPrimitiveType, ByteArrayType, ByteViewType, i256};
+use std::ops::Range;
+
+use arrow::datatypes::i256;
 
 mod build;
+mod bytes;
 mod canonical;
 mod nested;
+mod numbers;
+mod primitive;
+mod runs;
+mod times;
 
 pub(crate) use build::slots;
-use canonical::Canonical;
 
-use crate::digest::ByteSink;
+use crate::digest::{ByteSink, ColumnStreams};
 
 /// The values of a column by slot.
 pub(crate) trait Slots {
@@ -32,9 +34,11 @@ pub(crate) trait Slots {
     /// Returns the value of a valid slot for statistics.
     fn scalar(&self, slot: usize) -> Scalar<'_>;
 
-    /// Returns the canonical bytes of all slots in one piece, when they lie in memory like that and
-    /// none is null.
-    fn contiguous(&self) -> Option<&[u8]>;
+    /// Writes the cells of a range of slots, as [`write_cell`] writes each.
+    fn write_cells(&self, slots: Range<usize>, out: &mut dyn ByteSink);
+
+    /// Writes all slots of an array that has `count`.
+    fn stream(&self, count: usize, out: &mut ColumnStreams);
 }
 
 /// A value as statistics see it.
@@ -66,7 +70,28 @@ pub(crate) fn write_cell(slots: &dyn Slots, slot: usize, out: &mut dyn ByteSink)
     slots.write(slot, out);
 }
 
-pub(super) struct NullSlots;
+/// [`Slots::write_cells`] for types without a faster way.
+fn write_each_cell(slots: &dyn Slots, range: Range<usize>, out: &mut dyn ByteSink) {
+    for slot in range {
+        write_cell(slots, slot, out);
+    }
+}
+
+/// [`Slots::stream`] for types without a faster way.
+fn stream_each(slots: &dyn Slots, count: usize, out: &mut ColumnStreams) {
+    for slot in 0..count {
+        let valid = !slots.is_null(slot);
+        out.validity.push(valid);
+        if valid {
+            if let Some(length) = slots.length(slot) {
+                out.lengths.write_varint(length);
+            }
+            slots.write(slot, &mut out.values);
+        }
+    }
+}
+
+struct NullSlots;
 
 #[deny(clippy::missing_trait_methods)]
 impl Slots for NullSlots {
@@ -84,206 +109,11 @@ impl Slots for NullSlots {
         Scalar::Other
     }
 
-    fn contiguous(&self) -> Option<&[u8]> {
-        None
-    }
-}
-
-#[deny(clippy::missing_trait_methods)]
-impl Slots for BooleanArray {
-    fn is_null(&self, slot: usize) -> bool {
-        Array::is_null(self, slot)
+    fn write_cells(&self, slots: Range<usize>, out: &mut dyn ByteSink) {
+        write_each_cell(self, slots, out);
     }
 
-    fn length(&self, _slot: usize) -> Option<u64> {
-        None
-    }
-
-    fn write(&self, slot: usize, out: &mut dyn ByteSink) {
-        out.write(&[u8::from(self.value(slot))]);
-    }
-
-    fn scalar(&self, slot: usize) -> Scalar<'_> {
-        Scalar::Bool(self.value(slot))
-    }
-
-    fn contiguous(&self) -> Option<&[u8]> {
-        None
-    }
-}
-
-/// Numbers that lie in memory almost as they are hashed.
-pub(super) struct PrimitiveSlots<'a, T: ArrowPrimitiveType> {
-    array: &'a PrimitiveArray<T>,
-    scalar: fn(T::Native) -> Scalar<'static>,
-}
-
-#[deny(clippy::missing_trait_methods)]
-impl<T: ArrowPrimitiveType> Slots for PrimitiveSlots<'_, T>
-where
-    T::Native: Canonical,
-{
-    fn is_null(&self, slot: usize) -> bool {
-        self.array.is_null(slot)
-    }
-
-    fn length(&self, _slot: usize) -> Option<u64> {
-        None
-    }
-
-    fn write(&self, slot: usize, out: &mut dyn ByteSink) {
-        out.write(self.array.value(slot).canonical().as_ref());
-    }
-
-    fn scalar(&self, slot: usize) -> Scalar<'_> {
-        (self.scalar)(self.array.value(slot))
-    }
-
-    fn contiguous(&self) -> Option<&[u8]> {
-        let values = self.array.values();
-        let in_canonical_form = self.array.null_count() == 0
-            && cfg!(target_endian = "little")
-            && values.iter().all(|value| value.is_canonical());
-        in_canonical_form.then(|| {
-            let bytes = values.inner().as_slice();
-            &bytes[..size_of::<T::Native>() * values.len()]
-        })
-    }
-}
-
-/// Values of a fixed width whose canonical bytes are not those in memory.
-pub(super) struct ConvertedSlots<'a, T: ArrowPrimitiveType, const WIDTH: usize> {
-    array: &'a PrimitiveArray<T>,
-    bytes: fn(T::Native) -> [u8; WIDTH],
-    scalar: fn(T::Native) -> Scalar<'static>,
-}
-
-#[deny(clippy::missing_trait_methods)]
-impl<T: ArrowPrimitiveType, const WIDTH: usize> Slots for ConvertedSlots<'_, T, WIDTH> {
-    fn is_null(&self, slot: usize) -> bool {
-        self.array.is_null(slot)
-    }
-
-    fn length(&self, _slot: usize) -> Option<u64> {
-        None
-    }
-
-    fn write(&self, slot: usize, out: &mut dyn ByteSink) {
-        out.write(&(self.bytes)(self.array.value(slot)));
-    }
-
-    fn scalar(&self, slot: usize) -> Scalar<'_> {
-        (self.scalar)(self.array.value(slot))
-    }
-
-    fn contiguous(&self) -> Option<&[u8]> {
-        None
-    }
-}
-
-/// How the bytes of a text or binary value read as a scalar.
-trait ByteValue {
-    fn bytes(&self) -> &[u8];
-    fn scalar(&self) -> Scalar<'_>;
-}
-
-impl ByteValue for str {
-    fn bytes(&self) -> &[u8] {
-        self.as_bytes()
-    }
-
-    fn scalar(&self) -> Scalar<'_> {
-        Scalar::Text(self)
-    }
-}
-
-impl ByteValue for [u8] {
-    fn bytes(&self) -> &[u8] {
-        self
-    }
-
-    fn scalar(&self) -> Scalar<'_> {
-        Scalar::Bytes(self)
-    }
-}
-
-#[deny(clippy::missing_trait_methods)]
-impl<T: ByteArrayType> Slots for GenericByteArray<T>
-where
-    T::Native: ByteValue,
-{
-    fn is_null(&self, slot: usize) -> bool {
-        Array::is_null(self, slot)
-    }
-
-    fn length(&self, slot: usize) -> Option<u64> {
-        Some(self.value(slot).bytes().len() as u64)
-    }
-
-    fn write(&self, slot: usize, out: &mut dyn ByteSink) {
-        out.write(self.value(slot).bytes());
-    }
-
-    fn scalar(&self, slot: usize) -> Scalar<'_> {
-        self.value(slot).scalar()
-    }
-
-    fn contiguous(&self) -> Option<&[u8]> {
-        use arrow::datatypes::ArrowNativeType as _;
-        if self.null_count() > 0 {
-            return None;
-        }
-        let offsets = self.value_offsets();
-        let (first, last) = (offsets.first()?.as_usize(), offsets.last()?.as_usize());
-        self.value_data().get(first..last)
-    }
-}
-
-#[deny(clippy::missing_trait_methods)]
-impl<T: ByteViewType> Slots for GenericByteViewArray<T>
-where
-    T::Native: ByteValue,
-{
-    fn is_null(&self, slot: usize) -> bool {
-        Array::is_null(self, slot)
-    }
-
-    fn length(&self, slot: usize) -> Option<u64> {
-        Some(self.value(slot).bytes().len() as u64)
-    }
-
-    fn write(&self, slot: usize, out: &mut dyn ByteSink) {
-        out.write(self.value(slot).bytes());
-    }
-
-    fn scalar(&self, slot: usize) -> Scalar<'_> {
-        self.value(slot).scalar()
-    }
-
-    fn contiguous(&self) -> Option<&[u8]> {
-        None
-    }
-}
-
-#[deny(clippy::missing_trait_methods)]
-impl Slots for FixedSizeBinaryArray {
-    fn is_null(&self, slot: usize) -> bool {
-        Array::is_null(self, slot)
-    }
-
-    fn length(&self, slot: usize) -> Option<u64> {
-        Some(self.value(slot).len() as u64)
-    }
-
-    fn write(&self, slot: usize, out: &mut dyn ByteSink) {
-        out.write(self.value(slot));
-    }
-
-    fn scalar(&self, slot: usize) -> Scalar<'_> {
-        Scalar::Bytes(self.value(slot))
-    }
-
-    fn contiguous(&self) -> Option<&[u8]> {
-        None
+    fn stream(&self, count: usize, out: &mut ColumnStreams) {
+        out.validity.push_run(false, count);
     }
 }

@@ -2,12 +2,12 @@
 
 use std::ops::Range;
 
-use arrow::array::{Array, PrimitiveArray, RunArray};
+use arrow::array::{Array, PrimitiveArray, RunArray, UnionArray};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{ArrowDictionaryKeyType, ArrowNativeType as _, RunEndIndexType};
 
-use super::{Scalar, Slots, write_cell};
-use crate::digest::ByteSink;
+use super::{Scalar, Slots, stream_each, write_cell, write_each_cell};
+use crate::digest::{ByteSink, ColumnStreams};
 
 /// Lists, fixed-size lists and maps: a range of elements for each slot.
 pub(super) struct ListSlots<'a> {
@@ -27,17 +27,19 @@ impl Slots for ListSlots<'_> {
     }
 
     fn write(&self, slot: usize, out: &mut dyn ByteSink) {
-        for element in (self.range)(slot) {
-            write_cell(self.elements.as_ref(), element, out);
-        }
+        self.elements.write_cells((self.range)(slot), out);
     }
 
     fn scalar(&self, _slot: usize) -> Scalar<'_> {
         Scalar::Other
     }
 
-    fn contiguous(&self) -> Option<&[u8]> {
-        None
+    fn write_cells(&self, slots: Range<usize>, out: &mut dyn ByteSink) {
+        write_each_cell(self, slots, out);
+    }
+
+    fn stream(&self, count: usize, out: &mut ColumnStreams) {
+        stream_each(self, count, out);
     }
 }
 
@@ -67,8 +69,52 @@ impl Slots for StructSlots<'_> {
         Scalar::Other
     }
 
-    fn contiguous(&self) -> Option<&[u8]> {
+    fn write_cells(&self, slots: Range<usize>, out: &mut dyn ByteSink) {
+        write_each_cell(self, slots, out);
+    }
+
+    fn stream(&self, count: usize, out: &mut ColumnStreams) {
+        stream_each(self, count, out);
+    }
+}
+
+/// Unions, sparse and dense: the place of a member, then its cell.
+pub(super) struct UnionSlots<'a> {
+    pub(super) array: &'a UnionArray,
+    /// Type ids and values of the members, in the order that is hashed.
+    pub(super) members: Vec<(i8, Box<dyn Slots + 'a>)>,
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl Slots for UnionSlots<'_> {
+    fn is_null(&self, _slot: usize) -> bool {
+        false
+    }
+
+    fn length(&self, _slot: usize) -> Option<u64> {
         None
+    }
+
+    fn write(&self, slot: usize, out: &mut dyn ByteSink) {
+        let id = self.array.type_id(slot);
+        let mut members = self.members.iter().enumerate();
+        // An array cannot be built with the id of no member.
+        if let Some((place, (_, values))) = members.find(|(_, member)| member.0 == id) {
+            out.write_varint(place as u64);
+            write_cell(values.as_ref(), self.array.value_offset(slot), out);
+        }
+    }
+
+    fn scalar(&self, _slot: usize) -> Scalar<'_> {
+        Scalar::Other
+    }
+
+    fn write_cells(&self, slots: Range<usize>, out: &mut dyn ByteSink) {
+        write_each_cell(self, slots, out);
+    }
+
+    fn stream(&self, count: usize, out: &mut ColumnStreams) {
+        stream_each(self, count, out);
     }
 }
 
@@ -102,8 +148,12 @@ impl<K: ArrowDictionaryKeyType> Slots for DictionarySlots<'_, K> {
         self.values.scalar(self.key(slot))
     }
 
-    fn contiguous(&self) -> Option<&[u8]> {
-        None
+    fn write_cells(&self, slots: Range<usize>, out: &mut dyn ByteSink) {
+        write_each_cell(self, slots, out);
+    }
+
+    fn stream(&self, count: usize, out: &mut ColumnStreams) {
+        stream_each(self, count, out);
     }
 }
 
@@ -131,7 +181,11 @@ impl<R: RunEndIndexType> Slots for RunSlots<'_, R> {
         self.values.scalar(self.runs.get_physical_index(slot))
     }
 
-    fn contiguous(&self) -> Option<&[u8]> {
-        None
+    fn write_cells(&self, slots: Range<usize>, out: &mut dyn ByteSink) {
+        write_each_cell(self, slots, out);
+    }
+
+    fn stream(&self, count: usize, out: &mut ColumnStreams) {
+        stream_each(self, count, out);
     }
 }

@@ -3,27 +3,19 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, BinaryArray, BooleanArray, DictionaryArray, Float64Array, Int64Array,
+    ArrayRef, BinaryArray, BooleanArray, DictionaryArray, Float64Array, Int64Array,
     LargeStringArray, ListArray, MapArray, RecordBatch, RunArray, StringArray, StringViewArray,
     StructArray, UInt32Array,
 };
 use arrow::buffer::{Buffer, NullBuffer, OffsetBuffer, ScalarBuffer};
 use arrow::compute::{cast, take_record_batch};
 use arrow::datatypes::{DataType, Field, Fields, Int32Type};
-use mainstay_data::digest::{TableDigests, TableHasher};
+use mainstay_data::digest::{Profile, TableHasher};
 use proptest::prelude::*;
 
-use crate::support::{column, table};
+use crate::support::{Digests, column, digests, table};
 
-fn digests(batches: &[RecordBatch]) -> TableDigests {
-    let mut hasher = TableHasher::new(&batches[0].schema()).unwrap();
-    for batch in batches {
-        hasher.update(batch).unwrap();
-    }
-    hasher.finish()
-}
-
-fn of_column(array: ArrayRef) -> TableDigests {
+fn of_column(array: ArrayRef) -> Digests {
     digests(&[table([("c", array)])])
 }
 
@@ -353,44 +345,13 @@ fn a_null_in_a_dictionary_is_a_null() {
 
 #[test]
 fn a_batch_of_another_schema_is_refused() {
-    let mut hasher =
-        TableHasher::new(&table([("a", column(Int64Array::from(vec![1])))]).schema()).unwrap();
+    let schema = table([("a", column(Int64Array::from(vec![1])))]).schema();
+    let mut hasher = TableHasher::new(&schema, Profile::Strict).unwrap();
     for other in [
         table([("b", column(Int64Array::from(vec![1])))]),
         table([("a", column(StringArray::from(vec!["1"])))]),
     ] {
         assert!(hasher.update(&other).is_err());
     }
-    assert_eq!(hasher.finish().rows, 0);
-}
-
-#[test]
-fn every_array_type_that_is_spelled_is_hashed() {
-    use arrow::array::new_null_array;
-    use arrow::datatypes::{IntervalUnit, TimeUnit};
-    for data_type in [
-        DataType::Null,
-        DataType::Float16,
-        DataType::Date32,
-        DataType::Date64,
-        DataType::Time32(TimeUnit::Second),
-        DataType::Time32(TimeUnit::Millisecond),
-        DataType::Time64(TimeUnit::Microsecond),
-        DataType::Time64(TimeUnit::Nanosecond),
-        DataType::Timestamp(TimeUnit::Second, None),
-        DataType::Timestamp(TimeUnit::Nanosecond, None),
-        DataType::Duration(TimeUnit::Millisecond),
-        DataType::Interval(IntervalUnit::YearMonth),
-        DataType::Interval(IntervalUnit::DayTime),
-        DataType::Interval(IntervalUnit::MonthDayNano),
-        DataType::FixedSizeBinary(3),
-        DataType::BinaryView,
-        DataType::LargeBinary,
-        DataType::Decimal32(5, -2),
-        DataType::UInt16,
-    ] {
-        let array = new_null_array(&data_type, 3);
-        assert_eq!(array.len(), 3);
-        assert_eq!(of_column(array).rows, 3);
-    }
+    assert_eq!(hasher.finish().unwrap().rows, 0);
 }

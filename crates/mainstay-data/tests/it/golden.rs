@@ -8,15 +8,18 @@ use arrow::array::{
     NullArray, RecordBatch, StringArray, StructArray, TimestampMillisecondArray,
 };
 use arrow::datatypes::{DataType, Field, Int32Type};
-use mainstay_core::canon;
-use mainstay_data::digest::TableHasher;
+use mainstay_core::{BulkDigest, NodeKind, canon};
+use mainstay_data::digest::Profile;
 use mainstay_data::{Datasets, Manifest};
+use mainstay_repo::{Expectation, Series, Step, Transaction, Value};
 
-use crate::support::{check_error, column, penguins, repo, spec, table};
+use crate::model::build::batch;
+use crate::model::{Random, Table, sample_tables};
+use crate::support::{ada, check_error, column, digests, digests_of, penguins, repo, spec, table};
 
 fn fixture(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("../../tests/golden/data-snapshot/v1")
+        .join("../../tests/golden")
         .join(name)
 }
 
@@ -36,7 +39,7 @@ fn check(name: &str, found: &[u8]) {
 }
 
 #[tokio::test]
-async fn the_penguins_have_the_manifest_and_record_of_format_1() {
+async fn the_penguins_have_the_manifest_and_record_of_format_2() {
     let repo = repo().await;
     let datasets = Datasets::new(repo.clone());
     let spec = spec("penguins")
@@ -44,36 +47,80 @@ async fn the_penguins_have_the_manifest_and_record_of_format_1() {
         .with_metadata("license", "CC0-1.0");
     let report = datasets.snapshot(spec).await.unwrap();
     let manifest = datasets.manifest(&report.node).await.unwrap();
-    check("penguins.manifest.json", &canon::to_vec(&manifest).unwrap());
+    check(
+        "data-snapshot/v2/penguins.manifest.json",
+        &canon::to_vec(&manifest).unwrap(),
+    );
     let view = repo.view().await.unwrap();
     let state = view.get(&report.node.ref_path()).unwrap().unwrap();
-    check("penguins.value.json", &canon::to_vec(&state.value).unwrap());
+    check(
+        "data-snapshot/v2/penguins.value.json",
+        &canon::to_vec(&state.value).unwrap(),
+    );
     assert_eq!(canon::digest(&manifest).unwrap(), report.snapshot);
 }
 
 #[test]
-fn the_stored_manifest_still_decodes_to_itself() {
-    let bytes = std::fs::read(fixture("penguins.manifest.json")).unwrap();
-    let manifest = Manifest::from_slice(&bytes).unwrap();
-    assert_eq!(canon::to_vec(&manifest).unwrap(), bytes);
-    assert_eq!(manifest.table.unwrap().rows, 344);
+fn stored_manifests_still_decode_to_themselves() {
+    for version in ["v1", "v2"] {
+        let path = fixture(&format!("data-snapshot/{version}/penguins.manifest.json"));
+        let bytes = std::fs::read(path).unwrap();
+        let manifest = Manifest::from_slice(&bytes).unwrap();
+        assert_eq!(canon::to_vec(&manifest).unwrap(), bytes);
+        let table = manifest.table.unwrap();
+        assert_eq!(table.rows, 344);
+        assert!(table.profile.ends_with(version));
+    }
+}
+
+#[tokio::test]
+async fn a_snapshot_of_format_1_is_read_and_compared() {
+    let repo = repo().await;
+    let manifest = fixture("data-snapshot/v1/penguins.manifest.json");
+    let mut ingest = repo.ingest();
+    ingest.file(&penguins()).await.unwrap();
+    ingest.file(&manifest).await.unwrap();
+    ingest.finish().await.unwrap();
+    let value = std::fs::read(fixture("data-snapshot/v1/penguins.value.json")).unwrap();
+    let value: Value = serde_json::from_slice(&value).unwrap();
+    let series = Series::new(NodeKind::Data, "penguins".parse().unwrap());
+    let old = series.numbered(1);
+    let commit = repo.transact(|_| {
+        let mut transaction = Transaction::new(ada(), "as an earlier build did");
+        transaction.set(old.ref_path(), value.clone(), Expectation::Absent);
+        Ok(Step::Commit(transaction, ()))
+    });
+    commit.await.unwrap();
+
+    let datasets = Datasets::new(repo);
+    assert_eq!(datasets.show(&old).await.unwrap().rows, Some(344));
+    let new = datasets
+        .snapshot(spec("penguins").with_path(penguins()))
+        .await
+        .unwrap();
+    assert_eq!(new.version, 2);
+    let diff = datasets.compare(&old, &new.node).await.unwrap();
+    assert!(diff.same_table && diff.same_rows);
+    assert!(diff.columns.iter().all(|column| !column.changed));
 }
 
 #[test]
 fn a_newer_manifest_is_refused_as_such_and_a_damaged_one_as_corrupt() {
     use mainstay_core::ErrorKind;
-    let text = std::fs::read_to_string(fixture("penguins.manifest.json")).unwrap();
-    let newer = text.replacen("\"format\":1", "\"format\":2,\"novelty\":true", 1);
+    let text = fixture("data-snapshot/v2/penguins.manifest.json");
+    let text = std::fs::read_to_string(text).unwrap();
+    let newer = text.replacen("\"format\":2", "\"format\":3,\"novelty\":true", 1);
     check_error(
         Manifest::from_slice(newer.as_bytes()),
         ErrorKind::Incompatible,
-        &["format 2"],
+        &["format 3"],
     );
     for bad in [
         "{}",
         "",
-        "{\"format\":1}",
-        &text.replacen("\"format\":1", "\"format\":0", 1),
+        "{\"format\":2}",
+        &text.replacen("\"format\":2", "\"format\":0", 1),
+        &text.replacen("\"format\":2", "\"format\":1", 1),
         &text[1..],
     ] {
         check_error(
@@ -84,7 +131,7 @@ fn a_newer_manifest_is_refused_as_such_and_a_damaged_one_as_corrupt() {
     }
 }
 
-/// The table of the test vectors in `docs/formats/table-digest.md`.
+/// The table of the test vectors of `table-digest v1`.
 fn vectors() -> RecordBatch {
     let lists = ListArray::from_iter_primitive::<Int32Type, _, _>([
         Some(vec![Some(1), None]),
@@ -137,27 +184,64 @@ fn vectors() -> RecordBatch {
     ])
 }
 
-#[test]
-fn the_test_vectors_of_the_table_digest_hold() {
-    let batch = vectors();
-    let mut hasher = TableHasher::new(&batch.schema()).unwrap();
-    hasher.update(&batch).unwrap();
-    let digests = hasher.finish();
-    let columns: serde_json::Map<String, serde_json::Value> = batch
-        .schema()
-        .fields()
-        .iter()
-        .zip(&digests.columns)
-        .map(|(field, digest)| (field.name().clone(), digest.to_string().into()))
-        .collect();
-    let found = serde_json::json!({
-        "profile": "table-digest v1",
-        "rows": digests.rows,
-        "table_digest": digests.table,
-        "rows_digest": digests.unordered,
-        "columns": columns,
+/// The digests of a table, its columns in its order, in hex.
+fn told(table: &Table, profile: Profile, random: &mut Random) -> serde_json::Value {
+    let batch = batch(table, random);
+    let found = digests_of(std::slice::from_ref(&batch), profile);
+    let hex = |digest: &BulkDigest| digest.to_string().replace("blake3:", "");
+    let columns = table.columns.iter().map(|column| {
+        let index = batch.schema().index_of(&column.name).unwrap();
+        hex(&found.columns[index])
     });
-    check("table-digest.json", &canon::to_vec(&found).unwrap());
+    serde_json::json!({
+        "columns": columns.collect::<Vec<_>>(),
+        "table": hex(&found.table),
+        "rows": hex(&found.unordered),
+    })
+}
+
+#[test]
+fn the_test_vectors_of_the_table_digest_hold_in_any_encoding() {
+    const NAME: &str = "table-digest/v2/vectors.json";
+    let vectors = |tables: &[Table], seed| -> serde_json::Value {
+        let mut random = Random(seed);
+        let vector = |table: &Table| {
+            serde_json::json!({
+                "table": table.to_json(),
+                "strict": told(table, Profile::Strict, &mut random),
+                "semantic": told(table, Profile::Semantic, &mut random),
+            })
+        };
+        tables.iter().map(vector).collect()
+    };
+    if !fixture(NAME).exists() {
+        let written = vectors(&sample_tables(), 0);
+        check(NAME, &canon::to_vec(&written).unwrap());
+    }
+    let stored = std::fs::read(fixture(NAME)).unwrap();
+    let stored: serde_json::Value = serde_json::from_slice(&stored).unwrap();
+    let tables = stored.as_array().unwrap().iter();
+    let tables: Vec<Table> = tables
+        .map(|vector| Table::from_json(&vector["table"]))
+        .collect();
+    assert!(tables.len() > 5);
+    for seed in 0..4 {
+        assert_eq!(vectors(&tables, seed), stored);
+    }
+}
+
+/// The rows digest of version 1 is no longer computed.
+#[test]
+fn column_and_table_digests_are_those_of_version_1() {
+    let path = fixture("data-snapshot/v1/table-digest.json");
+    let expected: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let batch = vectors();
+    let digests = digests(std::slice::from_ref(&batch));
+    assert_eq!(expected["table_digest"], digests.table.to_string());
+    for (field, digest) in batch.schema().fields().iter().zip(&digests.columns) {
+        assert_eq!(expected["columns"][field.name()], digest.to_string());
+    }
 }
 
 /// Follows `docs/formats/table-digest.md` step by step, for two columns.
@@ -200,23 +284,26 @@ fn the_digests_are_those_that_the_document_describes() {
         &[&number(3), &number(2), &text("a"), &text("b"), &a, &b],
     );
 
-    let row = |a: &[u8], b: &[u8]| derive("mainstay table-digest v1 row", &[a, b]);
+    let row = |a: &[u8], b: &[u8]| {
+        let mut bytes = [0; 4096];
+        let mut hasher = blake3::Hasher::new_derive_key("mainstay table-digest v2 row");
+        hasher.update(a).update(b).finalize_xof().fill(&mut bytes);
+        bytes
+    };
     let cell = |n: i64| [&[1_u8][..], &n.to_le_bytes()].concat();
-    let mut sum = [0_u8; 32];
+    let mut sum = [0_u8; 4096];
     for hash in [
         row(&cell(1), b"\x01\x02xy"),
         row(&cell(-2), b"\0"),
         row(b"\0", b"\x01\0"),
     ] {
-        let mut carry = 0;
-        for (byte, addend) in sum.iter_mut().zip(hash) {
-            let total = u16::from(*byte) + u16::from(addend) + carry;
-            [*byte, _] = total.to_le_bytes();
-            carry = total >> 8;
+        for (lane, addend) in sum.as_chunks_mut().0.iter_mut().zip(hash.as_chunks().0) {
+            let total = u64::from_le_bytes(*lane).wrapping_add(u64::from_le_bytes(*addend));
+            *lane = total.to_le_bytes();
         }
     }
     let unordered = derive(
-        "mainstay table-digest v1 rows",
+        "mainstay table-digest v2 rows",
         &[
             &number(3),
             &number(2),
@@ -228,9 +315,7 @@ fn the_digests_are_those_that_the_document_describes() {
         ],
     );
 
-    let mut hasher = TableHasher::new(&batch.schema()).unwrap();
-    hasher.update(&batch).unwrap();
-    let digests = hasher.finish();
+    let digests = digests(&[batch]);
     assert_eq!(
         digests
             .columns

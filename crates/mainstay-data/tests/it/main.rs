@@ -2,14 +2,19 @@
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
+    clippy::panic,
     reason = "a test fails by panicking"
 )]
 
 mod digests;
 mod drift;
+mod every_type;
 mod golden;
 mod hostile;
 mod inputs;
+mod model;
+mod multiset;
+mod reference;
 mod snapshots;
 mod stored;
 mod support;

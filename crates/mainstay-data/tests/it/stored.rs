@@ -11,12 +11,13 @@ use arrow::ipc::CompressionType;
 use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
 use futures::TryStreamExt as _;
 use mainstay_core::{ErrorKind, NodeRef};
-use mainstay_data::digest::TableHasher;
 use mainstay_data::{Datasets, ReadOptions};
 use mainstay_repo::{Repo, RepoOptions};
 use mainstay_store::{MemoryStorage, Prefix, PutMode, PutOutcome, Storage, StorageExt as _};
 
-use crate::support::{check_error, column, datasets, directory, penguins, rows, spec, table};
+use crate::support::{
+    check_error, column, datasets, digests, directory, penguins, rows, spec, table,
+};
 
 async fn read(datasets: &Datasets, node: &NodeRef, options: ReadOptions) -> RecordBatch {
     let batches: Vec<_> = datasets
@@ -115,9 +116,7 @@ async fn the_stored_table_has_the_digests_that_were_reported() {
         .await
         .unwrap();
     let back = read(&datasets, &report.node, ReadOptions::default()).await;
-    let mut hasher = TableHasher::new(&back.schema()).unwrap();
-    hasher.update(&back).unwrap();
-    let digests = hasher.finish();
+    let digests = digests(std::slice::from_ref(&back));
     assert_eq!(Some(digests.table), report.table_digest);
     assert_eq!(Some(digests.unordered), report.rows_digest);
     assert_eq!(back.num_rows(), 344);

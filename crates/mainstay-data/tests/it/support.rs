@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
-use mainstay_core::{Actor, Error, ErrorKind, ManualClock, SeededIds, Timestamp};
+use mainstay_core::{Actor, BulkDigest, Error, ErrorKind, ManualClock, SeededIds, Timestamp};
+use mainstay_data::digest::{Profile, RowsHasher, TableHasher};
 use mainstay_data::{Datasets, SnapshotSpec};
 use mainstay_repo::{Repo, RepoOptions};
 use mainstay_store::MemoryStorage;
@@ -73,4 +74,36 @@ pub(crate) fn check_error<T: std::fmt::Debug>(
     for name in named {
         assert!(shown.contains(name), "{shown:?} does not name {name:?}");
     }
+}
+
+/// Every digest of a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Digests {
+    pub(crate) rows: u64,
+    pub(crate) table: BulkDigest,
+    /// Of the rows in any order.
+    pub(crate) unordered: BulkDigest,
+    /// In schema order.
+    pub(crate) columns: Vec<BulkDigest>,
+}
+
+pub(crate) fn digests_of(batches: &[RecordBatch], profile: Profile) -> Digests {
+    let schema = batches[0].schema();
+    let mut hasher = TableHasher::new(&schema, profile).unwrap();
+    let mut rows = RowsHasher::new(&schema, profile).unwrap();
+    for batch in batches {
+        hasher.update(batch).unwrap();
+        rows.add(batch).unwrap();
+    }
+    let digests = hasher.finish().unwrap();
+    Digests {
+        rows: digests.rows,
+        table: digests.table,
+        unordered: rows.finish().unwrap(),
+        columns: digests.columns,
+    }
+}
+
+pub(crate) fn digests(batches: &[RecordBatch]) -> Digests {
+    digests_of(batches, Profile::Strict)
 }

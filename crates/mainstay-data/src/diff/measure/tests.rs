@@ -2,13 +2,14 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::diff::distribution::float;
+use crate::digest::Profile;
 use crate::slots::slots;
 use crate::stats::{ColumnCollector, ColumnStats};
 use arrow::array::{Array, Float64Array, Int64Array};
 
 fn stats_of(array: &dyn Array) -> ColumnStats {
     let mut collector = ColumnCollector::new(array.data_type());
-    collector.update(slots(array).unwrap().as_ref(), array.len());
+    collector.update(slots(array, Profile::Strict).unwrap().as_ref(), array.len());
     collector.finish()
 }
 

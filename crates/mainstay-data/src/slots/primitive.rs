@@ -1,0 +1,180 @@
+//! Slots of booleans and of values of a fixed width.
+
+use std::ops::Range;
+
+use arrow::array::{Array, BooleanArray, PrimitiveArray};
+use arrow::datatypes::ArrowPrimitiveType;
+
+use super::canonical::Canonical;
+use super::runs::valid_runs;
+use super::{Scalar, Slots, write_each_cell};
+use crate::digest::{ByteSink, ByteStream, ColumnStreams};
+
+/// Cells that are written together.
+const CELLS: usize = 64;
+
+#[deny(clippy::missing_trait_methods)]
+impl Slots for BooleanArray {
+    fn is_null(&self, slot: usize) -> bool {
+        Array::is_null(self, slot)
+    }
+
+    fn length(&self, _slot: usize) -> Option<u64> {
+        None
+    }
+
+    fn write(&self, slot: usize, out: &mut dyn ByteSink) {
+        out.write(&[u8::from(self.value(slot))]);
+    }
+
+    fn scalar(&self, slot: usize) -> Scalar<'_> {
+        Scalar::Bool(self.value(slot))
+    }
+
+    fn write_cells(&self, slots: Range<usize>, out: &mut dyn ByteSink) {
+        write_each_cell(self, slots, out);
+    }
+
+    fn stream(&self, count: usize, out: &mut ColumnStreams) {
+        out.validity.push_validity(self.nulls(), count);
+        valid_runs(self.nulls(), count, |run| {
+            let bits = self.values().slice(run.start, run.len());
+            let chunks = bits.bit_chunks();
+            for word in &chunks {
+                out.values.write(&unpacked(word));
+            }
+            let rest = unpacked(chunks.remainder_bits());
+            out.values.write(&rest[..chunks.remainder_len()]);
+        });
+    }
+}
+
+/// Returns a byte for each bit, the least significant first.
+fn unpacked(word: u64) -> [u8; 64] {
+    std::array::from_fn(|bit| u8::from(word >> bit & 1 == 1))
+}
+
+/// Numbers that lie in memory almost as they are hashed.
+pub(super) struct PrimitiveSlots<'a, T: ArrowPrimitiveType> {
+    pub(super) array: &'a PrimitiveArray<T>,
+    pub(super) scalar: fn(T::Native) -> Scalar<'static>,
+}
+
+impl<T: ArrowPrimitiveType> PrimitiveSlots<'_, T>
+where
+    T::Native: Canonical,
+{
+    fn write_run(&self, run: Range<usize>, out: &mut ByteStream) {
+        let values = &self.array.values()[run.clone()];
+        let as_in_memory =
+            cfg!(target_endian = "little") && values.iter().all(|value| value.is_canonical());
+        if as_in_memory {
+            let width = size_of::<T::Native>();
+            let bytes = self.array.values().inner().as_slice();
+            out.write(&bytes[width * run.start..width * run.end]);
+            return;
+        }
+        for value in values {
+            out.write(value.canonical().as_ref());
+        }
+    }
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<T: ArrowPrimitiveType> Slots for PrimitiveSlots<'_, T>
+where
+    T::Native: Canonical,
+{
+    fn is_null(&self, slot: usize) -> bool {
+        self.array.is_null(slot)
+    }
+
+    fn length(&self, _slot: usize) -> Option<u64> {
+        None
+    }
+
+    fn write(&self, slot: usize, out: &mut dyn ByteSink) {
+        out.write(self.array.value(slot).canonical().as_ref());
+    }
+
+    fn scalar(&self, slot: usize) -> Scalar<'_> {
+        (self.scalar)(self.array.value(slot))
+    }
+
+    fn write_cells(&self, slots: Range<usize>, out: &mut dyn ByteSink) {
+        if self.array.null_count() > 0 {
+            return write_each_cell(self, slots, out);
+        }
+        write_valid_cells(&self.array.values()[slots], Canonical::canonical, out);
+    }
+
+    fn stream(&self, count: usize, out: &mut ColumnStreams) {
+        out.validity.push_validity(self.array.nulls(), count);
+        valid_runs(self.array.nulls(), count, |run| {
+            self.write_run(run, &mut out.values);
+        });
+    }
+}
+
+/// Values of a fixed width whose canonical bytes are not those in memory.
+pub(super) struct ConvertedSlots<'a, T: ArrowPrimitiveType, const WIDTH: usize> {
+    pub(super) array: &'a PrimitiveArray<T>,
+    pub(super) bytes: fn(T::Native) -> [u8; WIDTH],
+    pub(super) scalar: fn(T::Native) -> Scalar<'static>,
+}
+
+#[deny(clippy::missing_trait_methods)]
+impl<T: ArrowPrimitiveType, const WIDTH: usize> Slots for ConvertedSlots<'_, T, WIDTH> {
+    fn is_null(&self, slot: usize) -> bool {
+        self.array.is_null(slot)
+    }
+
+    fn length(&self, _slot: usize) -> Option<u64> {
+        None
+    }
+
+    fn write(&self, slot: usize, out: &mut dyn ByteSink) {
+        out.write(&(self.bytes)(self.array.value(slot)));
+    }
+
+    fn scalar(&self, slot: usize) -> Scalar<'_> {
+        (self.scalar)(self.array.value(slot))
+    }
+
+    fn write_cells(&self, slots: Range<usize>, out: &mut dyn ByteSink) {
+        if self.array.null_count() > 0 {
+            return write_each_cell(self, slots, out);
+        }
+        write_valid_cells(&self.array.values()[slots], self.bytes, out);
+    }
+
+    fn stream(&self, count: usize, out: &mut ColumnStreams) {
+        out.validity.push_validity(self.array.nulls(), count);
+        valid_runs(self.array.nulls(), count, |run| {
+            for &value in &self.array.values()[run] {
+                out.values.write(&(self.bytes)(value));
+            }
+        });
+    }
+}
+
+/// Writes the cells of values of a fixed width, many at a time: lists of numbers are long.
+fn write_valid_cells<V: Copy, B: AsRef<[u8]>>(
+    values: &[V],
+    bytes: impl Fn(V) -> B,
+    out: &mut dyn ByteSink,
+) {
+    // A marker and at most 32 bytes for each.
+    let mut cells = [0; 33 * CELLS];
+    for part in values.chunks(CELLS) {
+        let mut used = 0;
+        for &value in part {
+            let value = bytes(value);
+            let value = value.as_ref();
+            cells[used] = 1;
+            cells[used + 1..=used + value.len()].copy_from_slice(value);
+            used += 1 + value.len();
+        }
+        out.write(&cells[..used]);
+    }
+}
