@@ -12,6 +12,7 @@ mod every_type;
 mod golden;
 mod hostile;
 mod inputs;
+mod interop;
 mod model;
 mod multiset;
 mod reference;
