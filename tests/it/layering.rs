@@ -38,6 +38,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("examples", &["mainstay-cli"]),
     ("mainstay-bench", &["mainstay-cli"]),
     ("tests", &["mainstay-cli"]),
+    ("mainstay-children", &[]),
     ("mainstay-hostile", &[]),
 ];
 

@@ -6,8 +6,8 @@ use mainstay_store::{
     Durability, Key, LocalStorage, Prefix, PutMode, PutOutcome, Storage as _, StorageExt as _,
 };
 
-use crate::child::{is_whole, open, self_checking};
 use crate::image::{Image, cuts, skipped};
+use crate::payload::{is_whole, open, self_checking};
 
 const LEN: usize = 100_000;
 

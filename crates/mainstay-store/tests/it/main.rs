@@ -1,9 +1,6 @@
 //! Tests of `mainstay-store` through its public interface.
 
 #[cfg(test)]
-#[cfg(unix)]
-mod child;
-#[cfg(test)]
 mod conformance;
 #[cfg(test)]
 mod encrypt;
@@ -17,6 +14,9 @@ mod full_disk;
 mod image;
 #[cfg(test)]
 mod metrics;
+#[cfg(test)]
+#[cfg(unix)]
+mod payload;
 #[cfg(test)]
 #[cfg(target_os = "linux")]
 #[expect(clippy::print_stdout, reason = "a test that is skipped says so")]

@@ -14,13 +14,14 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use futures::TryStreamExt as _;
+use mainstay_children::{part, said, say, spawn};
 use mainstay_store::{
     Key, LocalStorage, Prefix, PutMode, PutOutcome, Storage as _, StorageExt as _,
 };
 use rustix::process::{Pid, Signal, WaitOptions, kill_process, waitpid};
 
-use crate::child::{durability_of, is_whole, open, role, said, say, self_checking, spawn};
 use crate::image::{Image, Mount, cuts, skipped};
+use crate::payload::{durability_of, is_whole, open, self_checking};
 
 /// The least that all of the file systems accept, with room for the writers.
 const BYTES: u64 = 400 << 20;
@@ -48,8 +49,8 @@ async fn on_btrfs_nothing_acknowledged_is_lost() {
 }
 
 async fn survives(test: &str, file_system: &str, options: &[&str]) {
-    if let Some((root, writer)) = role() {
-        return write_for_ever(&root, writer).await;
+    if let Some((root, writer)) = part() {
+        return write_for_ever(root.as_ref(), writer).await;
     }
     let what = format!("power cuts on {file_system}");
     if cuts() == 0 {

@@ -4,19 +4,18 @@ use std::path::Path;
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
+use mainstay_children::{kill_after, part, race, say, spawn, wait_for_all};
 use mainstay_store::{
     Durability, Key, LocalStorage, Prefix, PutMode, PutOutcome, Storage as _, StorageExt as _,
 };
 
-use crate::child::{durability_of, is_whole, open, role, said, say, self_checking, spawn};
+use crate::payload::{durability_of, is_whole, open, self_checking};
 
 fn staged(root: &Path) -> usize {
     std::fs::read_dir(root.join(".staging")).unwrap().count()
 }
 
 mod race {
-    use std::io::Write as _;
-
     use super::*;
 
     const PROCESSES: usize = 8;
@@ -24,30 +23,16 @@ mod race {
 
     #[tokio::test]
     async fn of_eight_processes_that_create_the_same_keys_one_wins_each() {
-        if let Some((root, writer)) = role() {
-            return create_all(&root, writer).await;
+        if let Some((root, writer)) = part() {
+            return create_all(root.as_ref(), writer).await;
         }
         let dir = tempfile::tempdir().unwrap();
         let test = "processes::race::of_eight_processes_that_create_the_same_keys_one_wins_each";
-        let mut children: Vec<_> = (0..PROCESSES)
-            .map(|writer| spawn(test, dir.path(), writer))
-            .collect();
-        let mut lines: Vec<_> = children.iter_mut().map(said).collect();
-        for ready in &mut lines {
-            assert_eq!(ready.next().unwrap(), "ready");
-        }
-        // All are up: let them loose.
-        for child in &mut children {
-            writeln!(child.stdin.take().unwrap(), "go").unwrap();
-        }
         let mut winners = vec![Vec::new(); ROUNDS];
-        for (writer, lines) in lines.into_iter().enumerate() {
-            for round in lines {
+        for (writer, won) in race(test, dir.path(), PROCESSES).iter().enumerate() {
+            for round in won {
                 winners[round.parse::<usize>().unwrap()].push(writer);
             }
-        }
-        for mut child in children {
-            assert!(child.wait().unwrap().success());
         }
         let storage = open(dir.path(), Durability::Strict).await;
         for (round, winners) in winners.iter().enumerate() {
@@ -70,8 +55,7 @@ mod race {
 
     async fn create_all(root: &Path, writer: usize) {
         let storage = open(root, durability_of(writer)).await;
-        say("ready");
-        std::io::stdin().read_line(&mut String::new()).unwrap();
+        wait_for_all();
         for round in 0..ROUNDS {
             let key = Key::new(format!("log/{round:03}")).unwrap();
             let bytes = writer.to_string().into();
@@ -99,15 +83,15 @@ mod kill {
 
     #[tokio::test]
     async fn of_a_hundred_killed_writers_all_that_was_acknowledged_is_there_and_nothing_else_is() {
-        if let Some((root, writer)) = role() {
-            return write_for_ever(&root, writer).await;
+        if let Some((root, writer)) = part() {
+            return write_for_ever(root.as_ref(), writer).await;
         }
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path();
         let acknowledged: Vec<_> = std::thread::scope(|scope| {
             let gangs: Vec<_> = (0..GANGS)
                 .map(|gang| {
-                    let kill = move |kill| kill_after(root, gang * 100 + kill, 1 + kill % 7);
+                    let kill = move |kill| kill_one(root, gang * 100 + kill, 1 + kill % 7);
                     scope.spawn(move || (0..KILLS_OF_EACH).flat_map(kill).collect::<Vec<_>>())
                 })
                 .collect();
@@ -122,20 +106,11 @@ mod kill {
     }
 
     /// Kills a writer once it has acknowledged so many objects, in the middle of the next.
-    fn kill_after(root: &Path, writer: usize, objects: usize) -> Vec<Key> {
+    fn kill_one(root: &Path, writer: usize, objects: usize) -> Vec<Key> {
         let test = "processes::kill::of_a_hundred_killed_writers_all_that_was_acknowledged_is_there_and_nothing_else_is";
-        let mut child = spawn(test, root, writer);
-        let mut lines = said(&mut child);
-        let mut acknowledged: Vec<_> = lines.by_ref().take(objects).collect();
-        child.kill().unwrap();
-        assert!(!child.wait().unwrap().success());
-        // What it said between the decision and the kill.
-        acknowledged.extend(lines);
-        assert!(acknowledged.len() >= objects);
-        acknowledged
-            .into_iter()
-            .map(|key| Key::new(key).unwrap())
-            .collect()
+        let acknowledged = kill_after(vec![spawn(test, root, writer)], &[objects]);
+        let keys = acknowledged.into_iter().map(|key| Key::new(key).unwrap());
+        keys.collect()
     }
 
     async fn write_for_ever(root: &Path, writer: usize) {

@@ -1,9 +1,10 @@
 //! The conformance suite, the race, and processes that share a database.
 
+use mainstay_children::part;
 use mainstay_store::conformance::{self, RaceOptions, RunOptions};
 
 use super::{Database, namespace, open, server, with};
-use crate::processes::{race, role, take_part};
+use crate::processes::{create_all, take_part};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn two_namespaces_at_once_pass_every_case() {
@@ -32,13 +33,13 @@ async fn of_sixteen_racing_creators_one_wins_each_of_a_hundred_rounds() {
 
 #[tokio::test]
 async fn of_eight_processes_that_create_the_same_keys_one_wins_each() {
-    if let Some((url, writer)) = role() {
+    if let Some((url, writer)) = part() {
         return take_part(&url, writer).await;
     }
     let Some(server) = server() else { return };
     // Nobody has made the tables: they all try.
     let database = Database::create(&server).await;
     let test = "postgres::conformance::of_eight_processes_that_create_the_same_keys_one_wins_each";
-    race(test, &database.url).await;
+    create_all(test, &database.url).await;
     database.drop().await;
 }

@@ -4,20 +4,21 @@ use std::path::Path;
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
+use mainstay_children::{kill_after, part, say, spawn};
 use mainstay_store::{Key, Prefix, PutMode, PutOutcome, StorageExt as _};
 
 use super::{beside, open, url};
-use crate::processes::{child, race, role, said, say, take_part};
+use crate::processes::{create_all, take_part};
 
 #[tokio::test]
 async fn of_eight_processes_that_create_the_same_keys_one_wins_each() {
-    if let Some((url, writer)) = role() {
+    if let Some((url, writer)) = part() {
         return take_part(&url, writer).await;
     }
     let dir = tempfile::tempdir().unwrap();
     let test = "sqlite::processes::of_eight_processes_that_create_the_same_keys_one_wins_each";
     // Nobody has made the file: they all try.
-    race(test, &url(&dir.path().join("a.db"))).await;
+    create_all(test, &url(&dir.path().join("a.db"))).await;
 }
 
 const KILLS: usize = 100;
@@ -41,7 +42,7 @@ fn len_of(number: usize) -> usize {
 
 #[tokio::test]
 async fn of_killed_writers_every_acknowledged_object_is_there_and_no_part_of_another() {
-    if let Some((url, writer)) = role() {
+    if let Some((url, writer)) = part() {
         return write_for_ever(&url, writer).await;
     }
     let dir = tempfile::tempdir().unwrap();
@@ -61,21 +62,9 @@ async fn of_killed_writers_every_acknowledged_object_is_there_and_no_part_of_ano
 /// Kills writers that write at the same time, each in the middle of something.
 fn kill_some(file: &Path, first: usize) -> Vec<Key> {
     let test = "sqlite::processes::of_killed_writers_every_acknowledged_object_is_there_and_no_part_of_another";
-    let mut children: Vec<_> = (first..first + AT_ONCE)
-        .map(|writer| child(test, &url(file), writer))
-        .collect();
-    let mut lines: Vec<_> = children.iter_mut().map(said).collect();
-    let mut acknowledged = Vec::new();
-    for (lines, objects) in lines.iter_mut().zip([1, 2, 2, 3, 4]) {
-        acknowledged.extend(lines.by_ref().take(objects));
-    }
-    for child in &mut children {
-        child.kill().unwrap();
-        assert!(!child.wait().unwrap().success());
-    }
-    // What they said between the decision and the kill.
-    acknowledged.extend(lines.into_iter().flatten());
-    assert!(acknowledged.len() >= 12);
+    let writers = first..first + AT_ONCE;
+    let children = writers.map(|writer| spawn(test, url(file), writer));
+    let acknowledged = kill_after(children.collect(), &[1, 2, 2, 3, 4]);
     let keys = acknowledged.into_iter().map(|key| Key::new(key).unwrap());
     keys.collect()
 }
