@@ -266,7 +266,8 @@ impl Repo {
     ///
     /// # Errors
     /// [`Corrupt`](mainstay_core::ErrorKind::Corrupt) when the index or the manifest of a blob that is
-    /// needed is damaged: repair it first.
+    /// needed is damaged: repair it first. [`Conflict`](mainstay_core::ErrorKind::Conflict) when another
+    /// collection ran meanwhile: plan again.
     #[instrument(skip_all, err(level = "debug"))]
     pub async fn plan_collection(&self, options: &CollectOptions) -> Result<CollectionPlan> {
         gc::plan(&self.inner, options).boxed().await

@@ -38,6 +38,7 @@ use self::index::{Index, Location};
 pub use self::ingest::{Ingest, IngestReport, StoredBlob};
 pub use self::layout::{Cut, Layout};
 use self::manifest::Manifest;
+use self::pack::PackId;
 use self::record::RecordId;
 use self::reliance::Reliance;
 use crate::metrics::Told;
@@ -157,20 +158,34 @@ impl BlobStore {
 impl Shared {
     /// Reads a record whole and checks it; `None` when no index knows it.
     async fn record(&self, id: &RecordId) -> Result<Option<Bytes>> {
-        let Some(location) = self.index.find(id).await? else {
+        let Some(mut location) = self.index.find(id).await? else {
             return Ok(None);
         };
-        let error = match self.record_at(&location).await {
-            Err(error) if error.kind() == ErrorKind::Corrupt => error,
-            read => return read.map(Some),
-        };
-        // Its pack may have been collected since the index was read.
-        self.index.refresh_for_writing().await?;
-        match self.index.get(id) {
-            None => Ok(None),
-            Some(moved) if moved != location => self.record_at(&moved).await.map(Some),
-            Some(_) => Err(error),
+        loop {
+            let error = match self.record_at(&location).await {
+                Err(error) if error.kind() == ErrorKind::Corrupt => error,
+                read => return read.map(Some),
+            };
+            self.look_again([location.pack]).await?;
+            match self.index.get(id) {
+                None => return Ok(None),
+                Some(moved) if moved != location => location = moved,
+                Some(_) => return Err(error),
+            }
         }
+    }
+
+    /// Learns where records lie now whose packs could not be read: these may have been collected since
+    /// the index was read, and again while it was read.
+    async fn look_again(&self, packs: impl IntoIterator<Item = PackId>) -> Result<()> {
+        let mut lost = Vec::new();
+        for pack in packs {
+            let range = ByteRange::Offsets(0..0);
+            if self.storage.get(&pack.key()?, range).await?.is_none() {
+                lost.push(pack);
+            }
+        }
+        self.index.lose(&lost).await
     }
 
     async fn record_at(&self, location: &Location) -> Result<Bytes> {

@@ -16,6 +16,7 @@ use crate::{
 
 mod crashes;
 mod model;
+mod stalled;
 
 const GRACE: Duration = Duration::from_hours(1);
 

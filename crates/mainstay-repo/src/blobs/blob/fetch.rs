@@ -1,5 +1,6 @@
 //! Fetches chunks: a batch at a time, the neighbors in it by one request, some batches ahead.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -159,18 +160,19 @@ impl Plan {
             .sum()
     }
 
-    async fn run(self, shared: Arc<Shared>) -> Result<Batch> {
-        match self.attempt(&shared).await {
-            Err((error, parts)) if error.kind() == ErrorKind::Corrupt => {
-                match moved(&shared, parts).await? {
-                    Some(parts) => {
-                        let again = Self::new(parts).attempt(&shared).await;
-                        again.map_err(|(error, _)| error)
-                    }
-                    None => Err(error),
-                }
+    async fn run(mut self, shared: Arc<Shared>) -> Result<Batch> {
+        loop {
+            let (error, parts) = match self.attempt(&shared).await {
+                Ok(batch) => return Ok(batch),
+                Err(failed) => failed,
+            };
+            if error.kind() != ErrorKind::Corrupt {
+                return Err(error);
             }
-            outcome => outcome.map_err(|(error, _)| error),
+            match moved(&shared, parts).await? {
+                Some(parts) => self = Self::new(parts),
+                None => return Err(error),
+            }
         }
     }
 
@@ -209,10 +211,10 @@ impl Plan {
     }
 }
 
-/// Looks where the parts lie now: their packs may have been collected since the index was read.
-/// `None` when none has moved.
+/// Looks where the parts lie now; `None` when none has moved.
 async fn moved(shared: &Shared, parts: Vec<Located>) -> Result<Option<Vec<Located>>> {
-    shared.index.refresh_for_writing().await?;
+    let packs: BTreeSet<PackId> = parts.iter().map(Located::pack).collect();
+    shared.look_again(packs).await?;
     let mut any = false;
     let parts = parts.into_iter().map(|part| {
         let now = shared.index.get(&part.entry.header.id);

@@ -114,6 +114,15 @@ impl Index {
         }
     }
 
+    /// Takes note of packs that are not there, and loads what was written meanwhile: what they held may
+    /// lie elsewhere.
+    pub(crate) async fn lose(&self, packs: &[PackId]) -> Result<()> {
+        if self.refreshes {
+            self.table_mut().lose(packs);
+        }
+        self.refresh_for_writing().await
+    }
+
     /// As [`condemn`](Self::condemn), but damaged index objects only cost deduplication.
     pub(crate) async fn condemn_for_writing(&self, condemned: &Arc<Condemned>) -> Result<()> {
         ignore_damage(self.condemn(condemned).await)

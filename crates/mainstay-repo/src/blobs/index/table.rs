@@ -1,6 +1,6 @@
 //! The records of all index objects, found by their names.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
@@ -28,10 +28,27 @@ pub(super) struct Table {
     loaded: BTreeSet<IndexName>,
     /// What those say need not be.
     superseded: BTreeSet<IndexName>,
-    /// Packs in which nothing is found that is also elsewhere.
-    condemned: Arc<Condemned>,
+    avoided: Avoided,
     /// What lies in the storage, as far as is known, and how large it is.
     pub(super) listed: BTreeMap<IndexName, u64>,
+}
+
+/// Packs in which nothing is found that is also elsewhere.
+#[derive(Debug, Default)]
+struct Avoided {
+    condemned: Arc<Condemned>,
+    /// Those that were not there. A session that was stalled may name one long after it was deleted.
+    lost: HashSet<PackId>,
+}
+
+impl Avoided {
+    fn contains(&self, pack: &PackId) -> bool {
+        self.condemned.contains(pack) || self.lost.contains(pack)
+    }
+
+    fn is_empty(&self) -> bool {
+        self.condemned.packs.is_empty() && self.lost.is_empty()
+    }
 }
 
 /// Index objects one after the other; a record's number counts through all of them.
@@ -55,12 +72,9 @@ impl Parts {
         Some(part.packs.get(pack as usize)?.id)
     }
 
-    /// Reports whether a number's record is in a pack that is not condemned.
-    fn is_sound(&self, slot: u32, condemned: &Condemned) -> bool {
-        condemned.packs.is_empty()
-            || self
-                .pack(slot)
-                .is_some_and(|pack| !condemned.contains(&pack))
+    /// Reports whether a number's record is in a pack that is not to be avoided.
+    fn is_sound(&self, slot: u32, avoided: &Avoided) -> bool {
+        avoided.is_empty() || self.pack(slot).is_some_and(|pack| !avoided.contains(&pack))
     }
 
     fn end(&self) -> usize {
@@ -71,8 +85,12 @@ impl Parts {
 impl Table {
     /// Creates an empty table that avoids condemned packs.
     pub(super) fn beside(condemned: Arc<Condemned>) -> Self {
-        Self {
+        let avoided = Avoided {
             condemned,
+            ..Avoided::default()
+        };
+        Self {
+            avoided,
             ..Self::default()
         }
     }
@@ -80,10 +98,10 @@ impl Table {
     /// Takes note of condemned packs; forgets what is loaded if any of it may also be elsewhere.
     /// Reports whether the packs are news.
     pub(super) fn condemn(&mut self, condemned: &Arc<Condemned>) -> bool {
-        if condemned.run <= self.condemned.run {
+        if condemned.run <= self.avoided.condemned.run {
             return false;
         }
-        let known = std::mem::replace(&mut self.condemned, Arc::clone(condemned));
+        let known = std::mem::replace(&mut self.avoided.condemned, Arc::clone(condemned));
         let mut packs = self.parts.0.iter().flat_map(|(_, part)| &part.packs);
         if packs.any(|pack| condemned.contains(&pack.id) && !known.contains(&pack.id)) {
             self.forget();
@@ -91,10 +109,20 @@ impl Table {
         true
     }
 
+    /// Takes note of packs that are not there; forgets what is loaded if that is news, as any of it may
+    /// also be elsewhere.
+    pub(super) fn lose(&mut self, packs: &[PackId]) {
+        let known = self.avoided.lost.len();
+        self.avoided.lost.extend(packs);
+        if self.avoided.lost.len() > known {
+            self.forget();
+        }
+    }
+
     /// Forgets what is loaded.
     fn forget(&mut self) {
         *self = Self {
-            condemned: Arc::clone(&self.condemned),
+            avoided: std::mem::take(&mut self.avoided),
             listed: std::mem::take(&mut self.listed),
             ..Self::default()
         };
@@ -109,11 +137,11 @@ impl Table {
         self.listed = listed;
     }
 
-    /// The pack a record is in, if that is not condemned.
+    /// The pack a record is in, if that is not to be avoided.
     pub(super) fn sound_pack(&self, id: &RecordId) -> Option<PackId> {
         let slot = self.slot(id)?;
         let pack = self.parts.pack(slot)?;
-        (!self.condemned.contains(&pack)).then_some(pack)
+        (!self.avoided.contains(&pack)).then_some(pack)
     }
 
     pub(super) fn contains(&self, id: &RecordId) -> bool {
@@ -169,7 +197,7 @@ impl Table {
         let hash = |slot: &u32| hashes.hash_one(name(*slot));
         let wanted = name(slot);
         let same = |other: &u32| name(*other) == wanted;
-        let is_sound = |slot: u32| parts.is_sound(slot, &self.condemned);
+        let is_sound = |slot: u32| parts.is_sound(slot, &self.avoided);
         match self.slots.entry(hash(&slot), same, hash) {
             Place::Vacant(place) => {
                 place.insert(slot);
@@ -206,7 +234,7 @@ impl Table {
         slots.sort_unstable();
         let sound = slots
             .into_iter()
-            .filter(|slot| self.parts.is_sound(*slot, &self.condemned));
+            .filter(|slot| self.parts.is_sound(*slot, &self.avoided));
         sound.filter_map(|slot| self.location(slot))
     }
 

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mainstay_core::{Digest, Error, ErrorKind, Progress, Result};
+use mainstay_store::Key;
 use tokio::runtime::Handle;
 
 use super::IngestReport;
@@ -20,6 +21,10 @@ use crate::blobs::{Shared, object};
 /// A pack is written when it is about this large: enough to make requests few, little enough to keep
 /// several in memory and to leave little to write at the end (`benches/results/ingest.md`).
 const PACK_BYTES: usize = 16 * 1024 * 1024;
+
+/// A pack and what the index says of it.
+type Indexed = (PackRef, Vec<Entry>);
+
 /// The writing end of a repository's blobs.
 pub(super) struct Session {
     shared: Arc<Shared>,
@@ -37,7 +42,7 @@ pub(super) struct Session {
     /// When there are so many of them they are made known.
     index_records: usize,
     /// Packs that are written or being written.
-    packs: Vec<(PackRef, Vec<Entry>)>,
+    packs: Vec<Indexed>,
     writes: Writes,
     failed: bool,
     progress: Option<Arc<dyn Progress>>,
@@ -141,9 +146,11 @@ impl Session {
             Kind::Manifest | Kind::List => &mut self.metadata,
         };
         if !pack.fits(stored.len()) {
-            let written = write_pack(pack, &self.condemned, &mut self.writes);
-            self.failed |= written.is_err();
-            self.packs.push(written?);
+            let sealed = seal(pack, &self.condemned, &mut self.writes);
+            self.failed |= sealed.is_err();
+            let (written, object) = sealed?;
+            self.writes.start(vec![object]);
+            self.packs.push(written);
         }
         pack.append(id, codec, stored, bytes.len())?;
         self.added.insert(id);
@@ -169,12 +176,15 @@ impl Session {
 
     /// Writes what is left, then the index. Blocks.
     pub(super) fn finish(mut self) -> Result<IngestReport> {
+        let mut last = Vec::new();
         for pack in [&mut self.chunks, &mut self.metadata] {
             if !pack.is_empty() {
-                let written = write_pack(pack, &self.condemned, &mut self.writes)?;
+                let (written, object) = seal(pack, &self.condemned, &mut self.writes)?;
                 self.packs.push(written);
+                last.push(object);
             }
         }
+        self.writes.start(last);
         self.report.stored_bytes += self.writes.finish()?;
         if !self.packs.is_empty() {
             self.write_indexes()?;
@@ -219,23 +229,23 @@ fn object_limit(shared: &Shared, wanted: usize) -> usize {
     largest.saturating_sub(SALT_BYTES).min(wanted)
 }
 
-fn write_pack(
+/// Ends a pack; returns what the index says of it, and the object to write.
+fn seal(
     pack: &mut PackBuilder,
     condemned: &Condemned,
     writes: &mut Writes,
-) -> Result<(PackRef, Vec<Entry>)> {
+) -> Result<(Indexed, (Key, Bytes))> {
     let sealed = pack.seal_beside(condemned, writes.buffer()?)?;
     let written = PackRef {
         id: sealed.id,
         size: sealed.bytes.len() as u64,
     };
-    writes.start(sealed.id.key()?, sealed.bytes);
-    Ok((written, sealed.entries))
+    Ok(((written, sealed.entries), (sealed.id.key()?, sealed.bytes)))
 }
 
 /// Splits packs into groups whose index objects stay below `limit` bytes, if a single pack's does.
-fn grouped(packs: Vec<(PackRef, Vec<Entry>)>, limit: usize) -> Vec<Vec<(PackRef, Vec<Entry>)>> {
-    let mut groups: Vec<Vec<(PackRef, Vec<Entry>)>> = Vec::new();
+fn grouped(packs: Vec<Indexed>, limit: usize) -> Vec<Vec<Indexed>> {
+    let mut groups: Vec<Vec<Indexed>> = Vec::new();
     let mut records = 0;
     for pack in packs {
         records += pack.1.len();

@@ -3,6 +3,8 @@
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
+use futures::TryFutureExt as _;
+use futures::future::try_join_all;
 use mainstay_core::{Error, ErrorKind, Result};
 use mainstay_store::{Key, Storage};
 use tokio::runtime::Handle;
@@ -59,14 +61,17 @@ impl Writes {
         buffer.ok_or_else(|| Error::new(ErrorKind::Internal, "no buffer came back"))
     }
 
-    /// Starts to write what was filled into a [`buffer`](Self::buffer).
-    pub(super) fn start(&mut self, key: Key, bytes: Bytes) {
-        let storage = Arc::clone(&self.storage);
-        let lent = Lent {
-            bytes,
-            back: self.used_buffers.clone(),
-        };
-        let write = async move { object::put(&*storage, &key, lent.bytes.clone()).await };
+    /// Starts to write what was filled into [`buffer`](Self::buffer)s, all at once.
+    pub(super) fn start(&mut self, packs: Vec<(Key, Bytes)>) {
+        let puts = packs.into_iter().map(|(key, bytes)| {
+            let storage = Arc::clone(&self.storage);
+            let lent = Lent {
+                bytes,
+                back: self.used_buffers.clone(),
+            };
+            async move { object::put(&*storage, &key, lent.bytes.clone()).await }
+        });
+        let write = try_join_all(puts).map_ok(|written| written.iter().sum());
         self.running.spawn_on(write, &self.runtime);
     }
 

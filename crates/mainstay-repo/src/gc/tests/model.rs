@@ -3,11 +3,10 @@
 
 use std::pin::Pin;
 
-use async_trait::async_trait;
 use mainstay_store::Timer;
 use mainstay_store::fault::Fault;
-use tokio::sync::{Notify, Semaphore};
 
+use super::stalled::Gate;
 use super::*;
 use crate::Ingest;
 
@@ -15,31 +14,6 @@ use crate::Ingest;
 const SCHEDULES: (u64, u64) = (150, 10_000);
 const STEPS: usize = 30;
 const PATHS: u64 = 5;
-
-/// A timer that stops who sleeps until the gate is opened.
-#[derive(Debug, Default)]
-struct Gate {
-    reached: Notify,
-    open: Semaphore0,
-}
-
-/// A semaphore without permits at first.
-#[derive(Debug)]
-struct Semaphore0(Semaphore);
-
-impl Default for Semaphore0 {
-    fn default() -> Self {
-        Self(Semaphore::new(0))
-    }
-}
-
-#[async_trait]
-impl Timer for Gate {
-    async fn sleep(&self, _: Duration) {
-        self.reached.notify_one();
-        let _permit = self.open.0.acquire().await;
-    }
-}
 
 type Running = Pin<Box<dyn Future<Output = mainstay_core::Result<CollectionReport>> + Send>>;
 
@@ -222,14 +196,14 @@ impl Actors {
         tokio::select! {
             biased;
             applied = &mut running => check(applied),
-            () = gate.reached.notified() => self.stalled.push((gate, running)),
+            () = gate.reached() => self.stalled.push((gate, running)),
         }
     }
 
     async fn resume(&mut self) {
         let at = self.pick(self.stalled.len());
         let (gate, running) = self.stalled.swap_remove(at);
-        gate.open.0.add_permits(1000);
+        gate.open();
         check(running.await);
     }
 
