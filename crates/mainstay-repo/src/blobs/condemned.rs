@@ -37,8 +37,8 @@ impl CondemnedSource {
         Self(Arc::new(ask))
     }
 
-    pub(super) async fn ask(&self) -> Result<Arc<Condemned>> {
-        (self.0)().await
+    pub(super) fn ask(&self) -> BoxFuture<'static, Result<Arc<Condemned>>> {
+        (self.0)()
     }
 }
 

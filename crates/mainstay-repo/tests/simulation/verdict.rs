@@ -26,7 +26,8 @@ pub(crate) async fn settle(storage: &Arc<MemoryStorage>, stage: &Stage) -> u64 {
         let report = collect(&repo).await;
         let packs = report.deleted.iter().filter(|key| key.starts_with("pack/"));
         deleted += packs.count() as u64;
-        if report.seq.is_none() {
+        // A run may leave deletions to the next and have nothing to record.
+        if report == CollectionReport::default() {
             break;
         }
     }

@@ -120,7 +120,7 @@ impl Session {
         let Some(source) = &self.source else {
             return Ok(());
         };
-        let now = self.writes.runtime().block_on(source.ask())?;
+        let now = self.writes.wait(source.ask())?;
         if now.run > self.condemned.run && self.relied_on.iter().any(|pack| now.contains(pack)) {
             let why = "a collection condemned what was stored before; store it again";
             return Err(Error::new(ErrorKind::Conflict, why));
@@ -208,15 +208,17 @@ impl Session {
         let bytes = Bytes::from(object.encode());
         let name = *blake3::hash(&bytes).as_bytes();
         let key = index::key(name)?;
-        let write = object::put(&*self.shared.storage, &key, bytes.clone());
-        self.report.stored_bytes += self.writes.runtime().block_on(write)?;
+        let (shared, content) = (Arc::clone(&self.shared), bytes.clone());
+        let write = async move { object::put(&*shared.storage, &key, content).await };
+        self.report.stored_bytes += self.writes.wait(write)?;
         self.shared.index.add(name, &bytes, bytes.len() as u64)
     }
 
     /// Merges index objects. The session has stored everything before, so a failure changes nothing.
     fn merge_indexes(&mut self) {
-        let merge = self.shared.index.merge();
-        match self.writes.runtime().block_on(merge) {
+        let shared = Arc::clone(&self.shared);
+        let merge = async move { shared.index.merge().await };
+        match self.writes.wait(merge) {
             Ok(written) => self.report.stored_bytes += written,
             Err(error) => tracing::warn!(%error, "index objects are not merged"),
         }

@@ -11,7 +11,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::{JoinError, JoinSet};
 
-use crate::blobs::object;
+use crate::blobs::{blocking, object};
 
 /// How many packs are written at a time.
 const WRITES: usize = 3;
@@ -45,8 +45,12 @@ impl Writes {
         }
     }
 
-    pub(super) fn runtime(&self) -> &Handle {
-        &self.runtime
+    /// Waits for something else on the storage, which the runtime polls as it does the writes.
+    pub(super) fn wait<T: Send + 'static>(
+        &self,
+        work: impl Future<Output = Result<T>> + Send + 'static,
+    ) -> Result<T> {
+        self.runtime.block_on(blocking::ahead(work))
     }
 
     /// Waits for a buffer, that is until fewer than [`WRITES`] writes run.
