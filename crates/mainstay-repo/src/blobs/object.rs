@@ -14,42 +14,67 @@ pub(crate) fn hash_in_key(key: &Key) -> Option<[u8; 32]> {
     Some(*address.as_bytes())
 }
 
+/// How often an object is written that others delete at once.
+const ATTEMPTS: u32 = 16;
+
+/// What lies under a key.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stored {
+    Same,
+    Other,
+    Nothing,
+}
+
 /// Stores an object under a key that its bytes determine; returns how many bytes were written.
 ///
 /// An object that is there, or whose writing ended in doubt, is compared: equal bytes are a success,
-/// other bytes are damage and are replaced.
+/// other bytes are damage and are replaced. One that a collection deletes meanwhile is written again.
 pub(crate) async fn put(storage: &dyn Storage, key: &Key, bytes: Bytes) -> Result<u64> {
     let size = bytes.len() as u64;
-    match storage.create(key, bytes.clone()).await {
-        Ok(PutOutcome::Written) => return Ok(size),
-        Ok(PutOutcome::Exists) => {}
-        Err(error) if error.is_ambiguous() => {
-            return match same(storage, key, &bytes).await {
-                Ok(true) => Ok(size),
-                _ => Err(error),
-            };
+    for _ in 0..ATTEMPTS {
+        match storage.create(key, bytes.clone()).await {
+            Ok(PutOutcome::Written) => return Ok(size),
+            Ok(PutOutcome::Exists) => {}
+            Err(error) if error.is_ambiguous() => {
+                return match compare(storage, key, &bytes).await {
+                    Ok(Stored::Same) => Ok(size),
+                    _ => Err(error),
+                };
+            }
+            Err(error) => return Err(error),
         }
-        Err(error) => return Err(error),
+        match compare(storage, key, &bytes).await? {
+            Stored::Same => return Ok(0),
+            Stored::Other => {
+                let _written = storage.put(key, bytes, PutMode::Overwrite).await?;
+                return Ok(size);
+            }
+            Stored::Nothing => {}
+        }
     }
-    if same(storage, key, &bytes).await? {
-        return Ok(0);
-    }
-    let _written = storage.put(key, bytes, PutMode::Overwrite).await?;
-    Ok(size)
+    Err(Error::new(
+        ErrorKind::Conflict,
+        "others delete it as fast as it is written",
+    )
+    .context("object", key))
 }
 
-async fn same(storage: &dyn Storage, key: &Key, bytes: &Bytes) -> Result<bool> {
+async fn compare(storage: &dyn Storage, key: &Key, bytes: &Bytes) -> Result<Stored> {
     for (number, piece) in bytes.chunks(COMPARED_BYTES).enumerate() {
         let start = (number * COMPARED_BYTES) as u64;
         let range = ByteRange::Offsets(start..start + piece.len() as u64);
         let stored = match storage.get(key, range).await {
             // Damage that the storage finds by itself.
-            Err(error) if error.kind() == ErrorKind::Corrupt => return Ok(false),
-            stored => stored?.ok_or_else(|| Error::corrupt(key, "was there and is missing"))?,
+            Err(error) if error.kind() == ErrorKind::Corrupt => return Ok(Stored::Other),
+            stored => stored?,
         };
-        if stored.size != bytes.len() as u64 || stored.bytes != piece {
-            return Ok(false);
+        match stored {
+            None => return Ok(Stored::Nothing),
+            Some(stored) if stored.size != bytes.len() as u64 || stored.bytes != piece => {
+                return Ok(Stored::Other);
+            }
+            Some(_) => {}
         }
     }
-    Ok(true)
+    Ok(Stored::Same)
 }

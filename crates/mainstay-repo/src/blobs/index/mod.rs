@@ -28,6 +28,8 @@ use super::record::{Entry, Kind, RecordId};
 pub(crate) const INDEX_BYTES: usize = 16 * 1024 * 1024;
 /// How many index objects of about one size are merged.
 const FAN_IN: usize = 16;
+/// An index object is checked sooner than a thread is woken when it is no larger.
+const SMALL_BYTES: usize = 64 * 1024;
 /// How many index objects are fetched at a time.
 const FETCHES: usize = 8;
 
@@ -251,7 +253,11 @@ impl Index {
             // A collection deleted it, since others say the same.
             return Ok(None);
         };
-        let part = blocking::run(move || Encoded::check(&bytes, &name)).await?;
+        let part = if bytes.len() <= SMALL_BYTES {
+            Encoded::check(&bytes, &name)
+        } else {
+            blocking::run(move || Encoded::check(&bytes, &name)).await?
+        };
         part.map(|part| Some((name, part)))
             .map_err(|damage| damage.of(&key))
     }
