@@ -89,7 +89,8 @@ impl Lease {
         self.repo.transact(fenced).await
     }
 
-    /// Tells those who wait for the lease that its holder is alive.
+    /// Tells those who wait for the lease that its holder is alive. One log entry: a controller that
+    /// has minutes to be replaced in takes a term of minutes.
     ///
     /// # Errors
     /// [`Fenced`](ErrorKind::Fenced) when the lease has been taken over or released; otherwise those

@@ -136,6 +136,9 @@ pub(super) async fn fold(
     if gathered.position.sealed() != Some(sealed) {
         return Ok(0);
     }
+    let states = gathered.states.iter();
+    let folded = states.map(|state| (state.id.replica.to_string(), state.sequence));
+    let folded = folded.collect();
     let base = Base {
         through: sealed,
         registers: gathered.total(),
@@ -147,13 +150,10 @@ pub(super) async fn fold(
     // Named by its bytes: if it is there, it is this.
     let storage = &repo.inner.storage;
     let _ = storage.create(&name.key(subject)?, bytes).await?;
-    let folded = gathered.states.values();
     let base = BaseRef {
         through,
         digest,
-        folded: folded
-            .map(|state| (state.id.replica.to_string(), state.sequence))
-            .collect(),
+        folded,
     };
     let replicas = base.folded.len() as u64;
     let committed = committer.transact(|view| {

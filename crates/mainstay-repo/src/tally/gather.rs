@@ -7,9 +7,10 @@ use mainstay_core::{Error, ErrorKind, RefPath, Result};
 use mainstay_store::{Key, Storage};
 
 use super::TallyName;
-use super::object::{self, Base, Decoded, ObjectName, ReplicaId, ReplicaState};
+use super::object::{self, Base, Decoded, ObjectName, ReplicaId};
 use super::position::Position;
 use super::registers::Registers;
+use super::states::States;
 use crate::{Repo, View};
 
 /// How many objects are read at once.
@@ -23,18 +24,14 @@ pub(super) struct Gathered {
     pub(super) position: Position,
     /// What is folded.
     base: Registers,
-    /// The newest state of each replica in each era that is not.
-    pub(super) states: BTreeMap<ReplicaId, ReplicaState>,
+    /// What is not.
+    pub(super) states: States,
 }
 
 impl Gathered {
     /// The sum of it all.
-    pub(super) fn total(&self) -> Registers {
-        let mut total = self.base.clone();
-        for state in self.states.values() {
-            total.merge(&state.registers);
-        }
-        total
+    pub(super) fn total(self) -> Registers {
+        self.states.total(self.base)
     }
 }
 
@@ -47,7 +44,7 @@ pub(super) async fn gather(repo: &Repo, subject: &TallyName, last: u64) -> Resul
     let storage = &*repo.inner.storage;
     let path = subject.ref_path()?;
     let mut position = position(&repo.cached_view(), &path).await?;
-    let mut states = BTreeMap::new();
+    let mut states = States::default();
     for _ in 0..MAX_ROUNDS {
         let newest = list(storage, subject, position.through() + 1, last).await?;
         let lost = fetch(storage, subject, newest, &mut states).await?;
@@ -64,7 +61,7 @@ pub(super) async fn gather(repo: &Repo, subject: &TallyName, last: u64) -> Resul
             position = now;
             continue;
         };
-        states.retain(|id: &ReplicaId, _| id.era > through);
+        states.forget(through);
         return Ok(Gathered {
             position,
             base,
@@ -117,11 +114,11 @@ async fn fetch(
     storage: &dyn Storage,
     subject: &TallyName,
     newest: BTreeMap<ReplicaId, u64>,
-    states: &mut BTreeMap<ReplicaId, ReplicaState>,
+    states: &mut States,
 ) -> Result<BTreeSet<ReplicaId>> {
     let wanted: Vec<(ReplicaId, Key)> = newest
         .into_iter()
-        .filter(|(id, _)| !states.contains_key(id))
+        .filter(|(id, _)| !states.knows(id))
         .map(|(id, sequence)| Ok((id, ObjectName::Replica { id, sequence }.key(subject)?)))
         .collect::<Result<_>>()?;
     let mut reads = stream::iter(wanted)
@@ -130,7 +127,7 @@ async fn fetch(
     let mut lost = BTreeSet::new();
     while let Some((id, read)) = reads.try_next().await? {
         if let Some((_, Decoded::Replica(state))) = read {
-            states.insert(id, state);
+            states.insert(state);
         } else {
             lost.insert(id);
         }

@@ -10,7 +10,7 @@ use super::TallyName;
 use super::fixed::Scale;
 use super::registers::{RegisterId, RegisterKind};
 use super::replica::Replica;
-use super::sketch::Accuracy;
+use super::sketch::{Accuracy, Mapping};
 use super::stripes::{Amount, Stripes};
 use crate::Repo;
 
@@ -122,7 +122,8 @@ impl Tally {
     /// As [`counter`](Self::counter).
     pub fn histogram(&self, name: &TallyName, accuracy: Accuracy) -> Result<Histogram> {
         let handle = self.handle(name, RegisterKind::Sketch(accuracy))?;
-        Ok(Histogram { handle, accuracy })
+        let mapping = Mapping::new(accuracy);
+        Ok(Histogram { handle, mapping })
     }
 
     /// Counts several things at once: a flush takes all of them or none.
@@ -245,7 +246,7 @@ impl Accumulator {
 #[derive(Debug, Clone)]
 pub struct Histogram {
     handle: Handle,
-    accuracy: Accuracy,
+    mapping: Mapping,
 }
 
 impl Histogram {
@@ -254,7 +255,7 @@ impl Histogram {
     /// # Errors
     /// [`Invalid`](mainstay_core::ErrorKind::Invalid) when it is not finite, or beyond ±2⁶⁰.
     pub fn observe(&self, value: f64) -> Result<()> {
-        let bin = self.accuracy.bin(value)?;
+        let bin = self.mapping.bin(value)?;
         self.handle.add(Amount::Value(bin, value));
         Ok(())
     }
@@ -264,7 +265,7 @@ impl Histogram {
     /// # Errors
     /// As [`observe`](Self::observe).
     pub fn of(&self, value: f64) -> Result<Observation<'_>> {
-        let bin = self.accuracy.bin(value)?;
+        let bin = self.mapping.bin(value)?;
         Ok(self.handle.of(Amount::Value(bin, value)))
     }
 }

@@ -16,6 +16,7 @@ pub(crate) mod position;
 mod registers;
 mod replica;
 mod sketch;
+mod states;
 mod stripes;
 #[cfg(test)]
 mod tests;

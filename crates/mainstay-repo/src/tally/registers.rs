@@ -51,15 +51,6 @@ pub(super) enum Register {
 }
 
 impl Register {
-    /// A register that has counted nothing.
-    pub(super) fn empty(kind: RegisterKind) -> Self {
-        match kind {
-            RegisterKind::Count => Self::Count(0),
-            RegisterKind::Sum(_) => Self::Sum(0),
-            RegisterKind::Sketch(_) => Self::Sketch(Bins::default()),
-        }
-    }
-
     /// Adds what another register of the same kind holds.
     ///
     /// Commutative and associative: counts stop at the greatest number, which is so in any order,
@@ -92,23 +83,25 @@ impl Registers {
     }
 
     /// Adds what one register holds.
-    pub(super) fn add(&mut self, id: RegisterId, register: &Register) {
-        let empty = |id: &RegisterId| Register::empty(id.kind);
-        let mine = match self.0.entry(id) {
-            Entry::Occupied(held) => held.into_mut(),
-            Entry::Vacant(free) => {
-                let empty = empty(free.key());
-                free.insert(empty)
-            }
-        };
-        mine.merge(register);
+    pub(super) fn add(&mut self, id: RegisterId, register: Register) {
+        match self.0.entry(id) {
+            Entry::Occupied(mut held) => held.get_mut().merge(&register),
+            Entry::Vacant(free) => drop(free.insert(register)),
+        }
     }
 
-    /// Adds what other registers hold.
+    /// Adds what other registers hold. Complexity: linear in both.
     pub(super) fn merge(&mut self, other: &Self) {
+        let mut new = Vec::new();
+        let mut mine = self.0.iter_mut().peekable();
         for (id, register) in &other.0 {
-            self.add(id.clone(), register);
+            while mine.next_if(|(held, _)| *held < id).is_some() {}
+            match mine.next_if(|(held, _)| *held == id) {
+                Some((_, held)) => held.merge(register),
+                None => new.push((id.clone(), register.clone())),
+            }
         }
+        self.0.extend(new);
     }
 
     /// # Errors

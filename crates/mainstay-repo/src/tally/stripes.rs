@@ -93,7 +93,7 @@ impl Stripes {
             let ids = self.ids.read().unwrap_or_else(PoisonError::into_inner);
             for (id, register) in ids.by_slot.iter().zip(counted) {
                 if let Some(register) = register {
-                    registers.add(id.clone(), &register);
+                    registers.add(id.clone(), register);
                 }
             }
         }

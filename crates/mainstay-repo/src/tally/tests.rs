@@ -4,6 +4,7 @@ use proptest::prelude::*;
 
 use super::object::{Base, ObjectName, ReplicaId, ReplicaState, decode};
 use super::registers::{Register, Registers};
+use super::states::States;
 use super::*;
 
 fn name(text: &str) -> TallyName {
@@ -23,7 +24,7 @@ fn registers() -> impl Strategy<Value = Registers> {
         let accuracy = Accuracy::from_basis_points(100 * percent).unwrap();
         let mut bins = sketch::Bins::default();
         for value in values {
-            bins.count(accuracy.bin(value).unwrap(), value);
+            bins.count(sketch::Mapping::new(accuracy).bin(value).unwrap(), value);
         }
         (RegisterKind::Sketch(accuracy), Register::Sketch(bins))
     });
@@ -31,7 +32,7 @@ fn registers() -> impl Strategy<Value = Registers> {
     proptest::collection::vec(register, 0..8).prop_map(|list| {
         let mut registers = Registers::default();
         for (name, (kind, register)) in list {
-            registers.add(RegisterId::new(name, kind), &register);
+            registers.add(RegisterId::new(name, kind), register);
         }
         registers
     })
@@ -63,6 +64,35 @@ proptest! {
         let mut grouped = merged(right);
         grouped.merge(&merged(left));
         prop_assert_eq!(&bytes(&grouped), &expected);
+    }
+
+    #[test]
+    fn states_of_replicas_in_any_order_and_however_often_give_identical_bytes(
+        base in registers(),
+        // What each replica counts from one state to the next.
+        replicas in proptest::collection::vec(proptest::collection::vec(registers(), 1..4), 1..5),
+        picks in proptest::collection::vec(any::<prop::sample::Index>(), 0..20),
+    ) {
+        let (mut all, mut newest) = (Vec::new(), base.clone());
+        for (replica, steps) in (0..).zip(&replicas) {
+            let id = ReplicaId { era: 1, replica: WriteId::from_bytes([replica; 16]) };
+            for taken in 1..=steps.len() {
+                let (sequence, registers) = (taken as u64, merged(&steps[..taken]));
+                all.push(ReplicaState { id, sequence, registers });
+            }
+            newest.merge(&merged(steps));
+        }
+        let drawn = picks.iter().map(|pick| pick.get(&all));
+        let (mut forwards, mut backwards) = (States::default(), States::default());
+        for state in drawn.clone().chain(&all) {
+            forwards.insert(state.clone());
+        }
+        for state in all.iter().rev().chain(drawn) {
+            backwards.insert(state.clone());
+        }
+        let expected = bytes(&newest);
+        prop_assert_eq!(&bytes(&forwards.total(base.clone())), &expected);
+        prop_assert_eq!(&bytes(&backwards.total(base)), &expected);
     }
 
     #[test]
@@ -174,7 +204,7 @@ fn a_newer_format_is_incompatible() {
 fn what_cannot_be_stored_is_refused_by_name() {
     let check = |kind, register| {
         let mut registers = Registers::default();
-        registers.add(RegisterId::new(name("a/b"), kind), &register);
+        registers.add(RegisterId::new(name("a/b"), kind), register);
         let error = registers.to_records().unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid);
         assert!(error.to_string().contains("a/b"), "{error}");

@@ -192,10 +192,16 @@ async fn compactor(world: Arc<World>, dice: Dice) {
     }
 }
 
-/// Reads again and again: never less than was promised, never more than was attempted.
-async fn reader(world: Arc<World>) {
+/// Reads again and again: never less than was promised, never more than was attempted. Verification
+/// takes nothing that goes on meanwhile for a fault.
+async fn reader(world: Arc<World>, dice: Dice) {
     let repo = world.process().await;
     while !world.done.load(Ordering::SeqCst) {
+        if dice.one_in(8)
+            && let Some(report) = tolerated(repo.verify(VerifyLevel::Quick).await)
+        {
+            assert_eq!(report.faults, [], "seed {}", world.seed);
+        }
         let promised = world.lives();
         let Some(totals) = tolerated(repo.read_tally(&world.subject).await) else {
             continue;
@@ -218,7 +224,7 @@ async fn check(seed: u64) {
     let others = [
         tokio::spawn(compactor(Arc::clone(&world), dice(10))),
         tokio::spawn(compactor(Arc::clone(&world), dice(11))),
-        tokio::spawn(reader(Arc::clone(&world))),
+        tokio::spawn(reader(Arc::clone(&world), dice(12))),
     ];
     for replica in replicas {
         replica.await.unwrap();

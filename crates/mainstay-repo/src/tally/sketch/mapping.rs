@@ -1,5 +1,7 @@
 //! Which bin a value is in: the logarithmic mapping of the DDSketch paper.
 
+use std::ops::RangeInclusive;
+
 use mainstay_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -44,12 +46,31 @@ impl Accuracy {
     pub fn relative_error(self) -> f64 {
         f64::from(self.0) / 10_000.0
     }
+}
+
+/// The bins of one accuracy.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(in crate::tally) struct Mapping {
+    log_gamma: f64,
+    /// What stands for a bin, relative to its upper end.
+    center: f64,
+}
+
+impl Mapping {
+    pub(in crate::tally) fn new(accuracy: Accuracy) -> Self {
+        let alpha = accuracy.relative_error();
+        let gamma = (1.0 + alpha) / (1.0 - alpha);
+        Self {
+            log_gamma: libm::log(gamma),
+            center: 2.0 / (gamma + 1.0),
+        }
+    }
 
     /// Returns the bin of a value: `ceil(log_γ |x|)` on the side of its sign.
     ///
     /// # Errors
     /// [`Invalid`](mainstay_core::ErrorKind::Invalid) when it is not finite, or beyond ±2⁶⁰.
-    pub(in crate::tally) fn bin(self, value: f64) -> Result<Bin> {
+    pub(in crate::tally) fn bin(&self, value: f64) -> Result<Bin> {
         let magnitude = value.abs();
         if magnitude < LEAST {
             Ok(Bin::Zero)
@@ -67,10 +88,8 @@ impl Accuracy {
 
     /// Returns the value that stands for a bin: `2 γ^i / (γ + 1)`, no further than α from any value
     /// in it, relative to that value.
-    pub(super) fn value(self, bin: Bin) -> f64 {
-        let of = |index: i32| {
-            libm::exp(f64::from(index) * self.log_gamma()) * 2.0 / (self.gamma() + 1.0)
-        };
+    pub(super) fn value(&self, bin: Bin) -> f64 {
+        let of = |index: i32| libm::exp(f64::from(index) * self.log_gamma) * self.center;
         match bin {
             Bin::Negative(index) => -of(index),
             Bin::Zero => 0.0,
@@ -78,26 +97,18 @@ impl Accuracy {
         }
     }
 
-    /// Reports whether a value can be in a bin of this index, however logarithms are rounded.
-    pub(super) fn has(self, index: i32) -> bool {
-        (self.index(LEAST) - 1..=self.index(GREATEST) + 1).contains(&index)
+    /// Returns which indices a bin can have, however logarithms are rounded.
+    pub(super) fn indices(&self) -> RangeInclusive<i32> {
+        self.index(LEAST) - 1..=self.index(GREATEST) + 1
     }
 
     #[expect(
         clippy::cast_possible_truncation,
         reason = "whole and of magnitude below 2^15"
     )]
-    fn index(self, magnitude: f64) -> i32 {
+    fn index(&self, magnitude: f64) -> i32 {
         // Of this crate and not of the platform, so that a value has the same bin everywhere.
-        (libm::log(magnitude) / self.log_gamma()).ceil() as i32
-    }
-
-    fn gamma(self) -> f64 {
-        (1.0 + self.relative_error()) / (1.0 - self.relative_error())
-    }
-
-    fn log_gamma(self) -> f64 {
-        libm::log(self.gamma())
+        (libm::log(magnitude) / self.log_gamma).ceil() as i32
     }
 }
 
@@ -132,7 +143,10 @@ mod tests {
     #[test]
     fn what_cannot_be_observed_is_refused() {
         for bad in [f64::NAN, f64::INFINITY, -f64::INFINITY, 2.0 * GREATEST] {
-            assert!(Accuracy::ONE_PERCENT.bin(bad).is_err(), "{bad}");
+            assert!(
+                Mapping::new(Accuracy::ONE_PERCENT).bin(bad).is_err(),
+                "{bad}"
+            );
         }
         for bad in [0, 9, 2_501] {
             assert!(Accuracy::from_basis_points(bad).is_err(), "{bad}");
@@ -142,8 +156,8 @@ mod tests {
     #[test]
     fn indices_are_bounded() {
         let bins = |points| {
-            let accuracy = Accuracy::from_basis_points(points).unwrap();
-            (accuracy.index(LEAST), accuracy.index(GREATEST))
+            let mapping = Mapping::new(Accuracy::from_basis_points(points).unwrap());
+            (mapping.index(LEAST), mapping.index(GREATEST))
         };
         assert_eq!(bins(100), (-1_386, 2_080));
         assert_eq!(bins(10), (-13_862, 20_795));
@@ -156,7 +170,8 @@ mod tests {
         ) {
             let accuracy = Accuracy::from_basis_points(points).unwrap();
             let value = if negative { -log.exp() } else { log.exp() };
-            let estimate = accuracy.value(accuracy.bin(value).unwrap());
+            let mapping = Mapping::new(accuracy);
+            let estimate = mapping.value(mapping.bin(value).unwrap());
             let error = ((estimate - value) / value).abs();
             prop_assert!(error <= accuracy.relative_error() + 1e-9, "{} for {}", estimate, value);
         }

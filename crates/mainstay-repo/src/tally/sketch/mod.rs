@@ -16,7 +16,7 @@ use mainstay_core::{Error, Result};
 use serde::{Deserialize, Serialize};
 
 pub use self::mapping::Accuracy;
-pub(super) use self::mapping::Bin;
+pub(super) use self::mapping::{Bin, Mapping};
 
 /// The greatest count of a stored bin: canonical JSON spells it with its own digits.
 const MAX_COUNT: u64 = (1 << 53) - 1;
@@ -137,11 +137,12 @@ impl<'a> Sketch<'a> {
             return None;
         }
         let rank = (q * (self.count().saturating_sub(1)) as f64) as u64;
+        let mapping = Mapping::new(self.accuracy);
         let mut below: u64 = 0;
         for (bin, count) in self.bins.ascending() {
             below = below.saturating_add(count);
             if below > rank {
-                return Some(self.accuracy.value(bin).clamp(min, max));
+                return Some(mapping.value(bin).clamp(min, max));
             }
         }
         Some(max)
@@ -187,20 +188,22 @@ impl BinsRecord {
     /// any observed values.
     pub(super) fn to_bins(&self, accuracy: Accuracy) -> Result<Bins> {
         let refuse = |why| Err(Error::invalid(why));
+        let mapping = Mapping::new(accuracy);
+        let indices = mapping.indices();
         for side in [&self.negative, &self.positive] {
             if !side.is_sorted_by(|(a, _), (b, _)| a < b) {
                 return refuse("bins are not in order");
             }
             if side
                 .iter()
-                .any(|(index, count)| !accuracy.has(*index) || !(1..=MAX_COUNT).contains(count))
+                .any(|(index, count)| !indices.contains(index) || !(1..=MAX_COUNT).contains(count))
             {
                 return refuse("a bin that cannot be");
             }
         }
         // Not compared with the bins: a logarithm may come to be rounded otherwise.
         for extreme in [self.min, self.max] {
-            accuracy.bin(extreme)?;
+            mapping.bin(extreme)?;
         }
         let counted = !self.negative.is_empty() || self.zeros > 0 || !self.positive.is_empty();
         if self.zeros > MAX_COUNT || !counted || self.min > self.max {

@@ -5,7 +5,7 @@ use super::*;
 fn sketch_of(values: &[f64], accuracy: Accuracy) -> Bins {
     let mut bins = Bins::default();
     for value in values {
-        bins.count(accuracy.bin(*value).unwrap(), *value);
+        bins.count(Mapping::new(accuracy).bin(*value).unwrap(), *value);
     }
     bins
 }
