@@ -50,8 +50,8 @@ async fn every_backend_has_every_figure_and_nothing_is_left_behind() {
         assert_eq!(measured, names, "{}", row.metric.name);
         assert!(row.backends.iter().all(|spread| spread.median > 0.0));
     }
-    // Nine wrappers, of which one does not write, around memory and a directory.
-    assert_eq!(report.wrappers.len(), 2 * (9 + 8));
+    // Ten wrappers, of which one does not write, around memory and a directory.
+    assert_eq!(report.wrappers.len(), 2 * (10 + 9));
 
     let json: serde_json::Value = serde_json::from_str(&report.json().unwrap()).unwrap();
     assert_eq!(json["format"], 1);

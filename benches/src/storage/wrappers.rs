@@ -5,10 +5,11 @@ use std::sync::Arc;
 use futures::future::try_join_all;
 use mainstay::store::{
     ByteRange, CacheStorage, Durability, Key, LocalOptions, LocalStorage, MemoryStorage,
-    MeterStorage, Prefix, PrefixStorage, ProbeStorage, PutMode, ReadOnlyStorage, RetryOptions,
-    RetryStorage, RouteStorage, Storage, TokioTimer,
+    MeterStorage, MetricsStorage, Prefix, PrefixStorage, ProbeStorage, PutMode, ReadOnlyStorage,
+    RetryOptions, RetryStorage, RouteStorage, Storage, TokioTimer,
 };
-use mainstay::{Error, ErrorKind, RandomIds, Result};
+use mainstay::{Error, ErrorKind, RandomIds, Result, SystemClock};
+use mainstay_core::NoMetrics;
 use serde::Serialize;
 
 use super::encryption::encrypted;
@@ -96,7 +97,8 @@ impl Variant {
         let (small, large) = (16 * SMALL as u64, 1024 * SMALL as u64);
         let route = RouteStorage::new(inner()).with(Prefix::directory("elsewhere")?, inner())?;
         let timer = Arc::new(TokioTimer::default());
-        let wrapped: [(&str, Arc<dyn Storage>); 10] = [
+        let clock = Arc::new(SystemClock::default());
+        let wrapped: [(&str, Arc<dyn Storage>); 11] = [
             ("raw", inner()),
             (
                 "prefix",
@@ -107,6 +109,14 @@ impl Variant {
                 Arc::new(RetryStorage::new(inner(), timer, RetryOptions::default())),
             ),
             ("meter", Arc::new(MeterStorage::new(inner()))),
+            (
+                "metrics, unheard",
+                Arc::new(MetricsStorage::new(
+                    inner(),
+                    Arc::new(NoMetrics::default()),
+                    clock,
+                )),
+            ),
             ("read-only", Arc::new(ReadOnlyStorage::new(inner()))),
             (
                 "probe",
