@@ -1,9 +1,10 @@
 //! The same on a directory.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures::TryStreamExt as _;
-use mainstay_core::ErrorKind;
+use mainstay_core::{Actor, ErrorKind};
 use mainstay_repo::{Expectation, Repo, Step, VerifyLevel};
 use mainstay_store::{LocalOptions, LocalStorage, Storage};
 
@@ -72,4 +73,52 @@ async fn a_closed_repository_opens_as_it_was_left() {
             .generation,
         5
     );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn replicas_on_one_directory_add_up_while_it_is_compacted() {
+    const REPLICAS: u64 = 3;
+    const FLUSHES: u64 = 8;
+    let directory = tempfile::tempdir().unwrap();
+    let actor = Actor::new("tester").unwrap();
+    let (subject, events) = (
+        "Experiment/Größe".parse().unwrap(),
+        "events".parse().unwrap(),
+    );
+    let repo = Repo::create(open(&directory).await, options(9))
+        .await
+        .unwrap();
+    let mut tasks = Vec::new();
+    for replica in 0..REPLICAS {
+        let repo = Repo::open(open(&directory).await, options(replica))
+            .await
+            .unwrap();
+        let tally = repo.tally(&subject, actor.clone()).unwrap();
+        let counter = tally.counter(&events).unwrap();
+        tasks.push(tokio::spawn(async move {
+            for _ in 0..FLUSHES {
+                counter.add(1);
+                tally.flush().await.unwrap();
+            }
+        }));
+    }
+    let contender = repo
+        .lease("tallies", actor, Duration::from_secs(60))
+        .unwrap();
+    let lease = contender.try_acquire().await.unwrap().unwrap();
+    let mut last = 0;
+    while last < REPLICAS * FLUSHES {
+        repo.compact_tally(&subject, &lease).await.unwrap();
+        let now = repo.read_tally(&subject).await.unwrap().count(&events);
+        assert!(now >= last, "{now} after {last}");
+        last = now;
+    }
+    for task in tasks {
+        task.await.unwrap();
+    }
+    repo.compact_tally(&subject, &lease).await.unwrap();
+    let total = repo.read_tally(&subject).await.unwrap().count(&events);
+    assert_eq!(total, REPLICAS * FLUSHES);
+    assert_eq!(repo.stats().await.unwrap().tally_objects, 1);
+    assert_eq!(repo.verify(VerifyLevel::Full).await.unwrap().faults, []);
 }
