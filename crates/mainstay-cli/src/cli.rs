@@ -115,6 +115,8 @@ pub(crate) enum Command {
     /// Delete what is of no use, and explain what is kept
     #[command(subcommand)]
     Gc(commands::gc::Gc),
+    Push(commands::replicate::Push),
+    Pull(commands::replicate::Pull),
     Log(commands::log::Log),
     History(commands::history::History),
     Changed(commands::changed::Changed),

@@ -12,6 +12,7 @@ pub(crate) mod log;
 pub(crate) mod model;
 pub(crate) mod prompt;
 pub(crate) mod repair;
+pub(crate) mod replicate;
 pub(crate) mod stats;
 pub(crate) mod storage;
 pub(crate) mod verify;
@@ -36,6 +37,8 @@ pub(crate) async fn run(cli: Cli) -> Result<Answer> {
         Command::Verify(command) => command.run(global).await,
         Command::Repair(command) => command.run(global).await,
         Command::Gc(command) => command.run(global).await,
+        Command::Push(command) => command.run(global).await,
+        Command::Pull(command) => command.run(global).await,
         Command::Log(command) => command.run(global).await,
         Command::History(command) => command.run(global).await,
         Command::Changed(command) => command.run(global).await,

@@ -38,6 +38,7 @@
 //! | prompts and inference configuration | [`Workspace::prompts`] |
 //! | the machine it runs on | [`Workspace::environments`] |
 //! | all of them, to be served together | [`Workspace::units`], [`Workspace::rollouts`] |
+//! | another workspace, to back up to or hand over to | [`Workspace::replicate`] |
 //! | a question | [`Workspace::changed`], [`Workspace::graph`], [`Repo::history`](repo::Repo::history) |
 //!
 //! Every crate below is also usable alone and is re-exported here as one module.
@@ -62,9 +63,10 @@ mod workspace;
 
 pub use location::Location;
 pub use mainstay_core::{
-    Actor, BulkDigest, Clock, Digest, Edge, EdgeKind, Error, ErrorKind, FilePath, IdSource,
-    Locator, ManualClock, Name, NodeKind, NodeRef, RandomIds, RefPath, Result, SeededIds, Selector,
-    SystemClock, Timestamp, WriteId, canon,
+    Actor, Attribute, BulkDigest, Clock, Digest, Edge, EdgeKind, Error, ErrorKind, FilePath,
+    IdSource, Instrument, Locator, ManualClock, Metrics, Name, NoMetrics, NodeKind, NodeRef,
+    Progress, RandomIds, RefPath, Result, SeededIds, Selector, SystemClock, Timestamp, WriteId,
+    canon,
 };
 pub use mainstay_data as data;
 pub use mainstay_env as env;
@@ -81,3 +83,11 @@ pub use workspace::{Workspace, repair, resolve, verify};
 #[cfg(doctest)]
 #[doc = include_str!("../../../README.md")]
 struct Readme;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guides/backup.md")]
+struct BackupGuide;
+
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/guides/observability.md")]
+struct ObservabilityGuide;

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
-use mainstay_core::{Error, Locator, NodeKind, NodeRef, RefPath, Result, Selector};
+use mainstay_core::{Actor, Error, Locator, NodeKind, NodeRef, RefPath, Result, Selector};
 use mainstay_data::Datasets;
 use mainstay_env::Environments;
 use mainstay_prompt::Prompts;
 use mainstay_registry::Registry;
 use mainstay_repo::{
-    RepairOptions, RepairReport, Repo, RepoOptions, Value, VerifyLevel, VerifyReport, View,
+    RepairOptions, RepairReport, ReplicateOptions, ReplicateReport, Repo, RepoOptions, Value,
+    VerifyLevel, VerifyReport, View,
 };
 use mainstay_rollout::{Rollouts, Units};
 use mainstay_store::Storage;
@@ -106,6 +107,20 @@ impl Workspace {
     #[must_use]
     pub fn rollouts(&self) -> Rollouts {
         Rollouts::new(self.repo.clone())
+    }
+
+    /// Replicates into another workspace what `options` select: to back this one up, to restore one, to
+    /// hand a model to another organization. See `docs/guides/backup.md`.
+    ///
+    /// # Errors
+    /// As [`Repo::replicate`].
+    pub async fn replicate(
+        &self,
+        target: &Self,
+        options: &ReplicateOptions,
+        by: Actor,
+    ) -> Result<ReplicateReport> {
+        self.repo.replicate(&target.repo, options, by).await
     }
 
     /// Finds the version that `locator` means, in the newest view.

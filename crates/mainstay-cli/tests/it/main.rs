@@ -15,6 +15,7 @@ mod help;
 mod log;
 mod model;
 mod prompt;
+mod replicate;
 mod storage;
 mod story;
 mod support;
