@@ -103,7 +103,7 @@ async fn replicas_on_one_directory_add_up_while_it_is_compacted() {
         }));
     }
     let contender = repo
-        .lease("tallies", actor, Duration::from_secs(60))
+        .lease("tallies", actor, Duration::from_mins(1))
         .unwrap();
     let lease = contender.try_acquire().await.unwrap().unwrap();
     let mut last = 0;
