@@ -115,7 +115,9 @@ async fn story() -> Result<()> {
 
     chapter(7, "What changed?");
     story.what_changed(&unit_a, &unit_b).await?;
-    story.look_back(&unit_b).await
+    story.look_back(&unit_b).await?;
+    story.workspace.settle().await;
+    Ok(())
 }
 
 /// The machine this runs on, and the commit of the code if there is one.

@@ -1,5 +1,7 @@
 //! The grammar of the command line.
 
+use std::sync::OnceLock;
+
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 use mainstay::{Actor, Result, Workspace};
@@ -75,6 +77,9 @@ pub(crate) struct Global {
     /// Print results only, no remarks
     #[arg(long, short, global = true)]
     pub(crate) quiet: bool,
+    /// The workspace, once it is open
+    #[arg(skip)]
+    opened: OnceLock<Workspace>,
 }
 
 impl Global {
@@ -86,7 +91,15 @@ impl Global {
     }
 
     pub(crate) async fn open(&self) -> Result<Workspace> {
-        Workspace::open(&self.repo).await
+        let workspace = Workspace::open(&self.repo).await?;
+        Ok(self.opened.get_or_init(|| workspace).clone())
+    }
+
+    /// Lets what goes on in the background come to its end before the process ends.
+    pub(crate) async fn settle(&self) {
+        if let Some(workspace) = self.opened.get() {
+            workspace.settle().await;
+        }
     }
 
     /// Who acts: the option, else the login name, else `unknown`.

@@ -32,7 +32,7 @@ async fn resolve(view: &View, reference: &Locator) -> Result<NodeRef> {
 /// Runs the command that was asked for.
 pub(crate) async fn run(cli: Cli) -> Result<Answer> {
     let global = &cli.global;
-    match cli.command {
+    let answer = match cli.command {
         Command::Init(command) => command.run(global).await,
         Command::Verify(command) => command.run(global).await,
         Command::Repair(command) => command.run(global).await,
@@ -50,5 +50,7 @@ pub(crate) async fn run(cli: Cli) -> Result<Answer> {
         Command::Deploy(command) => command.run(global).await,
         Command::Lineage(command) => command.run(global).await,
         Command::Storage(command) => command.run(global).await,
-    }
+    };
+    global.settle().await;
+    answer
 }

@@ -18,7 +18,8 @@ pub struct RepoOptions {
     /// Is told of commits, and of bytes stored, read, collected and replicated; nobody by default.
     /// `docs/guides/observability.md` lists what.
     pub metrics: Arc<dyn Metrics>,
-    /// How many log entries pass between checkpoints; at least 1.
+    /// How many log entries pass between checkpoints; at least 1. They are written in the background;
+    /// see [`Repo::settle`](crate::Repo::settle).
     pub checkpoint_every: u64,
     /// How often a commit tries in all while others come first; at least 1.
     pub max_commit_attempts: u32,

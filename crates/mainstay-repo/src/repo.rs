@@ -13,13 +13,13 @@ use tracing::{Span, instrument};
 
 use crate::blobs::condemned::CondemnedSource;
 use crate::blobs::{Blob, BlobStore, Ingest};
-use crate::checkpoint::LastWritten;
+use crate::checkpoint::Background;
 use crate::log::group::Turn;
 use crate::log::read::READ_AHEAD;
 use crate::log::{as_of, commit, read, walk};
 use crate::metrics::Told;
 use crate::verify::{RepoStats, VerifyLevel, VerifyReport};
-use crate::view::Source;
+use crate::view::{Base, Source};
 use crate::{
     BlobExplanation, CollectOptions, CollectionPlan, CollectionReport, CommitOutcome, Committed,
     LogEntry, RefChange, RefExplanation, ReplicateOptions, ReplicateReport, RepoOptions,
@@ -42,7 +42,7 @@ pub(crate) struct Inner {
     told: Told,
     /// What the commits of this handle and its clones share.
     pub(crate) turn: Mutex<Turn>,
-    pub(crate) last_checkpoint: LastWritten,
+    pub(crate) background: Background,
     head: RwLock<View>,
 }
 
@@ -91,7 +91,7 @@ impl Repo {
             source,
             options,
             turn: Mutex::default(),
-            last_checkpoint: LastWritten::default(),
+            background: Background::default(),
             head: RwLock::new(head),
         };
         Ok(Self {
@@ -108,7 +108,7 @@ impl Repo {
             source: Arc::clone(&self.inner.source),
             options: self.inner.options.clone().with_clock(clock),
             turn: Mutex::default(),
-            last_checkpoint: LastWritten::default(),
+            background: Background::default(),
             head: RwLock::new(self.inner.head()),
         };
         Self {
@@ -122,7 +122,9 @@ impl Repo {
     /// request when nothing is new.
     #[instrument(skip_all, err(level = "debug"))]
     pub async fn view(&self) -> Result<View> {
-        self.inner.refresh().await
+        let view = self.inner.refresh().await?;
+        checkpoint::followed(&self.inner, &view);
+        Ok(view)
     }
 
     /// Runs a function of the newest view, loading what it needs; `f` may run several times.
@@ -359,6 +361,16 @@ impl Repo {
         Ok(report)
     }
 
+    /// Waits until the checkpoints that are due have been written.
+    ///
+    /// They are written by tasks of the tokio runtime that the commits run on, and no commit waits for
+    /// them. A process that ends without waiting loses nothing, but leaves the work to others. Never
+    /// fails: a checkpoint that cannot be written is warned of, and the next one makes up for it.
+    #[instrument(skip_all)]
+    pub async fn settle(&self) {
+        checkpoint::work(&self.inner).await;
+    }
+
     /// Counts what is stored.
     #[instrument(skip_all, err(level = "debug"))]
     pub async fn stats(&self) -> Result<RepoStats> {
@@ -395,7 +407,34 @@ impl Inner {
     pub(crate) fn learn(&self, view: View) {
         let mut head = self.head.write().unwrap_or_else(PoisonError::into_inner);
         if view.seq > head.seq {
-            *head = view;
+            // It may have been begun before the head was rebased.
+            *head = if view.base.seq < head.base.seq {
+                view.rebased(&head.base)
+            } else {
+                view
+            };
+        }
+    }
+
+    /// Lets the head begin from a newer checkpoint.
+    pub(crate) fn rebase(&self, base: &Arc<Base>) {
+        /// How often others may come first, so that they seldom have to wait.
+        const TRIES: u32 = 4;
+        for _ in 0..TRIES {
+            let before = self.head();
+            if before.base.seq >= base.seq || before.seq < base.seq {
+                return;
+            }
+            let rebased = before.rebased(base);
+            let mut head = self.head.write().unwrap_or_else(PoisonError::into_inner);
+            if (head.seq, head.base.seq) == (before.seq, before.base.seq) {
+                *head = rebased;
+                return;
+            }
+        }
+        let mut head = self.head.write().unwrap_or_else(PoisonError::into_inner);
+        if head.base.seq < base.seq && head.seq >= base.seq {
+            *head = head.rebased(base);
         }
     }
 }

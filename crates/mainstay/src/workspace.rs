@@ -73,6 +73,12 @@ impl Workspace {
         &self.repo
     }
 
+    /// Waits for what goes on in the background: call it before the process ends, so that checkpoints
+    /// which are due do not have to wait for another process. See [`Repo::settle`].
+    pub async fn settle(&self) {
+        self.repo.settle().await;
+    }
+
     /// Returns the datasets.
     #[must_use]
     pub fn data(&self) -> Datasets {

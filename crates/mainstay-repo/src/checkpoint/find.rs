@@ -14,6 +14,8 @@ use crate::{View, keys};
 
 /// How many entries are looked over first.
 const SPAN: u64 = 1_024;
+/// How many times as many are looked over next.
+const GROWTH: u64 = 8;
 
 /// Reads the newest checkpoint whose root can be read; the view before the first entry if there is
 /// none.
@@ -58,7 +60,7 @@ async fn last_number(storage: &dyn Storage) -> Result<Option<u64>> {
     let (mut reached, mut leap) = (0_u64, SPAN);
     while let Some(number) = first_number_after(storage, reached.saturating_add(leap)).await? {
         reached = number;
-        leap = leap.saturating_mul(2);
+        leap = leap.saturating_mul(GROWTH);
     }
     last_number_at_most(storage, reached.saturating_add(leap)).await
 }
@@ -84,7 +86,7 @@ pub(super) async fn last_number_at_most(storage: &dyn Storage, limit: u64) -> Re
         if last.is_some() || after == 0 {
             return Ok(last);
         }
-        span = span.saturating_mul(8);
+        span = span.saturating_mul(GROWTH);
     }
 }
 

@@ -3,40 +3,58 @@
 use std::borrow::Cow;
 use std::fmt;
 
-use mainstay_core::{Digest, Error, RefPath, Result, Timestamp};
+use mainstay_core::{Digest, Error, RefPath, Result, Timestamp, canon};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use super::root::{Anchor, Root, Slice};
 use crate::log::entry::{Logged, check_idempotency_key};
-use crate::view::KeyUse;
-use crate::{RefState, Value};
+use crate::view::{Base, KeyUse, Layer, Miss};
+use crate::{RefState, Value, View};
 
 /// What shards are made of.
 pub(crate) trait Item {
     /// What the items are cut by.
     fn id(&self) -> &str;
-    /// The entry that changed the item last.
-    fn seq(&self) -> u64;
     /// Checks the item by itself and against the checkpoint it belongs to.
     fn check(&self, anchor: &Anchor) -> Result<()>;
 }
 
-/// Items as they are held in memory.
-pub(crate) trait Held: Item + DeserializeOwned + fmt::Debug + Send + Sync + 'static {
+/// One of the two layers of the state, and its items as they are held in memory.
+pub(crate) trait Held: fmt::Debug + Sized + Send + Sync + 'static {
+    /// The items as they are stored.
+    type Item: Item + DeserializeOwned;
     type Key: Ord + Clone + fmt::Debug + Send + Sync;
-    type State: fmt::Debug + Send + Sync;
+    type State: Clone + fmt::Debug + Send + Sync;
 
-    fn into_held(self) -> (Self::Key, Self::State);
+    fn held(item: Self::Item) -> (Self::Key, Self::State);
+    /// Encodes an item as it is stored.
+    fn encode(key: &Self::Key, state: &Self::State) -> Result<Vec<u8>>;
+    /// What an item with this key is cut by.
+    fn id_of(key: &Self::Key) -> &str;
     /// Reads a key as roots spell it.
     fn key_of(text: &str) -> Result<Self::Key>;
     /// The entry that changed the item last, and its time.
     fn moment(state: &Self::State) -> (u64, Timestamp);
     /// The slices of the layer that holds such items.
     fn slices(root: &Root) -> &[Slice];
+    /// The layer of a checkpoint that holds such items.
+    fn layer(base: &Base) -> &Layer<Self>;
+    /// Names a shard of the layer.
+    fn miss(at: usize) -> Miss;
+    /// What has changed since the checkpoint that a view begins from, in order.
+    fn changes(view: &View) -> Box<dyn Iterator<Item = (&Self::Key, &Self::State)> + Send + '_>;
     /// What a transaction of entry `seq` makes of the layer.
     fn changed(logged: Logged, seq: u64, time: Timestamp) -> Vec<(Self::Key, Self::State)>;
 }
+
+/// The refs.
+#[derive(Debug)]
+pub(crate) enum Refs {}
+
+/// The idempotency keys.
+#[derive(Debug)]
+pub(crate) enum Keys {}
 
 /// A ref, tombstones included.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -88,10 +106,6 @@ impl Item for RefItem<'_> {
         self.path.as_str()
     }
 
-    fn seq(&self) -> u64 {
-        self.seq
-    }
-
     fn check(&self, anchor: &Anchor) -> Result<()> {
         if self.generation == 0 {
             return Err(Error::invalid("generations begin with 1"));
@@ -108,28 +122,33 @@ impl Item for KeyItem<'_> {
         &self.key
     }
 
-    fn seq(&self) -> u64 {
-        self.seq
-    }
-
     fn check(&self, anchor: &Anchor) -> Result<()> {
         check_idempotency_key(&self.key)?;
         check_moment(self.seq, self.time, anchor)
     }
 }
 
-impl Held for RefItem<'static> {
+impl Held for Refs {
+    type Item = RefItem<'static>;
     type Key = RefPath;
     type State = RefState;
 
-    fn into_held(self) -> (RefPath, RefState) {
+    fn held(item: RefItem<'static>) -> (RefPath, RefState) {
         let state = RefState {
-            value: self.value.into_owned(),
-            generation: self.generation,
-            seq: self.seq,
-            time: self.time,
+            value: item.value.into_owned(),
+            generation: item.generation,
+            seq: item.seq,
+            time: item.time,
         };
-        (self.path.into_owned(), state)
+        (item.path.into_owned(), state)
+    }
+
+    fn encode(path: &RefPath, state: &RefState) -> Result<Vec<u8>> {
+        canon::to_vec(&RefItem::new(path, state))
+    }
+
+    fn id_of(path: &RefPath) -> &str {
+        path.as_str()
     }
 
     fn key_of(text: &str) -> Result<RefPath> {
@@ -144,23 +163,44 @@ impl Held for RefItem<'static> {
         &root.refs
     }
 
+    fn layer(base: &Base) -> &Layer<Self> {
+        &base.refs
+    }
+
+    fn miss(at: usize) -> Miss {
+        Miss::Ref(at)
+    }
+
+    fn changes(view: &View) -> Box<dyn Iterator<Item = (&RefPath, &RefState)> + Send + '_> {
+        Box::new(view.refs.iter().map(|(path, state)| (path, &**state)))
+    }
+
     fn changed(logged: Logged, seq: u64, time: Timestamp) -> Vec<(RefPath, RefState)> {
         let changes = logged.changes.into_iter();
         changes.map(|change| change.into_state(seq, time)).collect()
     }
 }
 
-impl Held for KeyItem<'static> {
+impl Held for Keys {
+    type Item = KeyItem<'static>;
     type Key = String;
     type State = KeyUse;
 
-    fn into_held(self) -> (String, KeyUse) {
+    fn held(item: KeyItem<'static>) -> (String, KeyUse) {
         let used = KeyUse {
-            request: self.request,
-            seq: self.seq,
-            time: self.time,
+            request: item.request,
+            seq: item.seq,
+            time: item.time,
         };
-        (self.key.into_owned(), used)
+        (item.key.into_owned(), used)
+    }
+
+    fn encode(key: &String, used: &KeyUse) -> Result<Vec<u8>> {
+        canon::to_vec(&KeyItem::new(key, used))
+    }
+
+    fn id_of(key: &String) -> &str {
+        key
     }
 
     fn key_of(text: &str) -> Result<String> {
@@ -173,6 +213,18 @@ impl Held for KeyItem<'static> {
 
     fn slices(root: &Root) -> &[Slice] {
         &root.keys
+    }
+
+    fn layer(base: &Base) -> &Layer<Self> {
+        &base.keys
+    }
+
+    fn miss(at: usize) -> Miss {
+        Miss::Key(at)
+    }
+
+    fn changes(view: &View) -> Box<dyn Iterator<Item = (&String, &KeyUse)> + Send + '_> {
+        Box::new(view.keys.iter())
     }
 
     fn changed(logged: Logged, seq: u64, time: Timestamp) -> Vec<(String, KeyUse)> {

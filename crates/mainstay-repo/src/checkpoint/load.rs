@@ -36,8 +36,8 @@ pub(crate) async fn shard<T: Held>(
     slice: &Slice,
 ) -> Result<Vec<(T::Key, T::State)>> {
     let bytes = shard_bytes(storage, slice).await?;
-    let items = shard::decode::<T>(anchor, slice, &bytes)?;
-    Ok(items.into_iter().map(T::into_held).collect())
+    let items = shard::decode::<T::Item>(anchor, slice, &bytes)?;
+    Ok(items.into_iter().map(T::held).collect())
 }
 
 /// Reads every shard of one layer of a root.

@@ -3,16 +3,18 @@
 //! A checkpoint can always be made again from the log, and the same entry always gives the same
 //! bytes, so racing writers do no harm and a damaged one is passed over.
 
+mod background;
 mod find;
 pub(crate) mod item;
 pub(crate) mod load;
 pub(crate) mod rebuild;
+pub(crate) mod recut;
 pub(crate) mod root;
 pub(crate) mod shard;
 mod write;
 
+pub(crate) use background::{Background, committed, followed, work};
 pub(crate) use find::{newest, newest_at_most};
-pub(crate) use write::{LastWritten, write_due};
 
 use mainstay_core::Digest;
 use mainstay_store::Key;

@@ -90,9 +90,4 @@ impl Root {
             time: self.time,
         }
     }
-
-    /// Iterates over every shard.
-    pub(crate) fn slices(&self) -> impl Iterator<Item = &Slice> {
-        self.refs.iter().chain(&self.keys)
-    }
 }

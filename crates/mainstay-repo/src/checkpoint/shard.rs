@@ -1,11 +1,9 @@
 //! The format of a shard, and how the state is cut into shards.
 
-use std::collections::BTreeMap;
-
 use bytes::Bytes;
-use mainstay_core::{Digest, Error, Result, canon};
+use mainstay_core::{Digest, Error, Result};
+use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
 
 use super::item::Item;
 use super::root::{Anchor, Slice};
@@ -31,83 +29,50 @@ struct Shard<T> {
     items: Vec<T>,
 }
 
-/// The shards of an earlier state of the same log, to take over where nothing has changed.
-#[derive(Debug, Default)]
-pub(crate) struct Earlier<'a> {
-    seq: u64,
-    by_first: BTreeMap<&'a str, &'a Slice>,
-}
-
-impl<'a> Earlier<'a> {
-    /// The shards named by `slices` hold the state as of entry `seq`.
-    pub(crate) fn new(seq: u64, slices: &'a [Slice]) -> Self {
-        let by_first = slices.iter().map(|slice| (slice.first.as_str(), slice));
-        Self {
-            seq,
-            by_first: by_first.collect(),
-        }
-    }
-
-    /// The shard that cutting `items` gives first, if it is one of these.
-    fn first_of<T: Item>(&self, items: &[T]) -> Option<&'a Slice> {
-        let slice = *self.by_first.get(items.first()?.id())?;
-        let count = usize::try_from(slice.count).ok()?;
-        let run = items.get(..count)?;
-        // Items never leave the state, so a run of unchanged ones is what the shard holds. It must
-        // not have ended for the size or lack of a next item, which may be another now.
-        let same = run.iter().all(|item| item.seq() <= self.seq)
-            && (slice.count == MAX_ITEMS || ends_shard(run.last()?.id()));
-        same.then_some(slice)
-    }
-}
-
-/// Cuts sorted items into shards; those taken over from `earlier` come without bytes.
+/// A shard in the making.
 ///
 /// A cut depends on what lies between it and the cut before, not on the whole, so a change in one
 /// place leaves the shards elsewhere as they were.
-pub(crate) fn cut<T: Item + Serialize>(
-    items: Vec<T>,
-    earlier: &Earlier<'_>,
-) -> impl Iterator<Item = Result<(Slice, Option<Bytes>)>> {
-    let mut at = 0;
-    std::iter::from_fn(move || {
-        let rest = items.get(at..).filter(|rest| !rest.is_empty())?;
-        let shard = match earlier.first_of(rest) {
-            Some(slice) => Ok((slice.clone(), None)),
-            None => first_shard(rest).map(|(slice, bytes)| (slice, Some(bytes))),
-        };
-        at += shard.as_ref().map_or(rest.len(), |(slice, _)| {
-            usize::try_from(slice.count).unwrap_or(rest.len())
-        });
-        Some(shard)
-    })
+#[derive(Debug, Default)]
+pub(crate) struct Draft {
+    first: String,
+    count: u64,
+    bytes: Vec<u8>,
+    ended: bool,
 }
 
-/// Encodes the shard that `items` begin with.
-fn first_shard<T: Item + Serialize>(items: &[T]) -> Result<(Slice, Bytes)> {
-    let mut bytes = OPENING.to_vec();
-    let mut count = 0;
-    for item in items {
-        let encoded = canon::to_vec(item)?;
-        if count > 0 {
-            if bytes.len() + encoded.len() >= SHARD_BYTES {
-                break;
-            }
-            bytes.push(b',');
+impl Draft {
+    /// Adds an item, unless the shard ends before it. It must not have [ended](Self::has_ended).
+    pub(crate) fn add(&mut self, id: &str, encoded: &[u8]) -> bool {
+        if self.count == 0 {
+            id.clone_into(&mut self.first);
+            self.bytes.extend_from_slice(OPENING);
+        } else if self.bytes.len() + encoded.len() >= SHARD_BYTES {
+            return false;
+        } else {
+            self.bytes.push(b',');
         }
-        bytes.extend_from_slice(&encoded);
-        count += 1;
-        if count == MAX_ITEMS || ends_shard(item.id()) {
-            break;
-        }
+        self.bytes.extend_from_slice(encoded);
+        self.count += 1;
+        self.ended = self.count == MAX_ITEMS || ends_shard(id);
+        true
     }
-    bytes.extend_from_slice(CLOSING);
-    let slice = Slice {
-        digest: Digest::of(&bytes),
-        first: items.first().map_or("", Item::id).to_owned(),
-        count,
-    };
-    Ok((slice, bytes.into()))
+
+    /// Reports whether the shard ends here, whatever follows.
+    pub(crate) fn has_ended(&self) -> bool {
+        self.ended
+    }
+
+    /// Encodes the shard, which holds at least one item.
+    pub(crate) fn finish(mut self) -> (Slice, Bytes) {
+        self.bytes.extend_from_slice(CLOSING);
+        let slice = Slice {
+            digest: Digest::of(&self.bytes),
+            first: self.first,
+            count: self.count,
+        };
+        (slice, self.bytes.into())
+    }
 }
 
 /// One item in 256 ends its shard, whatever stands around it.

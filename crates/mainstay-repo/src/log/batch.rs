@@ -1,5 +1,7 @@
 //! An entry in the making: the transactions of this process that are committed together.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use mainstay_core::{Digest, Error, Result};
 use tokio::sync::watch;
@@ -9,7 +11,7 @@ use super::entry::{Entry, Logged, MAX_CHANGES, MAX_ENTRY_BYTES};
 use crate::backoff::back_off;
 use crate::repo::Inner;
 use crate::seal::Format;
-use crate::{View, gc};
+use crate::{View, checkpoint, gc};
 
 /// The most transactions in one entry: so many callers at most share one fate.
 const MAX_TRANSACTIONS: usize = 1_024;
@@ -133,14 +135,14 @@ impl Batch {
     /// Puts the entry into the log. May be dropped and called again: the same bytes are written.
     ///
     /// `losses` is how many entries of this process lost before this one, in a row.
-    pub(super) async fn append(&mut self, inner: &Inner, losses: u32) -> Landing {
+    pub(super) async fn append(&mut self, inner: &Arc<Inner>, losses: u32) -> Landing {
         match self.try_append(inner, losses).await {
             Ok(landing) => landing,
             Err(error) => Landing::Failed(error),
         }
     }
 
-    async fn try_append(&mut self, inner: &Inner, losses: u32) -> Result<Landing> {
+    async fn try_append(&mut self, inner: &Arc<Inner>, losses: u32) -> Result<Landing> {
         let (seq, write_id) = (self.entry.seq, self.entry.write_id);
         let resumed = self.begun.is_some();
         let (bytes, digest) = if let Some(begun) = &self.begun {
@@ -161,8 +163,7 @@ impl Batch {
                 let mut view = self.view.clone();
                 view.entry = Some(digest);
                 inner.learn(view.clone());
-                let every = inner.options.checkpoint_every;
-                inner.last_checkpoint.committed(&view, every);
+                checkpoint::committed(inner, &view);
                 Ok(Landing::Committed(view))
             }
             Holder::Another => {

@@ -1,5 +1,7 @@
 //! The two ways to commit; their normative description is in `docs/formats/log.md`.
 
+use std::sync::Arc;
+
 use mainstay_core::Result;
 
 use super::group::{Begin, Decision, Outcome, settle};
@@ -8,7 +10,7 @@ use crate::repo::{Inner, Step};
 use crate::{CommitOutcome, Committed, Transaction, View};
 
 /// Commits on the newest view, again and again while others commit to other refs.
-pub(crate) async fn commit(inner: &Inner, transaction: &Transaction) -> Result<CommitOutcome> {
+pub(crate) async fn commit(inner: &Arc<Inner>, transaction: &Transaction) -> Result<CommitOutcome> {
     let request = transaction.validated_request()?;
     let decide = |view: &View| {
         Ok(match plan(view, transaction, request)? {
@@ -25,7 +27,7 @@ pub(crate) async fn commit(inner: &Inner, transaction: &Transaction) -> Result<C
 
 /// Builds on the newest view and commits on exactly that view.
 pub(crate) async fn transact<T: Send>(
-    inner: &Inner,
+    inner: &Arc<Inner>,
     mut build: impl FnMut(&View) -> Result<Step<T>> + Send,
 ) -> Result<(Option<Committed>, T)> {
     let decide = |view: &View| {

@@ -15,6 +15,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::pin::pin;
+use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::future::{Either, select};
@@ -27,7 +28,7 @@ use super::lookups::{Lookups, Verdict};
 use super::plan::Planned;
 use crate::repo::Inner;
 use crate::view::Miss;
-use crate::{Committed, View, checkpoint, gc};
+use crate::{Committed, View, gc};
 
 /// What the callers of one process share.
 #[derive(Debug, Default)]
@@ -66,7 +67,7 @@ pub(super) enum Begin {
 ///
 /// What `decide` says without committing anything counts on whole, committed views only.
 pub(super) async fn settle<A: Send, T: Send>(
-    inner: &Inner,
+    inner: &Arc<Inner>,
     begin: Begin,
     mut decide: impl FnMut(&View) -> Result<Decision<A, T>> + Send,
 ) -> Result<Outcome<A, T>> {
@@ -89,7 +90,6 @@ pub(super) async fn settle<A: Send, T: Send>(
             },
             Taken::Joined(waiting, then) => match landed(inner, waiting).await {
                 Landing::Committed(view) => {
-                    checkpoint::write_due(inner).await;
                     return Ok(Outcome::Committed(Committed::at(&view), then));
                 }
                 Landing::Lost => lost += 1,
@@ -116,7 +116,7 @@ enum Taken<A, T> {
 }
 
 async fn take_turn<A: Send, T: Send>(
-    inner: &Inner,
+    inner: &Arc<Inner>,
     begin: Begin,
     lookups: &mut Lookups,
     decide: &mut (impl FnMut(&View) -> Result<Decision<A, T>> + Send),
@@ -172,7 +172,7 @@ async fn take_turn<A: Send, T: Send>(
 impl Turn {
     /// Sees to it that an entry in the making can be joined: one that is whole is appended, and one
     /// that nobody waits for any more is given up.
-    async fn make_room(&mut self, inner: &Inner) {
+    async fn make_room(&mut self, inner: &Arc<Inner>) {
         match &self.forming {
             Some(batch) if batch.is_abandoned() => self.forming = None,
             Some(batch) if batch.is_closed() => self.land(inner).await,
@@ -181,7 +181,7 @@ impl Turn {
     }
 
     /// Appends the entry in the making. May be dropped: the next turn goes on.
-    async fn land(&mut self, inner: &Inner) {
+    async fn land(&mut self, inner: &Arc<Inner>) {
         let Some(batch) = &mut self.forming else {
             return;
         };
@@ -197,7 +197,7 @@ impl Turn {
 }
 
 /// Waits until an entry has landed, or the turn comes round to append it.
-async fn landed(inner: &Inner, waiting: Waiting) -> Landing {
+async fn landed(inner: &Arc<Inner>, waiting: Waiting) -> Landing {
     let mut own = waiting.clone();
     let landed = pin!(async move { own.wait_for(Option::is_some).await.is_ok() });
     let turn = pin!(inner.turn.lock());

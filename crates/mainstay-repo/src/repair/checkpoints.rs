@@ -5,7 +5,7 @@ use mainstay_core::{Digest, Error, ErrorKind, Result};
 use mainstay_store::{Key, Storage, StorageExt as _};
 
 use super::RepairReport;
-use crate::checkpoint::item::{KeyItem, RefItem};
+use crate::checkpoint::item::{Keys, Refs};
 use crate::checkpoint::{self, load};
 use crate::keys;
 
@@ -36,8 +36,8 @@ pub(super) async fn repair(storage: &dyn Storage, report: &mut RepairReport) -> 
 async fn check(storage: &dyn Storage, seq: u64) -> Result<()> {
     let root = load::root(storage, seq).await?;
     load::check_anchor(storage, &root).await?;
-    load::layer::<RefItem<'static>>(storage, &root).await?;
-    load::layer::<KeyItem<'static>>(storage, &root).await?;
+    load::layer::<Refs>(storage, &root).await?;
+    load::layer::<Keys>(storage, &root).await?;
     Ok(())
 }
 

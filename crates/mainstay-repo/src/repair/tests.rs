@@ -45,6 +45,7 @@ async fn sample() -> Objects {
         transaction.set(path, value, Expectation::Absent);
         let outcome = repo.commit(transaction).await.unwrap();
         assert!(matches!(outcome, CommitOutcome::Committed(_)));
+        repo.settle().await;
     }
     objects(&*storage).await
 }

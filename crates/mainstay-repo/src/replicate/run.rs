@@ -94,6 +94,8 @@ impl<'a> Run<'a> {
                 Ok(Flow::Differs(error)) | Err(error) => return Err(error),
             }
         }
+        // Nobody else has this handle.
+        self.target.settle().await;
         let (copied, report) = (self.copied, &mut self.report);
         report.seq = self.passed.map_or(0, |passed| passed.seq);
         report.blobs = copied.blobs;

@@ -9,7 +9,7 @@ use mainstay_core::{Digest, Error, ErrorKind, RefPath, Result};
 use mainstay_store::{Storage, StorageExt as _};
 
 use super::{Findings, VerifyLevel};
-use crate::checkpoint::item::{KeyItem, RefItem};
+use crate::checkpoint::item::{Keys, Refs};
 use crate::checkpoint::root::Anchor;
 use crate::checkpoint::{self, load};
 use crate::log::entry;
@@ -146,8 +146,8 @@ async fn check_checkpoint(
     let Some(root) = findings.note(&object, load::root(storage, seq).await)? else {
         return Ok(());
     };
-    let refs = load::layer::<RefItem<'static>>(storage, &root).await;
-    let keys = load::layer::<KeyItem<'static>>(storage, &root).await;
+    let refs = load::layer::<Refs>(storage, &root).await;
+    let keys = load::layer::<Keys>(storage, &root).await;
     let (refs, keys) = (findings.note(&object, refs)?, findings.note(&object, keys)?);
     if let (Some(refs), Some(keys), Some(folded)) = (refs, keys, folded)
         && !same((root.anchor(), &refs, &keys), folded)

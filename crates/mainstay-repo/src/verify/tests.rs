@@ -46,6 +46,7 @@ async fn sample(storage: Arc<dyn Storage>) -> Repo {
         transaction.set(path, value, Expectation::Absent);
         let outcome = repo.commit(transaction).await.unwrap();
         assert!(matches!(outcome, CommitOutcome::Committed(_)));
+        repo.settle().await;
     }
     repo
 }

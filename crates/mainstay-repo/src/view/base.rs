@@ -12,7 +12,7 @@ use tracing::warn;
 
 use super::read::Miss;
 use super::shards::{Layer, Shard};
-use crate::checkpoint::item::{Held, KeyItem, RefItem};
+use crate::checkpoint::item::{Held, Keys, Refs};
 use crate::checkpoint::root::{Anchor, Root, Slice};
 use crate::checkpoint::{load, rebuild};
 
@@ -22,8 +22,8 @@ pub(crate) struct Base {
     pub(crate) time: Timestamp,
     /// The digest of the entry; `None` before the first.
     pub(crate) entry: Option<Digest>,
-    pub(super) refs: Layer<RefItem<'static>>,
-    pub(super) keys: Layer<KeyItem<'static>>,
+    pub(crate) refs: Layer<Refs>,
+    pub(crate) keys: Layer<Keys>,
     /// Where the shards come from; without one there are no shards.
     source: Option<Arc<Source>>,
 }
@@ -57,10 +57,29 @@ impl Base {
         })
     }
 
+    /// Begins from a checkpoint that was just written.
+    pub(crate) fn of_layers(
+        anchor: Anchor,
+        refs: Layer<Refs>,
+        keys: Layer<Keys>,
+        source: &Arc<Source>,
+    ) -> Self {
+        note_all(&refs, &source.refs);
+        note_all(&keys, &source.keys);
+        Self {
+            seq: anchor.seq,
+            time: anchor.time,
+            entry: Some(anchor.entry),
+            refs,
+            keys,
+            source: Some(Arc::clone(source)),
+        }
+    }
+
     /// Brings a shard into memory, unless it is.
     ///
     /// A shard that is damaged is made again from the log, with a warning.
-    pub(super) fn load(&self, miss: Miss) -> BoxFuture<'_, Result<()>> {
+    pub(crate) fn load(&self, miss: Miss) -> BoxFuture<'_, Result<()>> {
         match miss {
             Miss::Ref(at) => self
                 .load_slot(&self.refs, at, |source| &source.refs)
@@ -104,7 +123,7 @@ impl Base {
                 Err(error) if load::is_damage(&error) => {
                     warn!(checkpoint = anchor.seq, %error, "shard made again from the log");
                     let items = rebuild::items(storage, &anchor, &layer.range(at)).await?;
-                    Ok(Arc::new(Shard::new(items)))
+                    Ok(Arc::new(Shard::rebuilt(items)))
                 }
                 Err(error) => Err(error),
             }
@@ -133,6 +152,14 @@ fn take_over<T: Held>(layer: &Layer<T>, known: &Known<T>, anchor: &Anchor) {
     }
 }
 
+fn note_all<T: Held>(layer: &Layer<T>, known: &Known<T>) {
+    for slot in layer.slots() {
+        if let Some(shard) = slot.shard() {
+            known.note(&slot.slice, shard);
+        }
+    }
+}
+
 /// Counts instead of contents.
 impl fmt::Debug for Base {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -151,8 +178,8 @@ impl fmt::Debug for Base {
 #[derive(Debug)]
 pub(crate) struct Source {
     pub(crate) storage: Arc<dyn Storage>,
-    refs: Known<RefItem<'static>>,
-    keys: Known<KeyItem<'static>>,
+    refs: Known<Refs>,
+    keys: Known<Keys>,
 }
 
 impl Source {

@@ -17,7 +17,7 @@ use crate::RefState;
 
 pub(crate) use self::base::{Base, Source};
 pub(crate) use self::read::Miss;
-pub(crate) use self::shards::Covered;
+pub(crate) use self::shards::{Covered, Layer, Shard};
 
 /// Every ref as of one log entry: immutable and cheap to clone.
 ///
@@ -86,6 +86,23 @@ impl View {
             refs: RedBlackTreeMapSync::new_sync(),
             keys: RedBlackTreeMapSync::new_sync(),
             misses: Arc::default(),
+        }
+    }
+
+    /// Returns the same view, beginning from a checkpoint of an entry that is not later.
+    ///
+    /// Complexity: O(what has changed since the checkpoint that it begins from now).
+    pub(crate) fn rebased(&self, base: &Arc<Base>) -> Self {
+        let refs = self.refs.iter().filter(|(_, state)| state.seq > base.seq);
+        let keys = self.keys.iter().filter(|(_, used)| used.seq > base.seq);
+        Self {
+            base: Arc::clone(base),
+            refs: refs
+                .map(|(path, state)| (path.clone(), Arc::clone(state)))
+                .collect(),
+            keys: keys.map(|(key, used)| (key.clone(), *used)).collect(),
+            misses: Arc::default(),
+            ..*self
         }
     }
 
@@ -164,13 +181,6 @@ impl View {
     /// Returns what an idempotency key stands for.
     pub(crate) fn key(&self, key: &String) -> Result<Option<&KeyUse>> {
         self.peek_key(key).map_err(|miss| self.miss([miss]))
-    }
-
-    /// Iterates over every idempotency key.
-    pub(crate) fn all_keys(&self) -> Result<impl Iterator<Item = (&String, &KeyUse)>> {
-        let base = self.base.keys.all();
-        let base = base.map_err(|slots| self.miss(slots.into_iter().map(Miss::Key)))?;
-        Ok(Merged::new(self.keys.iter(), base))
     }
 
     /// As [`state`](Self::state), without asking for what is not in memory.

@@ -7,7 +7,8 @@ use tokio::sync::OnceCell;
 
 use super::scan::Scope;
 use crate::RefState;
-use crate::checkpoint::item::{Held, RefItem};
+use crate::checkpoint::item::{Held, Refs};
+use crate::checkpoint::recut::Piece;
 use crate::checkpoint::root::{Anchor, Slice};
 use crate::checkpoint::shard_key;
 
@@ -15,6 +16,8 @@ use crate::checkpoint::shard_key;
 #[derive(Debug)]
 pub(crate) struct Shard<T: Held> {
     items: Vec<(T::Key, T::State)>,
+    /// Made again from the log, since the stored one is damaged.
+    rebuilt: bool,
     /// The latest entry that changed one of them, and its time.
     latest: (u64, Timestamp),
 }
@@ -25,7 +28,27 @@ impl<T: Held> Shard<T> {
         let latest = moments.fold((0, Timestamp::from_unix_micros(i64::MIN)), |a, b| {
             (a.0.max(b.0), a.1.max(b.1))
         });
-        Self { items, latest }
+        Self {
+            items,
+            rebuilt: false,
+            latest,
+        }
+    }
+
+    /// Creates a shard of items made again from the log.
+    pub(super) fn rebuilt(items: Vec<(T::Key, T::State)>) -> Self {
+        Self {
+            rebuilt: true,
+            ..Self::new(items)
+        }
+    }
+
+    pub(crate) fn items(&self) -> &[(T::Key, T::State)] {
+        &self.items
+    }
+
+    pub(crate) fn is_rebuilt(&self) -> bool {
+        self.rebuilt
     }
 
     fn get(&self, key: &T::Key) -> Option<&T::State> {
@@ -38,8 +61,15 @@ impl<T: Held> Shard<T> {
 #[derive(Debug)]
 pub(crate) struct Slot<T: Held> {
     pub(crate) slice: Slice,
-    first: T::Key,
+    pub(crate) first: T::Key,
     shard: OnceCell<Arc<Shard<T>>>,
+}
+
+impl<T: Held> Slot<T> {
+    /// The shard, if it is in memory.
+    pub(crate) fn shard(&self) -> Option<&Arc<Shard<T>>> {
+        self.shard.get()
+    }
 }
 
 /// The slots of a checkpoint, in order.
@@ -63,7 +93,17 @@ impl<T: Held> Layer<T> {
         slots.collect::<Result<_>>().map(Self)
     }
 
-    pub(super) fn slots(&self) -> &[Slot<T>] {
+    /// Makes a slot for each piece, with its shard if that is in memory.
+    pub(crate) fn of_pieces(pieces: Vec<Piece<T>>) -> Self {
+        let slots = pieces.into_iter().map(|piece| Slot {
+            slice: piece.slice,
+            first: piece.first,
+            shard: OnceCell::new_with(piece.shard),
+        });
+        Self(slots.collect())
+    }
+
+    pub(crate) fn slots(&self) -> &[Slot<T>] {
         &self.0
     }
 
@@ -79,7 +119,7 @@ impl<T: Held> Layer<T> {
 
     /// The range of keys that slot `at` covers: from its first to the first of the next. The first
     /// slot covers what comes before it, too.
-    pub(super) fn range(&self, at: usize) -> Covered<T> {
+    pub(crate) fn range(&self, at: usize) -> Covered<T> {
         Covered {
             from: (at > 0).then(|| self.0[at].first.clone()),
             to: self.0.get(at + 1).map(|next| next.first.clone()),
@@ -112,20 +152,6 @@ impl<T: Held> Layer<T> {
         self.0.get(at).map(|slot| (&slot.slice, &slot.shard))
     }
 
-    /// Iterates over every item; an error names the slots that are not in memory.
-    pub(super) fn all(&self) -> Result<impl Iterator<Item = (&T::Key, &T::State)>, Vec<usize>> {
-        let slots = self.0.iter().enumerate();
-        let missing: Vec<usize> = slots
-            .filter(|(_, slot)| !slot.shard.initialized())
-            .map(|(at, _)| at)
-            .collect();
-        if !missing.is_empty() {
-            return Err(missing);
-        }
-        let shards = self.0.iter().filter_map(|slot| slot.shard.get());
-        Ok(shards.flat_map(|shard| shard.items.iter().map(|(key, state)| (key, state))))
-    }
-
     pub(super) fn loaded(&self) -> usize {
         self.0
             .iter()
@@ -134,7 +160,7 @@ impl<T: Held> Layer<T> {
     }
 }
 
-impl Layer<RefItem<'static>> {
+impl Layer<Refs> {
     /// Iterates over the refs of a scope; an error names the slots that are not in memory.
     pub(super) fn below<'v>(
         &'v self,

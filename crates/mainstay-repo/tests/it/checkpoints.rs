@@ -21,6 +21,7 @@ async fn filled(storage: &Arc<dyn Storage>, count: u64, every: u64) -> Repo {
             transaction.idempotency_key(format!("key {n}"));
         }
         committed(repo.commit(transaction).await.unwrap());
+        repo.settle().await;
     }
     repo
 }
@@ -95,6 +96,7 @@ async fn the_same_log_gives_the_same_checkpoints_however_the_writer_came_to_its_
                 let mut transaction = set(&format!("note/n{}", n * 7 % 20), n, Expectation::Any);
                 transaction.idempotency_key(format!("key {}", n * 7 % 60));
                 committed(repo.commit(transaction).await.unwrap());
+                repo.settle().await;
             }
         }
         let mut objects = BTreeMap::new();

@@ -28,6 +28,7 @@ async fn written() -> Objects {
         let mut transaction = set(&format!("note/n{}", n % 3), n, Expectation::Any);
         transaction.idempotency_key(format!("key {n}"));
         committed(repo.commit(transaction).await.unwrap());
+        repo.settle().await;
     }
     let mut objects = Objects::new();
     let keys: Vec<_> = storage

@@ -29,6 +29,7 @@ async fn commit_all(repo: &Repo, count: u64) -> mainstay_core::Result<u64> {
             CommitOutcome::Committed(_) => {}
             CommitOutcome::Conflict(conflict) => panic!("false conflict: {conflict:?}"),
         }
+        repo.settle().await;
     }
     Ok(count)
 }
@@ -172,6 +173,7 @@ async fn live(
                 .await?;
         }
         acknowledged.commits += 1;
+        repo.settle().await;
     }
     Ok(())
 }

@@ -72,6 +72,7 @@ async fn written(storage: &Arc<dyn Storage>) -> Repo {
     for transaction in [register, retire, restore] {
         clock.advance(Duration::from_millis(1_500));
         committed(repo.commit(transaction).await.unwrap());
+        repo.settle().await;
     }
     repo
 }

@@ -54,6 +54,7 @@ async fn a_key_is_remembered_through_checkpoints_and_hidden_from_views() {
                 .await
                 .unwrap(),
         );
+        repo.settle().await;
     }
     let opened = Repo::open(Arc::clone(&storage), every(2)).await.unwrap();
     assert_eq!(states(&opened.cached_view()).await.unwrap().len(), 2);

@@ -31,6 +31,7 @@ async fn writers_on_one_directory_lose_and_double_nothing() {
                 let at = format!("note/w{writer}-{n}");
                 committed(repo.commit(set(&at, n, Expectation::Absent)).await.unwrap());
             }
+            repo.settle().await;
         }));
     }
     for task in tasks {
@@ -62,6 +63,7 @@ async fn a_closed_repository_opens_as_it_was_left() {
         })
         .await
         .unwrap();
+        repo.settle().await;
     }
     let repo = Repo::open(open(&directory).await, options(9))
         .await

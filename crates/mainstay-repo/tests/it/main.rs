@@ -6,6 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod background;
 mod basics;
 mod checkpoints;
 mod concurrency;

@@ -33,6 +33,8 @@ enum Op {
     },
     Refresh(usize),
     Reopen(usize),
+    /// Lets checkpoints be written.
+    Settle(usize),
     /// Moves the clock, also backwards.
     Clock(i64),
 }
@@ -91,6 +93,7 @@ fn op() -> impl Strategy<Value = Op> {
         8 => commit.prop_map(|(handle, lines, key, exact)| Op::Commit { handle, lines, key, exact }),
         1 => (0..HANDLES).prop_map(Op::Refresh),
         1 => (0..HANDLES).prop_map(Op::Reopen),
+        3 => (0..HANDLES).prop_map(Op::Settle),
         1 => (-50_i64..100).prop_map(Op::Clock),
     ]
 }
@@ -292,6 +295,11 @@ async fn run(ops: Vec<Op>, checkpoint_every: u64) {
                     seen(&handles[handle].cached_view()).await,
                     expected(model.head().1)
                 );
+            }
+            Op::Settle(handle) => {
+                handles[handle].settle().await;
+                let view = handles[handle].view().await.unwrap();
+                assert_eq!(seen(&view).await, expected(model.head().1));
             }
             Op::Clock(seconds) => {
                 let micros = clock.now().as_unix_micros() + seconds * 1_000_000;
