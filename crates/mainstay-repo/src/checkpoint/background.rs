@@ -107,6 +107,11 @@ pub(crate) async fn work(inner: &Inner) {
 /// that is due upon it.
 async fn catch_up(inner: &Inner, due: &Due) -> Result<()> {
     let mut view = due.view.clone();
+    // Written since the view was made.
+    let own = inner.head().base;
+    if (view.base.seq + 1..=view.seq).contains(&own.seq) {
+        view = view.rebased(&own);
+    }
     let newest = last_number_at_most(&*inner.storage, view.seq).await?;
     if let Some(seq) = newest.filter(|seq| *seq > view.base.seq)
         && let Some(base) = read(inner, seq).await?

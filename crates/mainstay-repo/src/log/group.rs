@@ -198,6 +198,8 @@ impl Turn {
 
 /// Waits until an entry has landed, or the turn comes round to append it.
 async fn landed(inner: &Arc<Inner>, waiting: Waiting) -> Landing {
+    // Who was woken by the entry before comes along if it is here by now.
+    tokio::task::yield_now().await;
     let mut own = waiting.clone();
     let landed = pin!(async move { own.wait_for(Option::is_some).await.is_ok() });
     let turn = pin!(inner.turn.lock());
