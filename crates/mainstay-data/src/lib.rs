@@ -47,7 +47,8 @@
 //! themselves, of every Arrow type.
 //!
 //! It does not rewrite files, compare rows, or know what a dataset is used for; it reads tables whole,
-//! column by column, and is no query engine.
+//! column by column, and is no query engine. Parquet files are stored cut at their pages, so that a
+//! page that stays the same is stored once.
 //!
 //! Batches are those of [`arrow`], re-exported here: major version 60. A new major version of `arrow`
 //! is a new major version of this crate.

@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use mainstay_core::{Digest, Edge, Error, Name, NodeKind, NodeRef, Result, canon};
-use mainstay_repo::{Expectation, Repo, Series, Step, Transaction, Value, View};
+use mainstay_repo::{Expectation, Layout, Repo, Series, Step, Transaction, Value, View};
 
 use super::tags::{check_tag, set_tag};
 use super::version_number;
-use crate::format::{TableFormat, media_type};
+use crate::format::{TableFormat, layout, media_type};
 use crate::input::{InputFile, Origin, gather};
 use crate::manifest::VersionRecord;
 use crate::report::{ColumnReport, FileReport};
@@ -30,6 +30,8 @@ struct Prepared {
     files: Vec<InputFile>,
     /// Rows of each file; `None` where it is not a table file.
     rows: Vec<Option<u64>>,
+    /// Where each file is best cut; `None` where its content says it as well.
+    layouts: Vec<Option<Layout>>,
     table: Option<Table>,
 }
 
@@ -43,7 +45,20 @@ fn prepare(inputs: &[crate::SnapshotInput]) -> Result<Prepared> {
         .iter()
         .map(|file| TableFormat::of(&file.path).and_then(|_| table_rows.next()))
         .collect();
-    Ok(Prepared { files, rows, table })
+    let layouts = files.iter().map(layout_of).collect::<Result<_>>()?;
+    Ok(Prepared {
+        files,
+        rows,
+        layouts,
+        table,
+    })
+}
+
+fn layout_of(file: &InputFile) -> Result<Option<Layout>> {
+    let Some(format) = TableFormat::of(&file.path) else {
+        return Ok(None);
+    };
+    Ok(layout(&file.origin.open()?, format))
 }
 
 fn table_file(file: &InputFile) -> Option<TableFile<'_>> {
@@ -69,10 +84,15 @@ async fn store(
     let mut ingest = repo.ingest();
     let mut new_bytes = 0;
     let mut entries = Vec::with_capacity(prepared.files.len());
-    for (file, rows) in prepared.files.into_iter().zip(prepared.rows) {
-        let blob = match &file.origin {
-            Origin::Disk { path, .. } => ingest.file(path).await?,
-            Origin::Memory(bytes) => ingest.bytes(bytes.clone()).await?,
+    let described = prepared.rows.into_iter().zip(prepared.layouts);
+    for (file, (rows, layout)) in prepared.files.into_iter().zip(described) {
+        let blob = match (&file.origin, layout) {
+            (Origin::Disk { path, .. }, Some(layout)) => ingest.file_with(path, layout).await?,
+            (Origin::Disk { path, .. }, None) => ingest.file(path).await?,
+            (Origin::Memory(bytes), Some(layout)) => {
+                ingest.bytes_with(bytes.clone(), layout).await?
+            }
+            (Origin::Memory(bytes), None) => ingest.bytes(bytes.clone()).await?,
         };
         let origin = file.origin;
         blocking::run(move || origin.check_unchanged(blob.size)).await?;

@@ -5,6 +5,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use mainstay_core::{Error, FilePath, Result};
+use mainstay_repo::Layout;
 
 use crate::source::Source;
 
@@ -125,6 +126,16 @@ impl Iterator for TableReader {
         let item = guarded(&self.source, || batches.next().transpose()).transpose();
         self.ended = !matches!(item, Some(Ok(_)));
         item
+    }
+}
+
+/// Tells where a table file is best cut to be stored; `None` when its content says it as well.
+///
+/// Blocks. What is wrong with a file is of no interest here: any bytes can be cut anywhere.
+pub(crate) fn layout(source: &Source, format: TableFormat) -> Option<Layout> {
+    match format {
+        TableFormat::Parquet => guarded(source, || Ok(parquet::layout(source))).ok()?,
+        TableFormat::Ipc | TableFormat::Csv { .. } => None,
     }
 }
 

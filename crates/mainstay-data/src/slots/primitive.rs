@@ -166,15 +166,13 @@ fn write_valid_cells<V: Copy, B: AsRef<[u8]>>(
 ) {
     // A marker and at most 32 bytes for each.
     let mut cells = [0; 33 * CELLS];
+    // The bytes are an array, so this is known where it is compiled.
+    let stride = 1 + size_of::<B>();
     for part in values.chunks(CELLS) {
-        let mut used = 0;
-        for &value in part {
-            let value = bytes(value);
-            let value = value.as_ref();
-            cells[used] = 1;
-            cells[used + 1..=used + value.len()].copy_from_slice(value);
-            used += 1 + value.len();
+        for (cell, &value) in cells.chunks_exact_mut(stride).zip(part) {
+            cell[0] = 1;
+            cell[1..].copy_from_slice(bytes(value).as_ref());
         }
-        out.write(&cells[..used]);
+        out.write(&cells[..stride * part.len()]);
     }
 }

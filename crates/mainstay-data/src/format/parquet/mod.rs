@@ -12,8 +12,11 @@ use super::{BATCH_ROWS, OpenTable};
 use crate::source::Source;
 
 mod footer;
+mod pages;
 mod thrift;
 pub(crate) mod write;
+
+pub(super) use pages::layout;
 
 /// About how large a decoded batch is when the footer tells the truth.
 const BATCH_BYTES: u64 = 32 * 1024 * 1024;

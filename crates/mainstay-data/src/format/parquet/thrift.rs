@@ -1,4 +1,4 @@
-//! The Thrift compact protocol, as far as a footer needs it.
+//! The Thrift compact protocol, as far as footers and page headers need it.
 //!
 //! Source: Apache Thrift, *Thrift compact protocol encoding*.
 
@@ -38,6 +38,11 @@ pub(super) struct Cursor<'a>(&'a [u8]);
 impl<'a> Cursor<'a> {
     pub(super) fn new(bytes: &'a [u8]) -> Self {
         Self(bytes)
+    }
+
+    /// Returns how many bytes are left.
+    pub(super) fn left(&self) -> usize {
+        self.0.len()
     }
 
     fn byte(&mut self) -> Option<u8> {
@@ -91,6 +96,11 @@ impl<'a> Cursor<'a> {
             short => usize::from(short),
         };
         (count <= self.0.len()).then_some((count, header & 0xf))
+    }
+
+    /// Walks a field of no interest.
+    pub(super) fn skip_field(&mut self, kind: u8) -> Option<()> {
+        self.skip(kind, MAX_SKIP_DEPTH)
     }
 
     /// Walks the field `id`, which must be of its shape when `shapes` knows it.
