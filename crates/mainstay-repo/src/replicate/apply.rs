@@ -8,7 +8,6 @@ use super::cursor::{Position, Stream};
 use super::read::Incoming;
 use super::run::Run;
 use super::standing::{Past, Standing, standing};
-use crate::log::entry::MAX_CHANGES;
 use crate::repo::Step;
 use crate::{Expectation, Transaction, Value, View};
 
@@ -38,11 +37,12 @@ impl Run<'_> {
         self.clock.set(Some(incoming.time));
         loop {
             let (stream, past, collected) = (&self.stream, &self.past, &self.collected);
+            let room = self.options.limits.changes;
             let committing = self.target.transact(|view| {
                 if stream.position(view)? != committed {
                     return Ok(Step::Done(Outcome::Overtaken));
                 }
-                transaction(view, incoming, stream, past, collected)
+                transaction(view, incoming, stream, (past, collected), room)
             });
             match committing.await? {
                 (_, Outcome::Past) => self.look_back(incoming).await?,
@@ -71,8 +71,8 @@ fn transaction(
     view: &View,
     incoming: &Incoming,
     stream: &Stream,
-    past: &Past,
-    collected: &BTreeSet<Digest>,
+    (past, collected): (&Past, &BTreeSet<Digest>),
+    room: usize,
 ) -> Result<Step<Outcome>> {
     let mut transaction = Transaction::new(incoming.actor.clone(), incoming.reason.clone());
     let (mut changes, mut there) = (0, 0);
@@ -104,7 +104,7 @@ fn transaction(
     }
     // Without room for the cursor the next transaction moves it: until then a run finds these changes
     // there.
-    let moved = incoming.changes.len() < MAX_CHANGES;
+    let moved = incoming.changes.len() < room;
     if moved {
         let left_out = left_out.into_iter().collect();
         let cursor = stream.value(&incoming.at, incoming.time, left_out)?;

@@ -6,6 +6,8 @@ use mainstay_core::{Progress, WriteId};
 use serde::Serialize;
 
 use crate::BlobCheck;
+use crate::blobs::copy::SESSION_BYTES;
+use crate::log::entry::MAX_CHANGES;
 
 /// What to replicate, and where to.
 ///
@@ -37,8 +39,25 @@ pub struct ReplicateOptions {
     /// Is told how many `entries` of the source's log have been gone through, and how many `bytes` have
     /// been read.
     pub progress: Option<Arc<dyn Progress>>,
-    /// When to make known what has been copied.
-    pub(super) session_bytes: Option<u64>,
+    pub(super) limits: Limits,
+}
+
+/// Figures that tests make small.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits {
+    /// What has been copied is made known when it is about so much.
+    pub(super) session_bytes: u64,
+    /// How many changes an entry has room for.
+    pub(super) changes: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            session_bytes: SESSION_BYTES,
+            changes: MAX_CHANGES,
+        }
+    }
 }
 
 impl ReplicateOptions {
@@ -87,7 +106,14 @@ impl ReplicateOptions {
     /// Makes known what has been copied every so many bytes.
     #[cfg(test)]
     pub(super) fn with_session_bytes(mut self, bytes: u64) -> Self {
-        self.session_bytes = Some(bytes);
+        self.limits.session_bytes = bytes;
+        self
+    }
+
+    /// Takes an entry to have room for so many changes.
+    #[cfg(test)]
+    pub(super) fn with_room_for(mut self, changes: usize) -> Self {
+        self.limits.changes = changes;
         self
     }
 }

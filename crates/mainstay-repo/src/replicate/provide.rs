@@ -6,7 +6,7 @@ use mainstay_core::{Digest, Error, Result};
 
 use super::read::{Change, Incoming};
 use super::run::Run;
-use crate::blobs::copy::{Copier, SESSION_BYTES};
+use crate::blobs::copy::Copier;
 use crate::{View, gc};
 
 /// So many blobs are remembered, at 32 bytes each.
@@ -43,10 +43,7 @@ impl Run<'_> {
         let copier = Copier::new(
             &self.source.inner.blobs,
             &begin,
-            (
-                self.options.check,
-                self.options.session_bytes.unwrap_or(SESSION_BYTES),
-            ),
+            (self.options.check, self.options.limits.session_bytes),
             self.options.progress.clone(),
             &mut self.copied,
         );

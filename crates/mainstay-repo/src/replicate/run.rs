@@ -120,7 +120,8 @@ impl<'a> Run<'a> {
         self.provide(&window.incoming, &view).await?;
         let mut committed = cursor;
         for incoming in &window.incoming {
-            match self.commit(incoming, committed).await? {
+            let outcome = self.commit(incoming, committed).await;
+            match outcome.map_err(|error| error.context("source seq", incoming.at.seq))? {
                 Outcome::Committed {
                     changes,
                     there,

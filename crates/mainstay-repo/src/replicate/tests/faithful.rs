@@ -239,6 +239,54 @@ async fn transactions_that_share_an_entry_arrive_one_by_one() {
     assert_eq!(reasons, ["first", "a", "b", "c"]);
 }
 
+/// The last that was told of each unit.
+#[derive(Debug, Default)]
+struct Last(std::sync::Mutex<BTreeMap<&'static str, (u64, Option<u64>)>>);
+
+impl mainstay_core::Progress for Last {
+    fn advance(&self, unit: &'static str, done: u64, total: Option<u64>) {
+        let before = self.0.lock().unwrap().insert(unit, (done, total));
+        assert!(before.is_none_or(|(before, _)| before <= done));
+    }
+}
+
+#[tokio::test]
+async fn progress_tells_entries_and_bytes() {
+    let mut pair = Pair::new();
+    let (source, target) = pair.both().await;
+    busy(&source, &pair.clock).await;
+    let last = Arc::new(Last::default());
+    let options = all().with_progress(Arc::clone(&last) as _);
+    let report = run(&source, &target, &options).await.unwrap();
+    let last = last.0.lock().unwrap();
+    assert_eq!(last["entries"], (5, Some(5)));
+    assert_eq!(last["bytes"], (report.read_bytes, None));
+}
+
+#[tokio::test]
+async fn a_transaction_that_leaves_no_room_for_the_cursor_is_replicated_too() {
+    let mut pair = Pair::new();
+    let (source, target) = pair.both().await;
+    let both = [("note/x", note("1")), ("note/y", note("1"))];
+    commit(&source, "full", &both).await.unwrap();
+    let full = all().with_room_for(2);
+    for expected in [1, 0] {
+        let report = run(&source, &target, &full).await.unwrap();
+        assert_eq!((report.transactions, report.entries), (expected, 1));
+    }
+    commit(&source, "next", &[("note/x", note("2"))])
+        .await
+        .unwrap();
+    for (transactions, entries) in [(1, 2), (0, 0)] {
+        let report = run(&source, &target, &full).await.unwrap();
+        assert_eq!(
+            (report.transactions, report.entries),
+            (transactions, entries)
+        );
+    }
+    assert_same(&source, &target).await;
+}
+
 #[tokio::test]
 async fn a_long_stretch_without_anything_selected_is_gone_through_once() {
     let mut pair = Pair::new();

@@ -38,3 +38,43 @@ async fn runs_that_race_do_everything_once() {
     );
     assert_sound(&target).await;
 }
+
+/// Collects again and again; what others commit meanwhile may come first.
+async fn collect_often(repo: Repo) {
+    let options = CollectOptions::default()
+        .with_keep_history(Duration::ZERO)
+        .with_grace(Duration::ZERO);
+    for _ in 0..15 {
+        let plan = repo.plan_collection(&options).await.unwrap();
+        let applied = repo.apply_collection(&plan, mirror(), "collect").await;
+        if let Err(error) = applied {
+            assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn collections_on_both_sides_meanwhile_cost_repetitions_only() {
+    let mut pair = Pair::new();
+    let source = pair.source().await;
+    for n in 0..12_u64 {
+        put(&source, &format!("files/f{}", n % 3), &[big(n % 5), big(n)]).await;
+    }
+    let collecting = [pair.source().await, pair.target().await];
+    let collecting = collecting.map(|repo| tokio::spawn(collect_often(repo)));
+    let target = pair.target().await;
+    // With a grace a run is hardly ever disturbed; without one it may have to be repeated.
+    let options = all().with_session_bytes(100_000);
+    while let Err(error) = run(&source, &target, &options).await {
+        assert_eq!(error.kind(), ErrorKind::Conflict, "{error}");
+    }
+    for collecting in collecting {
+        collecting.await.unwrap();
+    }
+    let (source, target) = pair.both().await;
+    assert_same(&source, &target).await;
+    for content in [9, 10, 11].map(big) {
+        assert_eq!(read(&target, &content).await, Some(content));
+    }
+    assert_sound(&target).await;
+}
