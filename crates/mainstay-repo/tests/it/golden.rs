@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use futures::TryStreamExt as _;
+use futures::future::join;
 use mainstay_core::{Actor, Edge, EdgeKind, ManualClock, NodeRef};
 use mainstay_repo::{Expectation, Repo, RepoOptions, Transaction, Value};
 use mainstay_store::{Key, MemoryStorage, Prefix, PutMode, Storage, StorageExt as _};
@@ -68,12 +69,30 @@ async fn written(storage: &Arc<dyn Storage>) -> Repo {
     let mut retire = Transaction::new(ada.clone(), "");
     retire.delete(champion.clone(), Expectation::Generation(1));
     let mut restore = Transaction::new(ada, "back again");
-    restore.set(champion, Value::pointer(&model), Expectation::Absent);
+    restore.set(
+        champion.clone(),
+        Value::pointer(&model),
+        Expectation::Absent,
+    );
     for transaction in [register, retire, restore] {
         clock.advance(Duration::from_millis(1_500));
         committed(repo.commit(transaction).await.unwrap());
         repo.settle().await;
     }
+    // Two callers at once share an entry, and one ref changes twice in it.
+    clock.advance(Duration::from_millis(1_500));
+    let [mut remove, mut reset] = ["ada", "bob"].map(|name| {
+        let actor = Actor::new(name).unwrap();
+        Transaction::new(actor, format!("{name}'s"))
+    });
+    remove.delete(champion.clone(), Expectation::Generation(3));
+    reset
+        .set(champion, Value::pointer(&model), Expectation::Absent)
+        .idempotency_key("reset-1");
+    let both = join(repo.commit(remove), repo.commit(reset)).await;
+    let both = [both.0, both.1].map(|outcome| committed(outcome.unwrap()).seq);
+    assert_eq!(both, [4, 4]);
+    repo.settle().await;
     repo
 }
 
@@ -114,8 +133,8 @@ async fn what_is_written_is_what_version_1_wrote() {
         missing.is_empty(),
         "were missing and have been written, commit them: {missing:?}"
     );
-    // Descriptor, three entries, a root and its two shards.
-    assert_eq!(compared, 7);
+    // Descriptor, four entries, two roots, and two shards of each.
+    assert_eq!(compared, 11);
 }
 
 #[tokio::test]
@@ -155,7 +174,7 @@ async fn what_version_1_wrote_can_be_read_and_appended_to() {
         log.iter().map(|entry| format!("{entry:?}")).collect()
     };
     assert_eq!(texts(&repo).await, texts(&now).await);
-    for seq in 0..=3 {
+    for seq in 0..=4 {
         let (then, now) = (
             repo.view_at(seq).await.unwrap(),
             now.view_at(seq).await.unwrap(),
@@ -163,5 +182,5 @@ async fn what_version_1_wrote_can_be_read_and_appended_to() {
         assert_eq!(states(&then).await.unwrap(), states(&now).await.unwrap());
     }
     let next = crate::support::set("note/a", 1, Expectation::Absent);
-    assert_eq!(committed(repo.commit(next).await.unwrap()).seq, 4);
+    assert_eq!(committed(repo.commit(next).await.unwrap()).seq, 5);
 }
