@@ -10,6 +10,8 @@ use mainstay_core::ErrorKind;
 use mainstay_data::{Datasets, ReadOptions};
 use proptest::prelude::*;
 
+use crate::model::build::batch;
+use crate::model::{Column, Random, Table, Type, every_type, random_value};
 use crate::support::{column, datasets, directory, rows, spec, table};
 
 fn sample() -> RecordBatch {
@@ -39,11 +41,29 @@ fn sample() -> RecordBatch {
     ])
 }
 
-fn ipc(compression: Option<CompressionType>) -> Vec<u8> {
+/// Unions, views, maps, dictionaries and runs.
+fn nested() -> RecordBatch {
+    let mut random = Random(3);
+    let mut columns = Vec::new();
+    for of in every_type()
+        .into_iter()
+        .rev()
+        .take(4)
+        .chain(vec![Type::Utf8; 4])
+    {
+        columns.push(Column {
+            name: format!("c{}", columns.len()),
+            values: (0..50).map(|_| random_value(&of, &mut random)).collect(),
+            of,
+        });
+    }
+    batch(&Table { rows: 50, columns }, &mut random)
+}
+
+fn ipc(batch: &RecordBatch, compression: Option<CompressionType>) -> Vec<u8> {
     let options = IpcWriteOptions::default()
         .try_with_compression(compression)
         .unwrap();
-    let batch = sample();
     let mut bytes = Vec::new();
     let mut writer =
         FileWriter::try_new_with_options(&mut bytes, &batch.schema(), options).unwrap();
@@ -67,9 +87,10 @@ static FILES: LazyLock<Vec<(&str, Vec<u8>)>> = LazyLock::new(|| {
     let csv = csv.replacen("\nn,x,s", "", 3);
     vec![
         ("f.parquet", parquet),
-        ("f.arrow", ipc(None)),
-        ("f.arrow", ipc(Some(CompressionType::ZSTD))),
-        ("f.arrow", ipc(Some(CompressionType::LZ4_FRAME))),
+        ("f.arrow", ipc(&sample(), None)),
+        ("f.arrow", ipc(&sample(), Some(CompressionType::ZSTD))),
+        ("f.arrow", ipc(&sample(), Some(CompressionType::LZ4_FRAME))),
+        ("f.arrow", ipc(&nested(), None)),
         ("f.csv", csv.into_bytes()),
     ]
 });
@@ -125,7 +146,7 @@ proptest! {
 
     #[test]
     fn damaged_files_are_read_or_refused(
-        file in 0_usize..5,
+        file in 0_usize..6,
         damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
         cut in proptest::option::weighted(0.2, any::<prop::sample::Index>()),
     ) {
@@ -143,7 +164,7 @@ proptest! {
 
     #[test]
     fn damaged_footers_are_read_or_refused(
-        file in 0_usize..4,
+        file in 0_usize..5,
         damage in proptest::collection::vec((0_usize..600, any::<u8>()), 1..6),
     ) {
         let (name, bytes) = &FILES[file];
