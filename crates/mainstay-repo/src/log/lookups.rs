@@ -64,19 +64,34 @@ impl Lookups {
         view: &View,
         blobs: &BTreeMap<Digest, RefPath>,
     ) -> Result<()> {
-        let condemned = gc::condemned(&inner.blobs, view).await?;
-        if self.run != Some(condemned.run) {
-            *self = Self::default();
+        let mut condemned = gc::condemned(&inner.blobs, view).await?;
+        loop {
+            if self.run != Some(condemned.run) {
+                *self = Self::default();
+            }
+            let unknown = blobs.keys().filter(|digest| !self.found.contains(*digest));
+            let unknown: Vec<Digest> = unknown.copied().collect();
+            let looked = inner.blobs.unreliable(unknown.iter().copied(), &condemned);
+            let error = match looked.await {
+                Ok(unreliable) => {
+                    self.unreliable = unreliable;
+                    self.run = Some(condemned.run);
+                    if self.unreliable.is_none() {
+                        self.found.extend(unknown);
+                    }
+                    return Ok(());
+                }
+                Err(error) if error.kind() == ErrorKind::Corrupt => error,
+                Err(error) => return Err(error),
+            };
+            // A collection may have deleted what it condemned after the view.
+            let newest = inner.refresh().await?;
+            let now = gc::condemned(&inner.blobs, &newest).await?;
+            if now.run == condemned.run {
+                return Err(error);
+            }
+            condemned = now;
         }
-        let unknown = blobs.keys().filter(|digest| !self.found.contains(*digest));
-        let unknown: Vec<Digest> = unknown.copied().collect();
-        let looked = inner.blobs.unreliable(unknown.iter().copied(), &condemned);
-        self.unreliable = looked.await?;
-        self.run = Some(condemned.run);
-        if self.unreliable.is_none() {
-            self.found.extend(unknown);
-        }
-        Ok(())
     }
 }
 

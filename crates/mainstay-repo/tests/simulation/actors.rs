@@ -119,6 +119,7 @@ pub(crate) async fn live(stage: Arc<Stage>, connection: Connection, (line, life)
             Role::Collector => collector::act(&process).await,
         }
     }
+    process.repo.settle().await;
 }
 
 pub(crate) fn actor() -> Actor {

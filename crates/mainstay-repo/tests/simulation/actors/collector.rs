@@ -13,4 +13,5 @@ pub(super) async fn act(process: &Process) {
     };
     let applied = process.repo.apply_collection(&plan, actor(), "collect");
     tolerate(applied.await, &[ErrorKind::Conflict]);
+    process.repo.settle().await;
 }

@@ -66,6 +66,8 @@ async fn put_then(process: &mut Process, path: &str, held: Option<Vec<Bytes>>) {
     let ledger = &process.stage.ledger;
     let attempt = ledger.lock().unwrap().attempt(path, held);
     let committed = process.repo.commit(transaction).await.map(drop);
+    // A session works on threads of its own: what else the process does beside has no order.
+    process.repo.settle().await;
     if let Err(error) = &committed {
         // A collection may have been there since the contents were stored.
         let expected = [
