@@ -1,5 +1,7 @@
 //! `mainstay log`, `history`, `changed` and `lineage`
 
+use mainstay::repo::{CommitOutcome, Expectation, Transaction, Value};
+use mainstay::{Actor, Workspace};
 use serde_json::json;
 
 use crate::support::{Shell, has};
@@ -100,4 +102,25 @@ fn lineage_is_drawn_in_every_format() {
     let impact = shell.json("lineage impact data:penguins@1");
     assert_eq!(impact["names"][0]["name"], "model/species/alias/live");
     shell.failure(2, "lineage up species");
+}
+
+#[test]
+fn a_command_that_makes_a_checkpoint_due_writes_it_before_it_ends() {
+    let shell = Shell::new();
+    let place = shell.path(".mainstay");
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    let filling = async {
+        let workspace = Workspace::open(place.to_str().unwrap()).await.unwrap();
+        for n in 1..256 {
+            let mut note = Transaction::new(Actor::new("ada").unwrap(), "fill");
+            let value = Value::new("note", &n).unwrap();
+            note.set("run/fill/note".parse().unwrap(), value, Expectation::Any);
+            let outcome = workspace.repo().commit(note).await.unwrap();
+            assert!(matches!(outcome, CommitOutcome::Committed(committed) if committed.seq == n));
+        }
+    };
+    runtime.unwrap().block_on(filling);
+    assert!(!place.join("checkpoint").exists());
+    shell.json("prompt publish p prompt.md");
+    assert!(place.join("checkpoint/00000000000000000256").exists());
 }
