@@ -43,8 +43,10 @@
 //! reads is a function of a [`View`](mainstay_repo::View): [`resolve()`], [`show`], [`list`],
 //! [`search::search`]; give it an older view to ask about the past.
 //!
-//! What it does not do: it does not load or run models, nor look inside their files; it does not
-//! serve them (see `mainstay-rollout`); it does not follow the lineage it records (see
+//! What the safetensors files of versions hold, and how it differs, is in [`tensor`].
+//!
+//! What it does not do: it does not load or run models, nor look inside files of other formats; it does
+//! not serve them (see `mainstay-rollout`); it does not follow the lineage it records (see
 //! `mainstay-lineage`); it does not authenticate who acts. The records are described in
 //! `docs/formats/model-version.md` and `docs/formats/reproducibility.md`.
 
@@ -73,6 +75,7 @@ pub mod search;
 pub mod signature;
 mod spec;
 mod standing;
+pub mod tensor;
 mod text;
 
 pub use alias::{AliasChange, AliasReport, AliasSpec};

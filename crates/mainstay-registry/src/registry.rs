@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use mainstay_core::{Actor, Locator, Name, NodeRef, Result};
+use mainstay_core::{Actor, BulkDigest, Locator, Name, NodeRef, Result};
 use mainstay_repo::{Repo, View};
 use tracing::instrument;
 
@@ -17,6 +17,7 @@ use crate::register::{self, Registered};
 use crate::rollback::{self, RollbackReport, RollbackSpec};
 use crate::search::{self, Page, SearchPage};
 use crate::spec::ModelSpec;
+use crate::tensor::{self, Tensor, TensorDiff};
 use crate::{adopt, resolve, show};
 
 /// The models of a repository. Cheap to clone.
@@ -187,6 +188,76 @@ impl Registry {
         pull::pull(&self.repo, view, model, directory)
             .await
             .map_err(|error| error.operation("pull model"))
+    }
+
+    /// Lists the tensors in the safetensors files of a version, file by file and in order of their
+    /// places. Reads their headers only.
+    ///
+    /// # Errors
+    /// * [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound): no such version.
+    /// * [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid): a file that its name or media type
+    ///   calls safetensors is none, or exceeds [`tensor::MAX_HEADER_BYTES`], [`tensor::MAX_RANK`] or
+    ///   [`tensor::MAX_TENSORS`]; the error names it.
+    /// * [`ErrorKind::Unsupported`](mainstay_core::ErrorKind::Unsupported): its elements are of a type
+    ///   not known here.
+    #[instrument(skip_all, fields(model = %model), err(level = "debug"))]
+    pub async fn tensors(&self, view: &View, model: &Locator) -> Result<Vec<Tensor>> {
+        let info = view.read(|view| show(view, model)).await?;
+        tensor::tensors(&self.repo, &info.record.artifact)
+            .await
+            .map_err(|error| error.operation("list tensors").context("model", &info.node))
+    }
+
+    /// Lists the tensors of a version with the digest of each: BLAKE3 of the text `tensor/v1` and a
+    /// zero byte, the type as text and a zero byte, the number of dimensions and each of them in 64
+    /// bits little endian, and the bytes. It does not depend on name, place and file.
+    ///
+    /// Reads every tensor, in memory bounded whatever its size.
+    ///
+    /// # Errors
+    /// As [`tensors`](Self::tensors).
+    #[instrument(skip_all, fields(model = %model), err(level = "debug"))]
+    pub async fn tensor_digests(
+        &self,
+        view: &View,
+        model: &Locator,
+    ) -> Result<Vec<(Tensor, BulkDigest)>> {
+        let info = view.read(|view| show(view, model)).await?;
+        let digests = tensor::digests(&self.repo, &info.record.artifact).await;
+        digests.map_err(|error| {
+            error
+                .operation("digest tensors")
+                .context("model", &info.node)
+        })
+    }
+
+    /// Says how the tensors of two versions differ, by name; where one version has a name in several
+    /// files, by name and file.
+    ///
+    /// Tensors stored in the same chunks are equal without being read. The others are read side by
+    /// side, each once, in memory bounded whatever their size.
+    ///
+    /// # Errors
+    /// As [`tensors`](Self::tensors).
+    ///
+    /// # Complexity
+    /// O(n log n) in the tensors and chunks of both, and the bytes of the tensors that changed.
+    #[instrument(skip_all, fields(before = %before, after = %after), err(level = "debug"))]
+    pub async fn tensor_diff(
+        &self,
+        view: &View,
+        before: &Locator,
+        after: &Locator,
+    ) -> Result<TensorDiff> {
+        let both = |view: &View| Ok((show(view, before)?, show(view, after)?));
+        let (before, after) = view.read(both).await?;
+        let (old, new) = (&before.record.artifact, &after.record.artifact);
+        let diff = tensor::diff(&self.repo, old, new).await;
+        diff.map_err(|error| {
+            error
+                .operation("compare tensors")
+                .context("after", &after.node)
+        })
     }
 
     /// Finds a version in the newest view; see [`resolve`](fn@crate::resolve).

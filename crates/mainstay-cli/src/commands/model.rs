@@ -1,6 +1,7 @@
 //! `mainstay model`
 
 mod alias;
+mod diff;
 mod list;
 mod promote;
 mod pull;
@@ -9,6 +10,7 @@ mod rollback;
 mod search;
 mod show;
 mod stage;
+mod tensors;
 
 use clap::Subcommand;
 use mainstay::Result;
@@ -24,6 +26,8 @@ pub(crate) enum Model {
     Show(show::Show),
     List(list::List),
     Search(search::Search),
+    Diff(diff::Diff),
+    Tensors(tensors::Tensors),
     Promote(promote::Promote),
     Rollback(rollback::Rollback),
     Stage(stage::Stage),
@@ -38,6 +42,8 @@ impl Model {
             Self::Show(command) => command.run(global).await,
             Self::List(command) => command.run(global).await,
             Self::Search(command) => command.run(global).await,
+            Self::Diff(command) => command.run(global).await,
+            Self::Tensors(command) => command.run(global).await,
             Self::Promote(command) => command.run(global).await,
             Self::Rollback(command) => command.run(global).await,
             Self::Stage(command) => command.run(global).await,

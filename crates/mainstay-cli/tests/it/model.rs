@@ -190,3 +190,61 @@ fn models_and_versions_are_listed_and_pulled() {
     );
     shell.failure(4, "model pull fraud@1.0.0 out");
 }
+
+/// A safetensors file with one tensor `w` of four bytes.
+fn safetensors(values: &str) -> String {
+    let header = r#"{"w":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}}"#;
+    let length = char::from(u8::try_from(header.len()).unwrap());
+    format!("{length}{}{header}{values}", "\0".repeat(7))
+}
+
+#[test]
+fn versions_are_compared_down_to_their_tensors() {
+    let shell = Shell::new();
+    for values in ["aaaa", "aada"] {
+        shell.write("model.safetensors", &safetensors(values));
+        shell.json("model register fraud model.safetensors");
+    }
+    let listed = shell.json("model tensors fraud@1.1.0 --digests");
+    let tensor = &listed["tensors"][0];
+    assert_eq!(tensor["dtype"], "U8");
+    assert_eq!(tensor["shape"], json!([4]));
+    assert_eq!(tensor["file"], "model.safetensors");
+    has(tensor, &["name", "bytes", "offset", "digest"]);
+    let plain = shell.json("model tensors fraud@1.1.0");
+    assert_eq!(plain["tensors"][0].get("digest"), None);
+
+    let diff = shell.json("model diff fraud@1.0.0 fraud@1.1.0");
+    assert_eq!(
+        (&diff["a"], &diff["b"]),
+        (&json!("model:fraud@1.0.0"), &json!("model:fraud@1.1.0"))
+    );
+    assert_eq!(diff["bump"], "minor");
+    assert_eq!(diff["reasons"][0]["rule"], "artifact.weights");
+    let changed = &diff["tensors"]["changed"][0];
+    assert_eq!(changed["tensor"]["name"], "w");
+    let difference = &changed["difference"];
+    assert_eq!(
+        (&difference["changed"], &difference["norm"]),
+        (&json!(1), &json!(3.0))
+    );
+    let text = shell.run("model diff fraud@1.0.0 fraud@1.1.0").out;
+    assert!(text.contains("~  w"), "{text}");
+    assert!(text.contains("25.00 %"), "{text}");
+
+    let same = shell.json("model diff fraud fraud");
+    assert_eq!(
+        (&same["bump"], &same["tensors"]["unchanged"]),
+        (&json!(null), &json!(1))
+    );
+}
+
+#[test]
+fn a_file_that_is_no_safetensors_is_invalid_input() {
+    let shell = Shell::new();
+    shell.write("model.safetensors", "not really");
+    shell.json("model register fraud model.safetensors");
+    let error = shell.failure(2, "model diff fraud fraud");
+    assert_eq!(error["kind"], "invalid");
+    assert_eq!(error["context"]["file"], "model.safetensors");
+}

@@ -13,3 +13,4 @@ mod register;
 mod resolve;
 mod search;
 mod stages;
+mod tensors;

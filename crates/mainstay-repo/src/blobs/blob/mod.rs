@@ -101,6 +101,34 @@ impl Blob {
         flatten(self.whole())
     }
 
+    /// Streams a range, cut to the blob; only the chunks it touches are fetched, in bounded memory.
+    ///
+    /// Each piece has been verified by itself. Errors as [`bytes`](Self::bytes).
+    pub fn stream_range(&self, range: Range<u64>) -> BoxStream<'static, Result<Bytes>> {
+        let end = range.end.min(self.size());
+        self.pieces(range.start.min(end)..end)
+    }
+
+    /// Streams where its chunks lie, one after the other from the first byte, each with the BLAKE3 of
+    /// its bytes, without reading any of them.
+    ///
+    /// A blob of up to 16 KiB is one chunk. Errors as [`bytes`](Self::bytes).
+    pub fn chunks(&self) -> BoxStream<'static, Result<(Range<u64>, BulkDigest)>> {
+        if let Body::Inline(bytes) = &self.manifest.body {
+            let address = BulkDigest::from_bytes(*blake3::hash(bytes).as_bytes());
+            let all = (!bytes.is_empty()).then_some(Ok((0..self.size(), address)));
+            return stream::iter(all).boxed();
+        }
+        let mut end = 0;
+        self.parts()
+            .map_ok(move |part| {
+                let start = end;
+                end += u64::from(part.chunk.len);
+                (start..end, BulkDigest::from_bytes(part.chunk.address))
+            })
+            .boxed()
+    }
+
     /// Reads it like a file, at any place.
     #[must_use]
     pub fn reader(&self) -> BlobReader {

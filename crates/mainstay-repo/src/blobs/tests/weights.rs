@@ -101,6 +101,32 @@ async fn tensors_are_told_apart_without_reading_them() {
 }
 
 #[tokio::test]
+async fn chunks_lie_one_after_the_other_and_are_named_by_their_bytes() {
+    let store = BlobStore::new(Arc::new(MemoryStorage::new()));
+    let (model, _) = safetensors("x", &[&bf16(400_000, 1), &bf16(1000, 2)]);
+    for bytes in [model, b"inline".to_vec(), Vec::new()] {
+        let (stored, _) = put(&store, bytes.clone()).await;
+        let blob = store.find(&stored.digest).await.unwrap().unwrap();
+        let mut end = 0;
+        let mut chunks = blob.chunks();
+        while let Some((place, address)) = chunks.try_next().await.unwrap() {
+            assert_eq!(place.start, end);
+            end = place.end;
+            let range = blob.stream_range(place.start..place.end + u64::MAX / 2);
+            let pieces: Vec<Bytes> = range.try_collect().await.unwrap();
+            let rest = pieces.concat();
+            let [from, to] = [place.start, place.end].map(|at| usize::try_from(at).unwrap());
+            assert!(rest == bytes[from..]);
+            assert_eq!(
+                address.as_bytes(),
+                blake3::hash(&bytes[from..to]).as_bytes()
+            );
+        }
+        assert_eq!(end, bytes.len() as u64);
+    }
+}
+
+#[tokio::test]
 async fn what_looks_like_a_model_and_is_none_is_stored_all_the_same() {
     let store = BlobStore::new(Arc::new(MemoryStorage::new()));
     let (model, _) = safetensors("x", &[&bf16(400_000, 1), &bf16(1000, 2)]);

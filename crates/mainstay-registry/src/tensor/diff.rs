@@ -1,0 +1,214 @@
+//! How the tensors of two versions differ.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
+use mainstay_core::Result;
+use mainstay_repo::{Blob, Repo};
+use serde::Serialize;
+
+use super::chunks::{Identity, Stock, identify};
+use super::compare::compare;
+use super::difference::{Difference, Tally};
+use super::inventory::{Shard, shards};
+use super::{ElementType, Tensor};
+use crate::artifact::Artifact;
+
+/// Tensors up to this size are compared several at a time.
+const SMALL_BYTES: u64 = 1024 * 1024;
+const AT_A_TIME: usize = 16;
+
+/// How the tensors of two versions differ; every list is sorted by name, then by file.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct TensorDiff {
+    /// Those that only the second version has.
+    pub added: Vec<Tensor>,
+    /// Those that only the first version has.
+    pub removed: Vec<Tensor>,
+    /// Those with another shape or type of elements.
+    pub reshaped: Vec<ReshapedTensor>,
+    /// Those with other bytes.
+    pub changed: Vec<ChangedTensor>,
+    /// How many are equal, whatever file they are in.
+    pub unchanged: u64,
+    /// What the versions have in common, in bytes.
+    pub bytes: TensorBytes,
+}
+
+/// A tensor that got another shape or type.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct ReshapedTensor {
+    /// As it was.
+    pub before: Tensor,
+    /// As it is.
+    pub after: Tensor,
+}
+
+/// A tensor that got other values.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct ChangedTensor {
+    /// As the second version has it.
+    pub tensor: Tensor,
+    /// How far it moved; `None` for elements of six bits, whose order in bytes is not laid down.
+    pub difference: Option<Difference>,
+}
+
+/// Sizes, in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct TensorBytes {
+    /// All tensors of the first version.
+    pub before: u64,
+    /// All tensors of the second version.
+    pub after: u64,
+    /// Tensors that are equal.
+    pub unchanged: u64,
+    /// Tensors that were read to compare them, of both versions.
+    pub read: u64,
+    /// The different chunks that the safetensors files of the second version are stored in, each once.
+    pub chunks: u64,
+    /// Those of them that the first version is stored in too: what the second did not add.
+    pub shared_chunks: u64,
+}
+
+/// A tensor, where its bytes are, and what its chunks say.
+struct Stored {
+    tensor: Tensor,
+    blob: Blob,
+    identity: Identity,
+}
+
+/// The name of a tensor, and its file where the name alone is not enough.
+type Key = (String, Option<String>);
+
+pub(crate) async fn diff(repo: &Repo, before: &Artifact, after: &Artifact) -> Result<TensorDiff> {
+    let (old, old_stock) = stored(shards(repo, before).await?).await?;
+    let (new, new_stock) = stored(shards(repo, after).await?).await?;
+    let size = |side: &[Stored]| side.iter().map(|stored| stored.tensor.bytes).sum();
+    let mut diff = TensorDiff {
+        added: Vec::new(),
+        removed: Vec::new(),
+        reshaped: Vec::new(),
+        changed: Vec::new(),
+        unchanged: 0,
+        bytes: TensorBytes {
+            before: size(&old),
+            after: size(&new),
+            unchanged: 0,
+            read: 0,
+            chunks: new_stock.bytes(),
+            shared_chunks: new_stock.shared_bytes(&old_stock),
+        },
+    };
+    let twice: BTreeSet<String> = repeated(&old).chain(repeated(&new)).collect();
+    let mut old = keyed(old, &twice);
+    let mut open = Vec::new();
+    for (key, after) in keyed(new, &twice) {
+        match old.remove(&key) {
+            None => diff.added.push(after.tensor),
+            Some(before) => diff.sort_out(before, after, &mut open),
+        }
+    }
+    diff.removed = old.into_values().map(|stored| stored.tensor).collect();
+    diff.read(open).await?;
+    Ok(diff)
+}
+
+impl TensorDiff {
+    /// Tells what can be told without reading; the rest is left open.
+    fn sort_out(&mut self, before: Stored, after: Stored, open: &mut Vec<(Stored, Stored)>) {
+        let (old, new) = (&before.tensor, &after.tensor);
+        if (old.dtype, &old.shape) != (new.dtype, &new.shape) {
+            self.reshaped.push(ReshapedTensor {
+                before: before.tensor,
+                after: after.tensor,
+            });
+        } else if before.identity == after.identity {
+            self.same(new.bytes);
+        } else {
+            open.push((before, after));
+        }
+    }
+
+    fn same(&mut self, bytes: u64) {
+        self.unchanged += 1;
+        self.bytes.unchanged += bytes;
+    }
+
+    /// Reads both sides: the small ones several at a time, the others one by one, so that memory is
+    /// bounded whatever their size.
+    async fn read(&mut self, open: Vec<(Stored, Stored)>) -> Result<()> {
+        let is_small = |pair: &(Stored, Stored)| pair.0.tensor.bytes <= SMALL_BYTES;
+        let (small, large): (Vec<_>, Vec<_>) = open.into_iter().partition(is_small);
+        for (pairs, at_a_time) in [(small, AT_A_TIME), (large, 1)] {
+            let mut compared = stream::iter(pairs).map(compare_pair).buffered(at_a_time);
+            while let Some((tensor, tally)) = compared.try_next().await? {
+                self.bytes.read += 2 * tensor.bytes;
+                if tally.is_unchanged() {
+                    self.same(tensor.bytes);
+                } else {
+                    let difference = tally.difference();
+                    self.changed.push(ChangedTensor { tensor, difference });
+                }
+            }
+        }
+        let place = |changed: &ChangedTensor| {
+            let Tensor { name, file, .. } = &changed.tensor;
+            (name.clone(), Arc::clone(file))
+        };
+        self.changed.sort_by_cached_key(place);
+        Ok(())
+    }
+}
+
+async fn compare_pair((before, after): (Stored, Stored)) -> Result<(Tensor, Tally)> {
+    let dtype: ElementType = after.tensor.dtype;
+    let sides = [&before, &after].map(|side| (&side.blob, side.tensor.range()));
+    let [old, new] = sides;
+    let tally = compare(dtype, old, new)
+        .await
+        .map_err(|error| error.context("tensor", after.tensor.name.escape_debug()))?;
+    Ok((after.tensor, tally))
+}
+
+async fn stored(shards: Vec<Shard>) -> Result<(Vec<Stored>, Stock)> {
+    let (mut all, mut stock) = (Vec::new(), Stock::default());
+    for Shard { blob, tensors } in shards {
+        let identities = identify(&blob, &tensors, &mut stock).await?;
+        let with = |(tensor, identity)| Stored {
+            tensor,
+            identity,
+            blob: blob.clone(),
+        };
+        all.extend(tensors.into_iter().zip(identities).map(with));
+    }
+    stock.seal();
+    Ok((all, stock))
+}
+
+/// The names that several files have.
+fn repeated(side: &[Stored]) -> impl Iterator<Item = String> {
+    let mut names: Vec<&String> = side.iter().map(|stored| &stored.tensor.name).collect();
+    names.sort_unstable();
+    let twice = names.windows(2).filter(|pair| pair[0] == pair[1]);
+    twice
+        .map(|pair| pair[0].clone())
+        .collect::<Vec<_>>()
+        .into_iter()
+}
+
+fn keyed(side: Vec<Stored>, twice: &BTreeSet<String>) -> BTreeMap<Key, Stored> {
+    let key = |tensor: &Tensor| {
+        let file = twice
+            .contains(&tensor.name)
+            .then(|| tensor.file.to_string());
+        (tensor.name.clone(), file)
+    };
+    side.into_iter()
+        .map(|stored| (key(&stored.tensor), stored))
+        .collect()
+}
