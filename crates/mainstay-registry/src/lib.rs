@@ -55,6 +55,7 @@ mod alias;
 mod annotate;
 mod artifact;
 mod bump;
+mod delete;
 mod expect;
 mod gate;
 mod history;

@@ -18,7 +18,7 @@ use crate::rollback::{self, RollbackReport, RollbackSpec};
 use crate::search::{self, Page, SearchPage};
 use crate::spec::ModelSpec;
 use crate::tensor::{self, Tensor, TensorDiff};
-use crate::{adopt, resolve, show};
+use crate::{adopt, delete, resolve, show};
 
 /// The models of a repository. Cheap to clone.
 ///
@@ -172,6 +172,27 @@ impl Registry {
         annotate::annotate(&self.repo, spec)
             .await
             .map_err(|error| error.operation("annotate model"))
+    }
+
+    /// Deletes a version, with its stage and annotation. Returns it and the log entry.
+    ///
+    /// Its number and ordinal are not used again, its history stays, and older views show it; its files
+    /// go when nothing else names them and garbage is collected.
+    ///
+    /// # Errors
+    /// * [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound): no such version.
+    /// * [`ErrorKind::Conflict`](mainstay_core::ErrorKind::Conflict): an alias points to it, or it holds
+    ///   an exclusive stage; the error names one.
+    #[instrument(skip_all, fields(model = %model), err(level = "debug"))]
+    pub async fn delete(
+        &self,
+        model: &Locator,
+        actor: Actor,
+        reason: impl Into<String>,
+    ) -> Result<(NodeRef, u64)> {
+        delete::delete(&self.repo, model, actor, reason.into())
+            .await
+            .map_err(|error| error.operation("delete model"))
     }
 
     /// Writes the files of a version, as `view` shows it, to a directory that is absent or empty.

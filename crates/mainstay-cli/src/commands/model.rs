@@ -1,6 +1,7 @@
 //! `mainstay model`
 
 mod alias;
+mod delete;
 mod diff;
 mod list;
 mod promote;
@@ -33,6 +34,7 @@ pub(crate) enum Model {
     Stage(stage::Stage),
     Alias(alias::Alias),
     Pull(pull::Pull),
+    Delete(delete::Delete),
 }
 
 impl Model {
@@ -49,6 +51,7 @@ impl Model {
             Self::Stage(command) => command.run(global).await,
             Self::Alias(command) => command.run(global).await,
             Self::Pull(command) => command.run(global).await,
+            Self::Delete(command) => command.run(global).await,
         }
     }
 }

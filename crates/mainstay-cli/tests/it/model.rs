@@ -248,3 +248,15 @@ fn a_file_that_is_no_safetensors_is_invalid_input() {
     assert_eq!(error["kind"], "invalid");
     assert_eq!(error["context"]["file"], "model.safetensors");
 }
+
+#[test]
+fn a_version_in_use_is_a_conflict_and_any_other_is_deleted() {
+    let shell = with_two_versions();
+    shell.json("model alias fraud champion 1.1.0");
+    let error = shell.failure(4, "model delete fraud@1.1.0");
+    assert_eq!(error["context"]["alias"], "champion");
+    let deleted = shell.json("model delete fraud@1.0.0 --reason mistake");
+    assert_eq!(deleted["deleted"], "model:fraud@1.0.0");
+    has(&deleted, &["seq"]);
+    shell.failure(3, "model show fraud@1.0.0");
+}

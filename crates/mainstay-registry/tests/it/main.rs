@@ -6,9 +6,11 @@
 )]
 
 mod aliases;
+mod deletion;
 mod fixture;
 mod format;
 mod pull;
+mod races;
 mod register;
 mod resolve;
 mod search;

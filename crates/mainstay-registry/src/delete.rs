@@ -1,0 +1,67 @@
+//! Deleting versions.
+
+use mainstay_core::{Actor, Error, ErrorKind, Locator, NodeRef, Result};
+use mainstay_repo::{Repo, Step, Transaction, View};
+
+use crate::policy::StagePolicy;
+use crate::refs::{self, Family};
+use crate::resolve::resolve;
+use crate::show;
+use crate::standing::standing;
+
+/// Deletes a version; returns it and the log entry.
+pub(crate) async fn delete(
+    repo: &Repo,
+    model: &Locator,
+    actor: Actor,
+    reason: String,
+) -> Result<(NodeRef, u64)> {
+    let build = |view: &View| plan(view, model, &actor, &reason);
+    let (committed, version) = repo.transact(build).await?;
+    let committed = committed.ok_or_else(|| {
+        Error::new(
+            ErrorKind::Internal,
+            "a deletion was planned and not committed",
+        )
+    })?;
+    Ok((version, committed.seq))
+}
+
+fn plan(view: &View, model: &Locator, actor: &Actor, reason: &str) -> Result<Step<NodeRef>> {
+    let version = resolve(view, model)?;
+    check_free(view, &version)?;
+    let mut transaction = Transaction::new(actor.clone(), reason.to_owned());
+    let beside = [Family::Status, Family::Annotation]
+        .map(|family| refs::of(version.name(), family, version.version()));
+    for path in [Ok(version.ref_path())].into_iter().chain(beside) {
+        let path = path?;
+        if refs::value(view, &path)?.is_some() {
+            let expectation = refs::unchanged(view, &path)?;
+            transaction.delete(path, expectation);
+        }
+    }
+    Ok(Step::Commit(transaction, version))
+}
+
+/// Refuses while an alias points to the version or an exclusive stage is its.
+fn check_free(view: &View, version: &NodeRef) -> Result<()> {
+    let refused = |what: &'static str, name: String| {
+        let why = "the version is in use; move the alias or the stage to another first";
+        Err(Error::new(ErrorKind::Conflict, why)
+            .context("model", version)
+            .context(what, name))
+    };
+    let info = show(view, &version.clone().into())?;
+    if let Some(alias) = info.aliases.first() {
+        return refused("alias", alias.to_string());
+    }
+    let policy = StagePolicy::of(view, version.name())?;
+    let standing = standing(view, &policy, version, info.seq)?;
+    if policy
+        .find(&standing.stage)
+        .is_some_and(|stage| stage.exclusive)
+    {
+        return refused("stage", standing.stage.to_string());
+    }
+    Ok(())
+}
