@@ -115,7 +115,8 @@ impl Gate {
         }
     }
 
-    /// Evaluates the gate. A missing metric or NaN fails it.
+    /// Evaluates the gate. A metric that is missing, NaN or infinite fails it; a holder's that is NaN or
+    /// infinite loses to any that is not.
     pub(crate) fn evaluate(
         &self,
         candidate: &Evidence,
@@ -151,7 +152,7 @@ struct Finding {
 fn limited(candidate: &Evidence, metric: &str, passes: impl Fn(f64) -> bool) -> Finding {
     let value = candidate.metrics.get(metric).copied();
     Finding {
-        passed: value.is_some_and(|value| passes(value.value())),
+        passed: value.is_some_and(|value| value.value().is_finite() && passes(value.value())),
         candidate: value,
         incumbent: None,
         why: match value {
@@ -173,7 +174,7 @@ fn not_worse(
     let (passed, why) = match (value, held) {
         (None, _) => (false, format!("{metric} was not measured")),
         (Some(value), None) => (
-            !value.value().is_nan(),
+            value.value().is_finite(),
             format!("{metric} is {value}; nobody holds the stage"),
         ),
         (Some(value), Some(None)) => (
@@ -182,12 +183,12 @@ fn not_worse(
         ),
         (Some(value), Some(Some(held))) => {
             let (ours, theirs) = (value.value(), held.value());
-            let passed = match better {
+            let wins = match better {
                 Better::Higher => ours >= theirs - tolerance,
                 Better::Lower => ours <= theirs + tolerance,
             };
             (
-                passed,
+                ours.is_finite() && (wins || !theirs.is_finite()),
                 format!("{metric} is {value}; the holder's is {held}"),
             )
         }
@@ -271,7 +272,9 @@ mod tests {
         };
         check(&gate, &[("auc", 0.9)], None, true);
         check(&gate, &[("auc", 0.89)], None, false);
-        check(&gate, &[("auc", f64::NAN)], None, false);
+        for odd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            check(&gate, &[("auc", odd)], None, false);
+        }
         check(&gate, &[("loss", 1.0)], None, false);
     }
 
@@ -287,7 +290,12 @@ mod tests {
         check(&loss(0.2), &[("loss", 0.4)], Some(&[("loss", 0.3)]), true);
         check(&loss(0.0), &[("loss", 9.0)], None, true);
         check(&loss(0.0), &[("loss", 0.1)], Some(&[]), false);
-        check(&loss(0.0), &[("loss", f64::NAN)], None, false);
+        for odd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            check(&loss(0.0), &[("loss", odd)], None, false);
+            check(&loss(0.0), &[("loss", odd)], Some(&[("loss", 0.3)]), false);
+            check(&loss(0.0), &[("loss", 0.3)], Some(&[("loss", odd)]), true);
+            check(&loss(0.0), &[("loss", odd)], Some(&[("loss", odd)]), false);
+        }
     }
 
     #[test]

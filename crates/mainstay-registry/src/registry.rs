@@ -15,7 +15,7 @@ use crate::promote::{self, PromoteSpec, Promotion};
 use crate::pull::{self, PullReport};
 use crate::register::{self, Registered};
 use crate::rollback::{self, RollbackReport, RollbackSpec};
-use crate::search::{self, Page, SearchPage};
+use crate::search::{Moment, Page, Query, SearchPage};
 use crate::spec::ModelSpec;
 use crate::tensor::{self, Tensor, TensorDiff};
 use crate::{adopt, delete, resolve, show};
@@ -299,10 +299,20 @@ impl Registry {
         self.repo.read(info::list).await
     }
 
-    /// Searches the newest view; see [`search`](mod@crate::search).
+    /// Searches the newest view, or the one that the query asks about with `AS OF`; see
+    /// [`search`](mod@crate::search).
+    ///
+    /// # Errors
+    /// As [`search()`](crate::search::search), and
+    /// [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound) when the log has no such entry.
     #[instrument(skip_all, err(level = "debug"))]
     pub async fn search(&self, query: &str, page: &Page) -> Result<SearchPage> {
-        let search = |view: &View| search::search(view, query, page);
-        self.repo.read(search).await
+        let query = Query::parse(query)?;
+        let view = match query.moment() {
+            None => self.repo.view().await?,
+            Some(Moment::Seq(seq)) => self.repo.view_at(seq).await?,
+            Some(Moment::Time(time)) => self.repo.view_as_of(time).await?,
+        };
+        view.read(|view| query.run_on(view, page)).await
     }
 }

@@ -31,22 +31,28 @@ pub(super) enum Key {
 impl Key {
     fn rank(&self) -> u8 {
         match self {
-            Self::Number(_) => 0,
+            Self::Number(number) if number.is_finite() => 0,
             Self::Time(_) => 1,
             Self::Version(_) => 2,
             Self::Text(_) => 3,
-            Self::Missing => 4,
+            Self::Number(_) => 4,
+            Self::Missing => 5,
         }
     }
 
     fn compare(&self, other: &Self, descending: bool) -> Ordering {
+        // Missing comes last in both directions, what is not finite before it, and texts among numbers
+        // after these.
+        let ranks = self.rank().cmp(&other.rank());
+        if ranks.is_ne() {
+            return ranks;
+        }
         let ordering = match (self, other) {
             (Self::Number(a), Self::Number(b)) => a.total_cmp(b),
             (Self::Text(a), Self::Text(b)) => a.cmp(b),
             (Self::Version(a), Self::Version(b)) => a.cmp(b),
             (Self::Time(a), Self::Time(b)) => a.cmp(b),
-            // Missing comes last in both directions, and so do texts among numbers.
-            (a, b) => return a.rank().cmp(&b.rank()),
+            _ => Ordering::Equal,
         };
         if descending {
             ordering.reverse()

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::cursor::Key;
 use super::like::like;
-use super::query::{Attribute, Comparison, Field, Operand, Operator, Test};
+use super::query::{Attribute, Comparison, Expr, Field, Operand, Operator, Test};
 use super::rows::{Model, Row};
 use crate::metric::Metric;
 
@@ -47,15 +47,7 @@ pub(super) fn datum<'r>(
     let record = row.record;
     Ok(match field {
         Field::Attribute(attribute) => return attribute_datum(row, model, *attribute),
-        Field::Tag(key) => {
-            let annotated = model
-                .annotation(row.version)
-                .and_then(|annotation| annotation.tags.get(key));
-            match annotated {
-                Some(value) => text(value.as_deref()),
-                None => text(record.get("tags").and_then(|tags| tags.get(key)?.as_str())),
-            }
-        }
+        Field::Tag(key) => tag(row, model, key),
         Field::Metric(key) => {
             let status = model.status(row.version);
             let promoted = status.and_then(|status| status.metrics.get(key)).copied();
@@ -69,6 +61,20 @@ pub(super) fn datum<'r>(
             .filter(|value| !value.is_null())
             .map_or(Datum::Missing, Datum::Scalar),
     })
+}
+
+fn tag<'r>(row: &'r Row<'_>, model: &'r Model<'_>, key: &str) -> Datum<'r> {
+    let annotated = model
+        .annotation(row.version)
+        .and_then(|annotation| annotation.tags.get(key));
+    match annotated {
+        Some(value) => text(value.as_deref()),
+        None => text(
+            row.record
+                .get("tags")
+                .and_then(|tags| tags.get(key)?.as_str()),
+        ),
+    }
 }
 
 fn attribute_datum<'r>(
@@ -90,6 +96,9 @@ fn attribute_datum<'r>(
         Attribute::Ordinal => Datum::Number(ordinal(row)? as f64),
         Attribute::Stage => text(Some(model.stage(row.version).as_str())),
         Attribute::Created => Datum::Time(row.state.time),
+        Attribute::Updated => Datum::Time(row.state.time.max(model.touched(row.version))),
+        Attribute::Run => tag(row, model, "mlflow.run_id"),
+        Attribute::Source => tag(row, model, "mlflow.source_path"),
         Attribute::Description => {
             let annotation = model.annotation(row.version);
             let annotated = annotation.and_then(|annotation| annotation.description.as_deref());
@@ -130,35 +139,59 @@ fn text(text: Option<&str>) -> Datum<'_> {
     text.map_or(Datum::Missing, |text| Datum::Text(Cow::Borrowed(text)))
 }
 
-impl Comparison {
-    pub(super) fn holds(&self, datum: &Datum<'_>) -> bool {
-        match (&self.test, datum) {
-            (Test::IsNull, datum) => datum.is_missing(),
-            (Test::IsNotNull, datum) => !datum.is_missing(),
-            (Test::Compare(Operator::NotEqual, operand), Datum::Several(several)) => {
-                !several.iter().any(|one| equals(one, operand))
+impl Expr {
+    pub(super) fn holds(&self, row: &Row<'_>, model: &Model<'_>) -> Result<bool> {
+        match self {
+            Self::Is(comparison) => Ok(comparison.holds(&datum(row, model, &comparison.field)?)),
+            Self::Not(one) => Ok(!one.holds(row, model)?),
+            Self::All(all) => {
+                for one in all {
+                    if !one.holds(row, model)? {
+                        return Ok(false);
+                    }
+                }
+                Ok(true)
             }
-            (Test::NotIn(operands), Datum::Several(several)) => !several
-                .iter()
-                .any(|one| operands.iter().any(|o| equals(one, o))),
-            (Test::Compare(operator, operand), Datum::Several(several)) => several
-                .iter()
-                .any(|one| Datum::Text(Cow::Borrowed(one)).meets(*operator, operand)),
-            (Test::In(operands), Datum::Several(several)) => several
-                .iter()
-                .any(|one| operands.iter().any(|operand| equals(one, operand))),
-            (_, Datum::Missing) => false,
-            (Test::Compare(operator, operand), datum) => datum.meets(*operator, operand),
-            (Test::In(operands), datum) => operands.iter().any(|o| datum.meets(Operator::Equal, o)),
-            (Test::NotIn(operands), datum) => {
-                operands.iter().all(|o| datum.meets(Operator::NotEqual, o))
+            Self::Any(any) => {
+                for one in any {
+                    if one.holds(row, model)? {
+                        return Ok(true);
+                    }
+                }
+                Ok(false)
             }
         }
     }
 }
 
-fn equals(one: &str, operand: &Operand) -> bool {
-    matches!(operand, Operand::Text(text) if text == one)
+impl Comparison {
+    pub(super) fn holds(&self, datum: &Datum<'_>) -> bool {
+        match (&self.test, datum) {
+            (Test::IsNull, datum) => datum.is_missing(),
+            (Test::IsNotNull, datum) => !datum.is_missing(),
+            // What is not must not be of any of several.
+            (test, Datum::Several(several)) => {
+                let meets = |one: &str| Datum::Text(Cow::Borrowed(one)).meets_test(test);
+                if test.is_negative() {
+                    several.iter().all(|one| meets(one))
+                } else {
+                    several.iter().any(|one| meets(one))
+                }
+            }
+            (_, Datum::Missing) => false,
+            (test, datum) => datum.meets_test(test),
+        }
+    }
+}
+
+impl Test {
+    fn is_negative(&self) -> bool {
+        use Operator::{NotEqual, NotILike, NotLike};
+        matches!(
+            self,
+            Self::NotIn(_) | Self::NotBetween(..) | Self::Compare(NotEqual | NotLike | NotILike, _)
+        )
+    }
 }
 
 impl Datum<'_> {
@@ -170,6 +203,22 @@ impl Datum<'_> {
         }
     }
 
+    /// Meets a test of something that is there.
+    fn meets_test(&self, test: &Test) -> bool {
+        use Operator::{Equal, Greater, GreaterOrEqual, Less, LessOrEqual, NotEqual};
+        match test {
+            Test::IsNull => false,
+            Test::IsNotNull => true,
+            Test::Compare(operator, operand) => self.meets(*operator, operand),
+            Test::In(operands) => operands.iter().any(|one| self.meets(Equal, one)),
+            Test::NotIn(operands) => operands.iter().all(|one| self.meets(NotEqual, one)),
+            Test::Between(from, to) => {
+                self.meets(GreaterOrEqual, from) && self.meets(LessOrEqual, to)
+            }
+            Test::NotBetween(from, to) => self.meets(Less, from) || self.meets(Greater, to),
+        }
+    }
+
     fn meets(&self, operator: Operator, operand: &Operand) -> bool {
         match (self, operand) {
             (Self::Text(text), Operand::Text(wanted)) => text_meets(text, operator, wanted),
@@ -178,10 +227,9 @@ impl Datum<'_> {
             }
             (Self::Scalar(value), Operand::Number(wanted)) => value
                 .as_f64()
-                .is_some_and(|number| ordered(operator, number.partial_cmp(wanted))),
-            (Self::Number(number), Operand::Number(wanted)) => {
-                ordered(operator, number.partial_cmp(wanted))
-            }
+                .is_some_and(|number| numbers(number, operator, *wanted)),
+            (Self::Number(number), Operand::Number(wanted)) => numbers(*number, operator, *wanted),
+            (Self::Version(version), Operand::Requirement(wanted)) => wanted.matches(version),
             (Self::Version(version), Operand::Version(wanted)) => {
                 ordered(operator, Some(version.cmp(wanted)))
             }
@@ -194,12 +242,28 @@ impl Datum<'_> {
 fn text_meets(text: &str, operator: Operator, wanted: &str) -> bool {
     match operator {
         Operator::Like => like(text, wanted),
+        Operator::NotLike => !like(text, wanted),
         Operator::ILike => like(&text.to_lowercase(), &wanted.to_lowercase()),
+        Operator::NotILike => !like(&text.to_lowercase(), &wanted.to_lowercase()),
+        Operator::Contains => text.contains(wanted),
         operator => ordered(operator, Some(text.cmp(wanted))),
     }
 }
 
-/// NaN is not equal to anything and has no order: it meets `!=` only.
+/// What is not finite has no order: it is equal to what is called the same, and to nothing else.
+fn numbers(number: f64, operator: Operator, wanted: Metric) -> bool {
+    let wanted_value = wanted.value();
+    if number.is_finite() && wanted_value.is_finite() {
+        return ordered(operator, number.partial_cmp(&wanted_value));
+    }
+    let equal = Metric::new(number) == wanted;
+    match operator {
+        Operator::Equal => equal,
+        Operator::NotEqual => !equal,
+        _ => false,
+    }
+}
+
 fn ordered(operator: Operator, ordering: Option<Ordering>) -> bool {
     match operator {
         Operator::Equal => ordering == Some(Ordering::Equal),
@@ -208,7 +272,12 @@ fn ordered(operator: Operator, ordering: Option<Ordering>) -> bool {
         Operator::LessOrEqual => ordering.is_some_and(Ordering::is_le),
         Operator::Greater => ordering == Some(Ordering::Greater),
         Operator::GreaterOrEqual => ordering.is_some_and(Ordering::is_ge),
-        Operator::Like | Operator::ILike => false,
+        Operator::Like
+        | Operator::NotLike
+        | Operator::ILike
+        | Operator::NotILike
+        | Operator::Contains
+        | Operator::Satisfies => false,
     }
 }
 

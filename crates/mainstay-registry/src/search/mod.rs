@@ -1,43 +1,56 @@
-//! Search: MLflow's filter language over versions, their tags, metrics and parameters.
+//! Search: MLflow's filter language and more, over versions, their tags, metrics and parameters.
 //!
 //! ```text
-//! query      := [filter] ["ORDER" "BY" order ("," order)*]
-//! filter     := comparison ("AND" comparison)*
-//! comparison := path op literal | path ["NOT"] "IN" "(" literal ("," literal)* ")"
-//!             | path "IS" ["NOT"] "NULL"
+//! query      := [any] ["ORDER" "BY" order ("," order)*] ["AS" "OF" moment]
+//! any        := all ("OR" all)*
+//! all        := term ("AND" term)*
+//! term       := "NOT" term | "(" any ")" | comparison
+//! comparison := path op literal | path ["NOT"] ("LIKE" | "ILIKE") text
+//!             | path ["NOT"] "IN" "(" literal ("," literal)* ")"
+//!             | path ["NOT"] "BETWEEN" literal "AND" literal
+//!             | path "IS" ["NOT"] "NULL" | "version" "SATISFIES" text
 //! path       := attribute | kind "." key
 //! kind       := attribute(s), attr | tag(s) | metric(s) | param(s), parameter(s)
 //! key        := word | `any text` | "any text"
-//! op         := = | != | <> | < | <= | > | >= | LIKE | ILIKE
-//! literal    := number | 'text' | "text"
+//! op         := = | != | <> | < | <= | > | >= | CONTAINS
+//! literal    := number | text
+//! text       := 'text' | "text"
 //! order      := path ["ASC" | "DESC"]
+//! moment     := number of a log entry | RFC 3339 text
 //! ```
 //!
 //! | attribute | compares as |
 //! |---|---|
 //! | `name`, `stage`, `description`, `artifact`, `reproducibility`, `environment`, `code` (a commit) | text |
-//! | `version` | SemVer, against text |
+//! | `run_id`, `source_path` | text of the tags `mlflow.run_id`, `mlflow.source_path` |
+//! | `version` | SemVer, against text; `SATISFIES` takes a requirement such as `^1.2` |
 //! | `ordinal`, `version_number` | number |
 //! | `created`, `creation_time`, `creation_timestamp` | time, against milliseconds since 1970 or RFC 3339 text |
+//! | `updated`, `last_updated_timestamp`, `timestamp` | time of the last change of stage, tags, description or promoted metrics |
 //! | `alias`, `data` | text, any of several |
 //!
-//! Text takes `=`, `!=`, `LIKE` (case-sensitive; `%` any text, `_` any character), `ILIKE` and `IN`;
-//! the others take the order operators too, and not `LIKE`. Tags are text; metrics are numbers; a
-//! parameter compares as a number against a number, and as its text against text. What a version
-//! does not have meets `IS NULL` only: `tags.x != 'a'` finds no version without the tag `x`. Of
-//! aliases and data, `!=` and `NOT IN` mean that none is equal. Words are case-insensitive, keys and
-//! values are not.
+//! Text takes `=`, `!=`, `LIKE` (case-sensitive; `%` any text, `_` any character), `ILIKE`, `CONTAINS`
+//! and `IN`; the others take the order operators and `BETWEEN` (both ends included) too, and not
+//! `LIKE`. Tags are text; metrics are numbers; a parameter compares as a number against a number, and
+//! as its text against text. What a version does not have meets `IS NULL` only: `tags.x != 'a'` finds
+//! no version without the tag `x`, and `NOT tags.x = 'a'` does. Of aliases and data, `!=` and `NOT …`
+//! mean that none is. Words are case-insensitive, keys and values are not.
+//!
+//! A metric that is NaN or infinite never wins: of all comparisons with numbers it meets `!=` and
+//! `NOT IN` only, and it comes after every finite one in both directions. `metrics.loss = 'NaN'`, `'Infinity'` and
+//! `'-Infinity'` find it.
 //!
 //! Without `ORDER BY` the newest version comes first. Ties are broken by name, then by ordinal from
 //! the highest; versions that lack the value come last.
 //!
-//! Written by hand: the grammar is small and regular, it needs no recursion, and errors must name the
-//! column.
+//! Written by hand: the grammar is small and regular, and errors must name the column.
 
 mod cursor;
 mod eval;
 mod like;
+mod operand;
 mod parse;
+mod print;
 mod query;
 mod rows;
 mod run;
@@ -51,12 +64,14 @@ use std::collections::BTreeMap;
 
 use crate::metric::Metric;
 
-pub use query::Query;
+pub use query::{Moment, Query};
 
 /// The longest query in bytes.
 pub const MAX_QUERY_BYTES: usize = 16_384;
 /// The most comparisons of one query, and the most values of one list.
 pub const MAX_TERMS: usize = 256;
+/// How many parentheses and `NOT` lie within each other at most.
+pub const MAX_DEPTH: usize = 32;
 /// The most results of one page.
 pub const MAX_PAGE: usize = 10_000;
 
@@ -128,13 +143,13 @@ pub struct SearchHit {
 ///
 /// # Errors
 /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) naming the column where the query is
-/// wrong, or when the page does not belong to the query.
+/// wrong, when the page does not belong to the query, or when the query says `AS OF`: `view` is of one
+/// moment already, and [`Registry::search`](crate::Registry::search) finds the one that is asked about.
 ///
 /// # Complexity
 /// O(n log n) in the versions of all models, or of one when the query says `name = '…'`.
 pub fn search(view: &View, query: &str, page: &Page) -> Result<SearchPage> {
-    let query = Query::parse(query)?;
-    query.run(view, page)
+    Query::parse(query)?.run(view, page)
 }
 
 #[cfg(test)]

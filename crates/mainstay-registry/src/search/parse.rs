@@ -2,10 +2,13 @@
 
 use std::str::FromStr;
 
-use mainstay_core::{Error, Result, Timestamp};
-use semver::Version;
+use mainstay_core::{Error, Result};
 
-use super::query::{Attribute, Comparison, Field, Operand, Operator, Order, Query, Test};
+use super::MAX_DEPTH;
+use super::operand::check_operator;
+use super::query::{
+    Attribute, Comparison, Expr, Field, Moment, Operand, Operator, Order, Query, Test,
+};
 use super::token::{Kind, Token, tokens, wrong};
 use super::{MAX_QUERY_BYTES, MAX_TERMS};
 
@@ -36,48 +39,53 @@ impl Query {
             tokens: tokens(text)?,
             at: 0,
             end: text.chars().count() + 1,
+            terms: 0,
+            depth: 0,
         };
-        let mut query = Self {
-            text: text.trim().to_owned(),
-            filter: Vec::new(),
-            order: Vec::new(),
-        };
-        if parser.peek().is_some() && !parser.is_next_word("ORDER") {
-            query.filter = parser.filter()?;
+        let mut query = Self::default();
+        let begins_filter =
+            |parser: &Parser| !parser.is_next_word("ORDER") && !parser.is_next_word("AS");
+        if parser.peek().is_some() && begins_filter(&parser) {
+            query.filter = Some(parser.any()?);
         }
         if parser.takes("ORDER") {
             parser.expects("BY")?;
             query.order = parser.order()?;
         }
+        if parser.takes("AS") {
+            parser.expects("OF")?;
+            query.at = Some(parser.moment()?);
+        }
         match parser.peek() {
             None => Ok(query),
-            Some(_) => Err(parser.unexpected("AND or ORDER BY")),
+            Some(_) => Err(parser.unexpected("AND, OR, ORDER BY or AS OF")),
         }
     }
 }
 
-struct Parser {
+pub(super) struct Parser {
     tokens: Vec<Token>,
-    at: usize,
+    pub(super) at: usize,
     /// The column after the last character.
     end: usize,
+    /// How many comparisons were read.
+    terms: usize,
+    /// How many parentheses and NOT are open.
+    depth: usize,
 }
 
 impl Parser {
-    fn peek(&self) -> Option<&Token> {
+    pub(super) fn peek(&self) -> Option<&Token> {
         self.tokens.get(self.at)
     }
 
-    fn column(&self) -> usize {
+    pub(super) fn column(&self) -> usize {
         self.peek().map_or(self.end, |token| token.column)
     }
 
-    fn unexpected(&self, expected: &str) -> Error {
+    pub(super) fn unexpected(&self, expected: &str) -> Error {
         let found = match self.peek().map(|token| &token.kind) {
             None => "the end".to_owned(),
-            Some(Kind::Word { text, .. }) if text.eq_ignore_ascii_case("OR") => {
-                return wrong(self.column(), "OR is not part of the language");
-            }
             Some(Kind::Word { text, .. }) => format!("'{}'", text.escape_debug()),
             Some(Kind::Number(number)) => format!("{number}"),
             Some(Kind::Text(_)) => "text".to_owned(),
@@ -110,42 +118,114 @@ impl Parser {
         }
     }
 
-    fn takes_kind(&mut self, kind: &Kind) -> bool {
+    pub(super) fn takes_kind(&mut self, kind: &Kind) -> bool {
         let is_next = self.peek().is_some_and(|token| token.kind == *kind);
         self.at += usize::from(is_next);
         is_next
     }
 
-    fn filter(&mut self) -> Result<Vec<Comparison>> {
-        let mut filter = vec![self.comparison()?];
-        while self.takes("AND") {
-            if filter.len() == MAX_TERMS {
-                return Err(wrong(self.column(), format!("more than {MAX_TERMS} terms")));
-            }
-            filter.push(self.comparison()?);
+    fn any(&mut self) -> Result<Expr> {
+        let mut any = vec![self.all()?];
+        while self.takes("OR") {
+            any.push(self.all()?);
         }
-        Ok(filter)
+        Ok(match any.len() {
+            1 => any.remove(0),
+            _ => Expr::Any(any),
+        })
+    }
+
+    fn all(&mut self) -> Result<Expr> {
+        let mut all = vec![self.term()?];
+        while self.takes("AND") {
+            all.push(self.term()?);
+        }
+        Ok(match all.len() {
+            1 => all.remove(0),
+            _ => Expr::All(all),
+        })
+    }
+
+    fn term(&mut self) -> Result<Expr> {
+        let column = self.column();
+        if self.takes("NOT") {
+            let negated = self.deeper(column, Self::term)?;
+            return Ok(Expr::Not(Box::new(negated)));
+        }
+        if self.takes_kind(&Kind::Open) {
+            let inner = self.deeper(column, Self::any)?;
+            return if self.takes_kind(&Kind::Close) {
+                Ok(inner)
+            } else {
+                Err(self.unexpected("AND, OR or ')'"))
+            };
+        }
+        if self.terms == MAX_TERMS {
+            return Err(wrong(column, format!("more than {MAX_TERMS} terms")));
+        }
+        self.terms += 1;
+        self.comparison().map(Expr::Is)
+    }
+
+    fn deeper(
+        &mut self,
+        column: usize,
+        parse: impl FnOnce(&mut Self) -> Result<Expr>,
+    ) -> Result<Expr> {
+        if self.depth == MAX_DEPTH {
+            return Err(wrong(column, format!("nested more than {MAX_DEPTH} deep")));
+        }
+        self.depth += 1;
+        let parsed = parse(self)?;
+        self.depth -= 1;
+        Ok(parsed)
     }
 
     fn comparison(&mut self) -> Result<Comparison> {
         let field = self.field()?;
-        let test = if self.takes("IS") {
+        let test = self.test(&field)?;
+        Ok(Comparison { field, test })
+    }
+
+    fn test(&mut self, field: &Field) -> Result<Test> {
+        if self.takes("IS") {
             let not = self.takes("NOT");
             self.expects("NULL")?;
-            if not { Test::IsNotNull } else { Test::IsNull }
-        } else if self.takes("NOT") {
-            self.expects("IN")?;
-            Test::NotIn(self.list(&field)?)
-        } else if self.takes("IN") {
-            Test::In(self.list(&field)?)
-        } else {
-            let column = self.column();
-            let operator = self.operator()?;
-            let operand = self.operand(&field)?;
-            check_operator(column, operator, &operand)?;
-            Test::Compare(operator, operand)
+            return Ok(if not { Test::IsNotNull } else { Test::IsNull });
+        }
+        let column = self.column();
+        let not = self.takes("NOT");
+        if self.takes("IN") {
+            let list = self.list(field)?;
+            return Ok(if not {
+                Test::NotIn(list)
+            } else {
+                Test::In(list)
+            });
+        }
+        if self.takes("BETWEEN") {
+            let (from, to) = self.bounds(column, field)?;
+            return Ok(if not {
+                Test::NotBetween(from, to)
+            } else {
+                Test::Between(from, to)
+            });
+        }
+        let operator = self.operator(not)?;
+        let operand = self.operand(field, operator)?;
+        check_operator(column, operator, &operand)?;
+        Ok(Test::Compare(operator, operand))
+    }
+
+    fn bounds(&mut self, column: usize, field: &Field) -> Result<(Operand, Operand)> {
+        let bound = |parser: &mut Self| {
+            let operand = parser.operand(field, Operator::LessOrEqual)?;
+            check_operator(column, Operator::LessOrEqual, &operand)?;
+            Ok::<_, Error>(operand)
         };
-        Ok(Comparison { field, test })
+        let from = bound(self)?;
+        self.expects("AND")?;
+        Ok((from, bound(self)?))
     }
 
     fn field(&mut self) -> Result<Field> {
@@ -177,8 +257,11 @@ impl Parser {
         Ok(field)
     }
 
-    fn operator(&mut self) -> Result<Operator> {
+    fn operator(&mut self, not: bool) -> Result<Operator> {
         let operator = match self.peek().map(|token| &token.kind) {
+            _ if not && self.is_next_word("LIKE") => Operator::NotLike,
+            _ if not && self.is_next_word("ILIKE") => Operator::NotILike,
+            _ if not => return Err(self.unexpected("IN, BETWEEN, LIKE or ILIKE")),
             Some(Kind::Operator("=")) => Operator::Equal,
             Some(Kind::Operator("!=" | "<>")) => Operator::NotEqual,
             Some(Kind::Operator("<")) => Operator::Less,
@@ -187,6 +270,8 @@ impl Parser {
             Some(Kind::Operator(">=")) => Operator::GreaterOrEqual,
             _ if self.is_next_word("LIKE") => Operator::Like,
             _ if self.is_next_word("ILIKE") => Operator::ILike,
+            _ if self.is_next_word("CONTAINS") => Operator::Contains,
+            _ if self.is_next_word("SATISFIES") => Operator::Satisfies,
             _ => return Err(self.unexpected("an operator")),
         };
         self.at += 1;
@@ -197,7 +282,7 @@ impl Parser {
         if !self.takes_kind(&Kind::Open) {
             return Err(self.unexpected("'('"));
         }
-        let mut operands = vec![self.operand(field)?];
+        let mut operands = vec![self.operand(field, Operator::Equal)?];
         while self.takes_kind(&Kind::Comma) {
             if operands.len() == MAX_TERMS {
                 return Err(wrong(
@@ -205,7 +290,7 @@ impl Parser {
                     format!("more than {MAX_TERMS} values"),
                 ));
             }
-            operands.push(self.operand(field)?);
+            operands.push(self.operand(field, Operator::Equal)?);
         }
         if self.takes_kind(&Kind::Close) {
             Ok(operands)
@@ -214,40 +299,24 @@ impl Parser {
         }
     }
 
-    /// Reads a literal as what the field compares with.
-    fn operand(&mut self, field: &Field) -> Result<Operand> {
-        let column = self.column();
-        let wanted = match field {
-            Field::Metric(_) | Field::Attribute(Attribute::Ordinal) => "a number",
-            Field::Parameter(_) | Field::Attribute(Attribute::Created) => {
-                "a number or text in quotes"
+    fn moment(&mut self) -> Result<Moment> {
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "a whole number below 2^53"
+        )]
+        let moment = match self.peek().map(|token| &token.kind) {
+            Some(Kind::Number(seq)) if *seq >= 0.0 && *seq < 9e15 && seq.fract() == 0.0 => {
+                Moment::Seq(*seq as u64)
             }
-            _ => "text in quotes",
-        };
-        let operand = match (field, self.peek().map(|token| &token.kind)) {
-            (
-                Field::Metric(_) | Field::Parameter(_) | Field::Attribute(Attribute::Ordinal),
-                Some(Kind::Number(number)),
-            ) => Operand::Number(*number),
-            (Field::Attribute(Attribute::Created), Some(Kind::Number(ms))) => {
-                Operand::Time(from_unix_ms(*ms))
-            }
-            (Field::Attribute(Attribute::Created), Some(Kind::Text(text))) => Operand::Time(
-                text.parse()
-                    .map_err(|error| wrong(column, "not a time").with_source(error))?,
-            ),
-            (Field::Attribute(Attribute::Version), Some(Kind::Text(text))) => Operand::Version(
-                Version::parse(text)
-                    .map_err(|error| wrong(column, "not a version").with_source(error))?,
-            ),
-            (Field::Metric(_) | Field::Attribute(Attribute::Ordinal), Some(Kind::Text(_))) => {
-                return Err(self.unexpected(wanted));
-            }
-            (_, Some(Kind::Text(text))) => Operand::Text(text.clone()),
-            _ => return Err(self.unexpected(wanted)),
+            Some(Kind::Text(text)) => match text.parse() {
+                Ok(time) => Moment::Time(time),
+                Err(error) => return Err(wrong(self.column(), "not a time").with_source(error)),
+            },
+            _ => return Err(self.unexpected("an entry of the log or a time in quotes")),
         };
         self.at += 1;
-        Ok(operand)
+        Ok(moment)
     }
 
     fn order(&mut self) -> Result<Vec<Order>> {
@@ -256,7 +325,7 @@ impl Parser {
         loop {
             let column = self.column();
             let field = self.field()?;
-            if let Field::Attribute(Attribute::Alias | Attribute::Data) = field {
+            if matches!(field, Field::Attribute(attribute) if attribute.is_several()) {
                 return Err(wrong(
                     column,
                     "a version has several of these; order by another",
@@ -277,18 +346,6 @@ impl Parser {
     }
 }
 
-fn check_operator(column: usize, operator: Operator, operand: &Operand) -> Result<()> {
-    let is_text = matches!(operand, Operand::Text(_));
-    match operator {
-        Operator::Like | Operator::ILike if !is_text => {
-            Err(wrong(column, "LIKE compares text only"))
-        }
-        Operator::Equal | Operator::NotEqual | Operator::Like | Operator::ILike => Ok(()),
-        _ if is_text => Err(wrong(column, "text is compared by = != LIKE ILIKE IN")),
-        _ => Ok(()),
-    }
-}
-
 fn attribute(name: &str, column: usize) -> Result<Attribute> {
     Ok(match name {
         "name" | "model" => Attribute::Name,
@@ -296,6 +353,7 @@ fn attribute(name: &str, column: usize) -> Result<Attribute> {
         "ordinal" | "version_number" => Attribute::Ordinal,
         "stage" | "current_stage" => Attribute::Stage,
         "created" | "creation_time" | "creation_timestamp" => Attribute::Created,
+        "updated" | "last_updated_timestamp" | "timestamp" => Attribute::Updated,
         "description" => Attribute::Description,
         "artifact" => Attribute::Artifact,
         "reproducibility" => Attribute::Reproducibility,
@@ -303,18 +361,11 @@ fn attribute(name: &str, column: usize) -> Result<Attribute> {
         "code" => Attribute::Code,
         "alias" | "aliases" => Attribute::Alias,
         "data" => Attribute::Data,
-        "or" => return Err(wrong(column, "OR is not part of the language")),
+        "run_id" => Attribute::Run,
+        "source_path" => Attribute::Source,
         _ => {
             let shown: String = name.chars().take(64).flat_map(char::escape_debug).collect();
             return Err(wrong(column, format!("unknown attribute '{shown}'")));
         }
     })
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    reason = "a float cast saturates, and the timestamp is clamped to four-digit years"
-)]
-fn from_unix_ms(ms: f64) -> Timestamp {
-    Timestamp::from_unix_micros((ms * 1_000.0) as i64)
 }

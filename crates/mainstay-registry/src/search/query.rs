@@ -1,7 +1,9 @@
 //! What a query says.
 
 use mainstay_core::Timestamp;
-use semver::Version;
+use semver::{Version, VersionReq};
+
+use crate::metric::Metric;
 
 /// A parsed query.
 ///
@@ -13,11 +15,44 @@ use semver::Version;
 /// assert!(error.to_string().contains("column: 16"));
 /// # Ok::<(), mainstay_core::Error>(())
 /// ```
-#[derive(Debug, Clone, PartialEq)]
+///
+/// It is printed in one spelling, which parses as the same query:
+///
+/// ```
+/// use mainstay_registry::search::Query;
+///
+/// let query = Query::parse("tag.a<>'b'  and (version_number between 2 and 3 OR not alias is null)")?;
+/// let printed = "tags.`a` != 'b' AND (ordinal BETWEEN 2.0 AND 3.0 OR NOT alias IS NULL)";
+/// assert_eq!(query.to_string(), printed);
+/// assert_eq!(Query::parse(printed)?, query);
+/// # Ok::<(), mainstay_core::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Default)]
 pub struct Query {
-    pub(super) text: String,
-    pub(super) filter: Vec<Comparison>,
+    pub(super) filter: Option<Expr>,
     pub(super) order: Vec<Order>,
+    pub(super) at: Option<Moment>,
+}
+
+/// What must hold of a version.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Expr {
+    /// Every one of two or more.
+    All(Vec<Expr>),
+    /// One of two or more.
+    Any(Vec<Expr>),
+    Not(Box<Expr>),
+    Is(Comparison),
+}
+
+/// When a query is asked about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Moment {
+    /// After this entry of the log.
+    Seq(u64),
+    /// At this time.
+    Time(Timestamp),
 }
 
 /// One condition.
@@ -32,6 +67,9 @@ pub(super) enum Test {
     Compare(Operator, Operand),
     In(Vec<Operand>),
     NotIn(Vec<Operand>),
+    /// From the first to the second, both included.
+    Between(Operand, Operand),
+    NotBetween(Operand, Operand),
     IsNull,
     IsNotNull,
 }
@@ -45,14 +83,20 @@ pub(super) enum Operator {
     Greater,
     GreaterOrEqual,
     Like,
+    NotLike,
     ILike,
+    NotILike,
+    Contains,
+    Satisfies,
 }
 
 #[derive(Debug, Clone, PartialEq)]
 pub(super) enum Operand {
-    Number(f64),
+    /// A finite number, or what a metric that is none is called.
+    Number(Metric),
     Text(String),
     Version(Version),
+    Requirement(VersionReq),
     Time(Timestamp),
 }
 
@@ -72,6 +116,7 @@ pub(super) enum Attribute {
     Ordinal,
     Stage,
     Created,
+    Updated,
     Description,
     Artifact,
     Reproducibility,
@@ -79,6 +124,17 @@ pub(super) enum Attribute {
     Code,
     Alias,
     Data,
+    /// The tag `mlflow.run_id`.
+    Run,
+    /// The tag `mlflow.source_path`.
+    Source,
+}
+
+impl Attribute {
+    /// Reports whether a version has several.
+    pub(super) const fn is_several(self) -> bool {
+        matches!(self, Self::Alias | Self::Data)
+    }
 }
 
 /// One key of the order.
@@ -89,14 +145,29 @@ pub(super) struct Order {
 }
 
 impl Query {
+    /// Returns when the query is about; `None` for now.
+    #[must_use]
+    pub fn moment(&self) -> Option<Moment> {
+        self.at
+    }
+
     /// Returns the one model that the query can find, if it says so.
     pub(super) fn model(&self) -> Option<&str> {
-        self.filter.iter().find_map(|comparison| match comparison {
-            Comparison {
+        match self.filter.as_ref()? {
+            Expr::All(all) => all.iter().find_map(Expr::model),
+            one => one.model(),
+        }
+    }
+}
+
+impl Expr {
+    fn model(&self) -> Option<&str> {
+        match self {
+            Self::Is(Comparison {
                 field: Field::Attribute(Attribute::Name),
                 test: Test::Compare(Operator::Equal, Operand::Text(name)),
-            } => Some(name.as_str()),
+            }) => Some(name.as_str()),
             _ => None,
-        })
+        }
     }
 }

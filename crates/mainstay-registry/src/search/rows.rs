@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mainstay_core::{Error, Name, NodeKind, NodeRef, RefPath, Result};
+use mainstay_core::{Error, Name, NodeKind, NodeRef, RefPath, Result, Timestamp};
 use mainstay_repo::{RefState, Value, View};
 
 use crate::annotate::Annotation;
@@ -26,6 +26,8 @@ pub(super) struct Model<'v> {
     statuses: BTreeMap<&'v str, Status>,
     annotations: BTreeMap<&'v str, Annotation>,
     aliases: BTreeMap<Name, Vec<Name>>,
+    /// When what stands beside a version changed last.
+    touched: BTreeMap<&'v str, Timestamp>,
 }
 
 impl<'v> Model<'v> {
@@ -68,6 +70,7 @@ impl<'v> Model<'v> {
             statuses: BTreeMap::new(),
             annotations: BTreeMap::new(),
             aliases: BTreeMap::new(),
+            touched: BTreeMap::new(),
         }
     }
 
@@ -81,6 +84,10 @@ impl<'v> Model<'v> {
         let Some(value) = &state.value else {
             return Ok(());
         };
+        if let "status" | "annotation" = family {
+            let touched = self.touched.entry(key).or_insert(state.time);
+            *touched = state.time.max(*touched);
+        }
         match family {
             "version" => self.versions.push((path, state)),
             "status" => {
@@ -128,6 +135,12 @@ impl<'v> Model<'v> {
 
     pub(super) fn status(&self, version: &str) -> Option<&Status> {
         self.statuses.get(version)
+    }
+
+    /// Returns when stage, tags or description of a version changed last; the epoch when never.
+    pub(super) fn touched(&self, version: &str) -> Timestamp {
+        let touched = self.touched.get(version).copied();
+        touched.unwrap_or_else(|| Timestamp::from_unix_micros(0))
     }
 
     pub(super) fn annotation(&self, version: &str) -> Option<&Annotation> {

@@ -24,15 +24,24 @@ impl Query {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when the page does not belong to this
-    /// query, or its limit is 0 or too high.
+    /// query, its limit is 0 or too high, or the query has a [moment](Self::moment) of its own.
     pub fn run(&self, view: &View, page: &Page) -> Result<SearchPage> {
+        if self.at.is_some() {
+            return Err(Error::invalid("AS OF is asked of a view of one moment"));
+        }
+        self.run_on(view, page)
+    }
+
+    /// Finds versions in the view of the moment that the query is about.
+    pub(crate) fn run_on(&self, view: &View, page: &Page) -> Result<SearchPage> {
         if !(1..=MAX_PAGE).contains(&page.limit) {
             return Err(Error::invalid(format!(
                 "a page has 1 to {MAX_PAGE} results"
             )));
         }
+        let text = self.to_string();
         let after = match &page.after {
-            Some(after) => Some(Cursor::decode(after, &self.text)?),
+            Some(after) => Some(Cursor::decode(after, &text)?),
             None => None,
         };
         let descending = self.directions();
@@ -48,7 +57,7 @@ impl Query {
         let more = found.len() > page.limit;
         found.truncate(page.limit);
         let next = match found.last() {
-            Some(last) if more => Some(Cursor(last.position.clone()).encode(&self.text)?),
+            Some(last) if more => Some(Cursor(last.position.clone()).encode(&text)?),
             _ => None,
         };
         let results = found.iter().map(complete).collect::<Result<_>>()?;
@@ -69,12 +78,10 @@ impl Query {
     }
 
     fn matches(&self, row: &Row<'_>, model: &Model<'_>) -> Result<bool> {
-        for comparison in &self.filter {
-            if !comparison.holds(&datum(row, model, &comparison.field)?) {
-                return Ok(false);
-            }
+        match &self.filter {
+            None => Ok(true),
+            Some(filter) => filter.holds(row, model),
         }
-        Ok(true)
     }
 
     fn position(&self, row: &Row<'_>, model: &Model<'_>) -> Result<Position> {

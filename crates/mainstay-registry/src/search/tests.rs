@@ -1,3 +1,5 @@
+mod queries;
+
 use proptest::prelude::*;
 
 use super::cursor::{Cursor, Key, Position};

@@ -14,5 +14,6 @@ mod races;
 mod register;
 mod resolve;
 mod search;
+mod search_naive;
 mod stages;
 mod tensors;

@@ -10,18 +10,19 @@ use crate::text::{Table, joined};
 
 /// Find versions by stage, tags, metrics and parameters
 ///
-/// The query is MLflow's filter language, with ORDER BY: comparisons joined by AND. A comparison is
-/// one of
-///   name, version, stage, alias, description, data, code, environment, created, ordinal
+/// The query is MLflow's filter language and more: comparisons joined by AND, OR, NOT and parentheses,
+/// then ORDER BY, then AS OF an entry of the log or a time. A comparison is one of
+///   name, version, stage, alias, description, data, code, environment, created, updated, ordinal
 ///   tags.KEY, metrics.KEY, params.KEY
-/// with =, !=, <, <=, >, >=, LIKE, ILIKE, IN (…), IS NULL. Text stands in single quotes. Without a
-/// query everything is listed, the newest first.
+/// with =, !=, <, <=, >, >=, LIKE, ILIKE, CONTAINS, IN (…), BETWEEN, IS NULL; version SATISFIES '^1.2'.
+/// Text stands in single quotes. Without a query everything is listed, the newest first.
 #[derive(Debug, Args)]
 #[command(
     verbatim_doc_comment,
     after_long_help = "\
 Example:
-  mainstay model search \"tags.team = 'risk' AND metrics.auc > 0.9 ORDER BY metrics.auc DESC\""
+  mainstay model search \"tags.team = 'risk' AND metrics.auc > 0.9 ORDER BY metrics.auc DESC\"
+  mainstay model search \"(stage = 'production' OR alias = 'champion') AS OF '2026-01-01T00:00:00Z'\""
 )]
 pub(crate) struct Search {
     /// What to find

@@ -1,0 +1,196 @@
+//! A query is printed as what parses as the same query.
+
+use mainstay_core::Timestamp;
+use proptest::prelude::*;
+use semver::{Version, VersionReq};
+
+use super::super::query::{
+    Attribute, Comparison, Expr, Field, Moment, Operand, Operator, Order, Query, Test,
+};
+use crate::metric::Metric;
+
+fn texts() -> impl Strategy<Value = String> {
+    prop_oneof!["[a'\"`%_. ]{0,4}", ".{0,5}"]
+}
+
+fn fields() -> impl Strategy<Value = Field> {
+    use Attribute as A;
+    let attributes = vec![
+        A::Name,
+        A::Version,
+        A::Ordinal,
+        A::Stage,
+        A::Created,
+        A::Updated,
+        A::Description,
+        A::Artifact,
+        A::Reproducibility,
+        A::Environment,
+        A::Code,
+        A::Alias,
+        A::Data,
+        A::Run,
+        A::Source,
+    ];
+    prop_oneof![
+        prop::sample::select(attributes).prop_map(Field::Attribute),
+        texts().prop_map(Field::Tag),
+        texts().prop_map(Field::Metric),
+        texts().prop_map(Field::Parameter),
+    ]
+}
+
+fn times() -> impl Strategy<Value = Timestamp> {
+    (0_i64..4_000_000_000_000_000).prop_map(Timestamp::from_unix_micros)
+}
+
+fn finite() -> impl Strategy<Value = Operand> {
+    prop::num::f64::NORMAL.prop_map(|number| Operand::Number(Metric::new(number)))
+}
+
+/// A literal that the field compares with; one that has an order if it must.
+fn operands(field: &Field, ordered: bool) -> BoxedStrategy<Operand> {
+    let text = || texts().prop_map(Operand::Text);
+    match field {
+        Field::Metric(_) | Field::Parameter(_) if ordered => finite().boxed(),
+        Field::Metric(_) => {
+            let odd = prop::sample::select(vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY]);
+            let odd = odd.prop_map(|number| Operand::Number(Metric::new(number)));
+            prop_oneof![finite(), odd].boxed()
+        }
+        Field::Attribute(Attribute::Ordinal) => finite().boxed(),
+        Field::Parameter(_) => prop_oneof![finite(), text()].boxed(),
+        Field::Attribute(Attribute::Created | Attribute::Updated) => {
+            times().prop_map(Operand::Time).boxed()
+        }
+        Field::Attribute(Attribute::Version) => (0_u64..9, 0_u64..9, "(|-rc\\.[1-9])")
+            .prop_map(|(major, minor, rest)| format!("{major}.{minor}.0{rest}"))
+            .prop_map(|text| Operand::Version(Version::parse(&text).unwrap()))
+            .boxed(),
+        Field::Attribute(_) | Field::Tag(_) => text().boxed(),
+    }
+}
+
+fn is_ordered(field: &Field) -> bool {
+    use Attribute as A;
+    match field {
+        Field::Attribute(attribute) => {
+            matches!(attribute, A::Version | A::Ordinal | A::Created | A::Updated)
+        }
+        Field::Tag(_) => false,
+        Field::Metric(_) | Field::Parameter(_) => true,
+    }
+}
+
+fn is_text(field: &Field) -> bool {
+    match field {
+        Field::Metric(_) | Field::Parameter(_) => false,
+        field => !is_ordered(field),
+    }
+}
+
+fn tests_of(field: &Field) -> BoxedStrategy<Test> {
+    use Operator as O;
+    let any = |field: &Field| operands(field, false);
+    let equal = prop::sample::select(vec![O::Equal, O::NotEqual]);
+    let list = || prop::collection::vec(operands(field, false), 1..4);
+    let mut all = vec![
+        Just(Test::IsNull).boxed(),
+        Just(Test::IsNotNull).boxed(),
+        (equal, any(field))
+            .prop_map(|(o, operand)| Test::Compare(o, operand))
+            .boxed(),
+        list().prop_map(Test::In).boxed(),
+        list().prop_map(Test::NotIn).boxed(),
+    ];
+    if is_ordered(field) {
+        let orders = vec![O::Less, O::LessOrEqual, O::Greater, O::GreaterOrEqual];
+        let ordered = || operands(field, true);
+        let orders = prop::sample::select(orders);
+        all.push(
+            (orders, ordered())
+                .prop_map(|(o, operand)| Test::Compare(o, operand))
+                .boxed(),
+        );
+        all.push(
+            (ordered(), ordered())
+                .prop_map(|(a, b)| Test::Between(a, b))
+                .boxed(),
+        );
+        all.push(
+            (ordered(), ordered())
+                .prop_map(|(a, b)| Test::NotBetween(a, b))
+                .boxed(),
+        );
+    }
+    if is_text(field) {
+        let likes = vec![O::Like, O::NotLike, O::ILike, O::NotILike, O::Contains];
+        let likes = prop::sample::select(likes);
+        all.push(
+            (likes, any(field))
+                .prop_map(|(o, operand)| Test::Compare(o, operand))
+                .boxed(),
+        );
+    }
+    if *field == Field::Attribute(Attribute::Version) {
+        let requirements =
+            prop::sample::select(vec!["^1.2", "*", ">=1.0, <2", "~0.3.1", "=1.0.0-rc.1"]);
+        let requirement = |text: &str| Operand::Requirement(VersionReq::parse(text).unwrap());
+        all.push(
+            requirements
+                .prop_map(move |text| Test::Compare(O::Satisfies, requirement(text)))
+                .boxed(),
+        );
+    }
+    prop::strategy::Union::new(all).boxed()
+}
+
+fn comparisons() -> impl Strategy<Value = Expr> {
+    fields().prop_flat_map(|field| {
+        tests_of(&field).prop_map(move |test| {
+            Expr::Is(Comparison {
+                field: field.clone(),
+                test,
+            })
+        })
+    })
+}
+
+fn exprs() -> impl Strategy<Value = Expr> {
+    comparisons().prop_recursive(5, 24, 4, |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 2..4).prop_map(Expr::All),
+            prop::collection::vec(inner.clone(), 2..4).prop_map(Expr::Any),
+            inner.prop_map(|one| Expr::Not(Box::new(one))),
+        ]
+    })
+}
+
+fn queries() -> impl Strategy<Value = Query> {
+    let orders = fields().prop_filter(
+        "one value a version",
+        |field| !matches!(field, Field::Attribute(attribute) if attribute.is_several()),
+    );
+    let orders =
+        (orders, any::<bool>()).prop_map(|(field, descending)| Order { field, descending });
+    let moments = prop_oneof![
+        (0_u64..1 << 50).prop_map(Moment::Seq),
+        times().prop_map(Moment::Time),
+    ];
+    let parts = (
+        prop::option::of(exprs()),
+        prop::collection::vec(orders, 0..4),
+        prop::option::of(moments),
+    );
+    parts.prop_map(|(filter, order, at)| Query { filter, order, at })
+}
+
+proptest! {
+    #[test]
+    fn what_is_printed_parses_as_the_same_query(query in queries()) {
+        let text = query.to_string();
+        let parsed = Query::parse(&text).map_err(|error| TestCaseError::fail(format!("{text}: {error}")))?;
+        prop_assert_eq!(&parsed, &query, "{}", text);
+        prop_assert_eq!(parsed.to_string(), text);
+    }
+}
