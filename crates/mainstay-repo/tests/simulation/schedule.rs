@@ -262,13 +262,13 @@ impl Scheduler {
     }
 
     async fn check(mut self) -> Outcome {
-        let settled = verdict::settle(&self.storage, &self.stage).await;
-        self.outcome.deleted += settled;
-        self.outcome.acknowledged = self.stage.ledger.lock().unwrap().acknowledged();
         if std::env::var_os("MAINSTAY_TRACE").is_some() {
             let path = format!("trace-{}.txt", self.seed);
             std::fs::write(path, &self.trace).unwrap();
         }
+        let settled = verdict::settle(&self.storage, &self.stage).await;
+        self.outcome.deleted += settled;
+        self.outcome.acknowledged = self.stage.ledger.lock().unwrap().acknowledged();
         self.outcome.trace = Some(Digest::of(&self.trace));
         self.outcome
     }

@@ -30,7 +30,7 @@ pub(super) struct Session {
     shared: Arc<Shared>,
     condemned: Arc<Condemned>,
     source: Option<CondemnedSource>,
-    /// Packs of others that hold what this session did not store again.
+    /// Packs of others that hold what this session did not store again, and its own.
     relied_on: HashSet<PackId>,
     /// Blobs whose every part this session has seen in packs that are not condemned.
     vouched: Vec<Digest>,
@@ -114,8 +114,8 @@ impl Session {
         pack.is_some()
     }
 
-    /// Makes sure that no collection condemned meanwhile what the session relies on: what it made known
-    /// would be blobs with parts missing.
+    /// Makes sure that no collection condemned meanwhile what the session relies on or wrote itself: what
+    /// it made known would be blobs with parts missing.
     fn check_relied_on(&self) -> Result<()> {
         let Some(source) = &self.source else {
             return Ok(());
@@ -150,6 +150,7 @@ impl Session {
             self.failed |= sealed.is_err();
             let (written, object) = sealed?;
             self.writes.start(vec![object]);
+            self.relied_on.insert(written.0.id);
             self.packs.push(written);
         }
         pack.append(id, codec, stored, bytes.len())?;
@@ -180,6 +181,7 @@ impl Session {
         for pack in [&mut self.chunks, &mut self.metadata] {
             if !pack.is_empty() {
                 let (written, object) = seal(pack, &self.condemned, &mut self.writes)?;
+                self.relied_on.insert(written.0.id);
                 self.packs.push(written);
                 last.push(object);
             }
