@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use futures::FutureExt as _;
 use mainstay_core::{Digest, ErrorKind, canon};
 use mainstay_repo::{CommitOutcome, Expectation, Repo, Step, Value};
 use mainstay_store::{MemoryStorage, Storage};
@@ -16,9 +15,15 @@ async fn two() -> (Repo, Repo) {
     (repo(&storage, 1).await, repo(&storage, 2).await)
 }
 
-/// Commits within a closure that cannot wait; on memory nothing makes it.
-fn at_once(commit: impl Future<Output = mainstay_core::Result<CommitOutcome>>) {
-    committed(commit.now_or_never().unwrap().unwrap());
+/// Commits, as another process does, within a closure that cannot wait.
+fn at_once(commit: impl Future<Output = mainstay_core::Result<CommitOutcome>> + Send) {
+    let process = || {
+        let mut runtime = tokio::runtime::Builder::new_current_thread();
+        runtime.build().unwrap().block_on(commit).unwrap()
+    };
+    committed(std::thread::scope(|scope| {
+        scope.spawn(process).join().unwrap()
+    }));
 }
 
 #[tokio::test]
