@@ -17,7 +17,7 @@ use tests::linearizability::{
 
 /// Searches an order, for as long as a test may take.
 fn find_order(history: &[Call<Operation>]) -> Verdict<RefsState> {
-    check(&Refs::of(history), history, 400_000)
+    check(&Refs::of(history), history, 100_000)
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
@@ -58,26 +58,34 @@ async fn storages_that_let_two_writers_win_are_found_out_every_time() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn lost_answers_leave_commits_of_unknown_fate_and_one_order() {
-    let mut undecided = 0;
     for seed in 0..5 {
-        let storage = Arc::new(FaultStorage::new(MemoryStorage::new()));
-        let (observer, handles) = handles(Arc::<FaultStorage<_>>::clone(&storage)).await;
-        storage.fail_randomly(seed, 8, vec![Fault::LoseRequest, Fault::LoseResponse]);
-        let workload = Workload::default().with_seed(seed);
-        let history = workload::run(handles, &observer, workload).await;
-        storage.clear();
-
-        assert!(history.failures.is_empty(), "{:?}", history.failures);
-        let unknown = history.calls.iter().filter(|call| call.returned.is_none());
-        assert_ne!(unknown.count(), 0, "no fate stayed unknown");
-        match find_order(&history.calls) {
-            Verdict::Linearizable(_) => {}
-            // What may have happened at any time since makes some searches long.
-            Verdict::Undecided(_) => undecided += 1,
-            verdict @ Verdict::Violation { .. } => panic!("seed {seed}: {verdict:?}"),
+        // What may have happened at any time since makes some searches long: then another history.
+        let mut verdict = Verdict::Undecided(0);
+        for _ in 0..3 {
+            verdict = find_order(&with_lost_answers(seed).await);
+            if !matches!(verdict, Verdict::Undecided(_)) {
+                break;
+            }
         }
+        assert!(
+            matches!(verdict, Verdict::Linearizable(_)),
+            "seed {seed}: {verdict:?}"
+        );
     }
-    assert!(undecided <= 1, "{undecided} of 5 searches took too long");
+}
+
+async fn with_lost_answers(seed: u64) -> Vec<Call<Operation>> {
+    let storage = Arc::new(FaultStorage::new(MemoryStorage::new()));
+    let (observer, handles) = handles(Arc::<FaultStorage<_>>::clone(&storage)).await;
+    storage.fail_randomly(seed, 8, vec![Fault::LoseRequest, Fault::LoseResponse]);
+    let workload = Workload::default().with_seed(seed);
+    let history = workload::run(handles, &observer, workload).await;
+    storage.clear();
+
+    assert!(history.failures.is_empty(), "{:?}", history.failures);
+    let unknown = history.calls.iter().filter(|call| call.returned.is_none());
+    assert_ne!(unknown.count(), 0, "no fate stayed unknown");
+    history.calls
 }
 
 /// Sixteen handles, as if each were a process of its own.
