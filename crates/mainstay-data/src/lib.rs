@@ -68,6 +68,7 @@ mod format;
 mod input;
 mod logical;
 mod manifest;
+mod record;
 mod report;
 mod scan;
 mod slots;

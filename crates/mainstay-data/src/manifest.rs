@@ -1,4 +1,4 @@
-//! What is stored of a snapshot: the manifest, and the record of the ref that names it.
+//! What is stored of a snapshot's content: the manifest.
 
 use std::collections::BTreeMap;
 
@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::digest::{PROFILE, PROFILE_1};
 use crate::stats::ColumnStats;
 
-/// The version of both formats that this build writes, and the newest it reads.
+/// The format that this build writes, and the newest it reads.
 const FORMAT: u64 = 2;
 
 /// Everything known about a snapshot's content; its canonical JSON is a blob whose SHA-256 is the
@@ -82,21 +82,6 @@ pub struct FileEntry {
     pub rows: Option<u64>,
 }
 
-/// The record of a version's ref: where the manifest is, and what a listing shows without reading it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct VersionRecord {
-    pub(crate) format: u64,
-    /// The digest of the manifest.
-    pub(crate) snapshot: Digest,
-    pub(crate) files: u64,
-    pub(crate) bytes: u64,
-    pub(crate) rows: Option<u64>,
-    pub(crate) columns: u64,
-    pub(crate) table_digest: Option<BulkDigest>,
-    pub(crate) rows_digest: Option<BulkDigest>,
-}
-
 impl Manifest {
     /// Assembles a manifest of this format.
     pub(crate) fn new(
@@ -147,20 +132,6 @@ impl Manifest {
     pub fn columns(&self) -> &[Column] {
         self.table.as_ref().map_or(&[], |table| &table.columns)
     }
-
-    pub(crate) fn record(&self, snapshot: Digest) -> VersionRecord {
-        let table = self.table.as_ref();
-        VersionRecord {
-            format: FORMAT,
-            snapshot,
-            files: self.files.len() as u64,
-            bytes: self.files.iter().map(|file| file.bytes).sum(),
-            rows: table.map(|table| table.rows),
-            columns: self.columns().len() as u64,
-            table_digest: table.map(|table| table.table_digest),
-            rows_digest: table.map(|table| table.rows_digest),
-        }
-    }
 }
 
 impl Table {
@@ -172,22 +143,6 @@ impl Table {
     pub(crate) fn has_same_rows(&self, other: &Self) -> bool {
         self.has_same_values(other)
             || (self.profile == other.profile && self.rows_digest == other.rows_digest)
-    }
-}
-
-impl VersionRecord {
-    pub(crate) const KIND: &str = "data.snapshot";
-
-    /// Decodes the record of a version's ref.
-    pub(crate) fn of(state: &mainstay_repo::RefState) -> Result<Self> {
-        let value = state
-            .value
-            .as_ref()
-            .ok_or_else(|| Error::corrupt(Self::KIND, "a version without a value"))?;
-        value
-            .check_format(Self::KIND, 1)
-            .or_else(|_| value.check_format(Self::KIND, FORMAT))?;
-        value.decode(Self::KIND)
     }
 }
 

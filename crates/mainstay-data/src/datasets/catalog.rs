@@ -8,7 +8,7 @@ use mainstay_repo::{RefState, Repo, Series, View};
 
 use super::tags::FAMILY;
 use super::{series_of, version_number, version_state};
-use crate::manifest::VersionRecord;
+use crate::record::VersionRecord;
 use crate::{DatasetInfo, VersionInfo};
 
 pub(super) fn list(view: &View) -> Result<Vec<DatasetInfo>> {

@@ -15,7 +15,7 @@ mod snapshot;
 mod tags;
 
 use crate::diff::{DatasetDiff, DriftThresholds};
-use crate::manifest::VersionRecord;
+use crate::record::VersionRecord;
 use crate::{DatasetInfo, ExportReport, Manifest, SnapshotReport, SnapshotSpec, VersionInfo};
 
 /// The datasets of a repository. Cheap to clone.

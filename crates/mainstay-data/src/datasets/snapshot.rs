@@ -10,7 +10,7 @@ use super::tags::{check_tag, set_tag};
 use super::version_number;
 use crate::format::{TableFormat, layout, media_type};
 use crate::input::{InputFile, Origin, gather};
-use crate::manifest::VersionRecord;
+use crate::record::VersionRecord;
 use crate::report::{ColumnReport, FileReport};
 use crate::scan::{TableFile, scan};
 use crate::{FileEntry, Manifest, SnapshotReport, SnapshotSpec, Table, blocking};
@@ -116,7 +116,7 @@ async fn store(
 }
 
 async fn commit(repo: &Repo, spec: &SnapshotSpec, stored: Stored) -> Result<SnapshotReport> {
-    let record = stored.manifest.record(stored.snapshot);
+    let record = VersionRecord::new(&stored.manifest, stored.snapshot);
     let files = stored.manifest.files.iter().map(|file| file.digest);
     let value = Value::new(VersionRecord::KIND, &record)?
         .with_blobs(files.chain([stored.snapshot]))

@@ -4,7 +4,7 @@ use mainstay_core::{Actor, Error, ErrorKind, Locator, Name, NodeKind, NodeRef, R
 use mainstay_repo::{Expectation, Repo, Series, Step, Transaction, Value, View};
 
 use super::{series_of, version_state};
-use crate::manifest::VersionRecord;
+use crate::record::VersionRecord;
 
 /// The family of pointers that tags are.
 pub(super) const FAMILY: &str = "tag";
