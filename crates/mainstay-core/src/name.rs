@@ -47,7 +47,11 @@ impl Name {
         if text.len() > 4 * MAX_NAME_BYTES {
             return refuse("longer than 128 bytes");
         }
-        let name: String = text.nfc().collect();
+        let name: String = if text.is_ascii() {
+            text.to_owned()
+        } else {
+            text.nfc().collect()
+        };
         if name.is_empty() {
             return refuse("empty");
         }
@@ -68,7 +72,7 @@ impl Name {
         if name.contains("..") {
             return refuse("must not contain '..'");
         }
-        if name.nfkc().ne(name.chars()) {
+        if !name.is_ascii() && name.nfkc().ne(name.chars()) {
             return refuse("holds a character that looks like another one");
         }
         Ok(Self(name.into()))

@@ -32,11 +32,19 @@ pub enum NodeKind {
     Rollout,
     /// An experiment.
     Experiment,
+    /// What an evaluation found.
+    Eval,
+    /// A part of a dataset: its training rows, its held-out rows.
+    Split,
+    /// What a service was seen to serve.
+    Deployment,
+    /// A person or a service; lives outside the workspace.
+    Agent,
 }
 
 impl NodeKind {
     /// Every kind, in order.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 14] = [
         Self::Data,
         Self::Model,
         Self::Prompt,
@@ -47,6 +55,10 @@ impl NodeKind {
         Self::Channel,
         Self::Rollout,
         Self::Experiment,
+        Self::Eval,
+        Self::Split,
+        Self::Deployment,
+        Self::Agent,
     ];
 
     /// Returns the printed form.
@@ -63,7 +75,18 @@ impl NodeKind {
             Self::Channel => "channel",
             Self::Rollout => "rollout",
             Self::Experiment => "experiment",
+            Self::Eval => "eval",
+            Self::Split => "split",
+            Self::Deployment => "deployment",
+            Self::Agent => "agent",
         }
+    }
+
+    /// Reports whether things of the kind live outside of the workspace, so that nothing is missing
+    /// where a reference to one finds no ref.
+    #[must_use]
+    pub const fn is_external(self) -> bool {
+        matches!(self, Self::Code | Self::Agent)
     }
 }
 
