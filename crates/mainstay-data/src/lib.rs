@@ -44,9 +44,9 @@
 //!
 //! Start with [`Datasets`], [`SnapshotSpec`], [`Manifest`] and [`diff::DatasetDiff`];
 //! [`digest::TableHasher`] and [`digest::RowsHasher`] compute the digests of any record batches by
-//! themselves, of every Arrow type.
+//! themselves, of every Arrow type, and [`rows::RowDiff`] finds the rows in which two tables differ.
 //!
-//! It does not rewrite files, compare rows, or know what a dataset is used for; it reads tables whole,
+//! It does not rewrite files, or know what a dataset is used for; it reads tables whole,
 //! column by column, and is no query engine. Parquet files are stored cut at their pages, so that a
 //! page that stays the same is stored once.
 //!
@@ -70,6 +70,7 @@ mod logical;
 mod manifest;
 mod record;
 mod report;
+pub mod rows;
 mod scan;
 mod slots;
 mod source;

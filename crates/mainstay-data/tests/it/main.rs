@@ -16,6 +16,7 @@ mod interop;
 mod model;
 mod multiset;
 mod reference;
+mod row_diff;
 mod rows_in_memory;
 mod snapshots;
 mod stored;

@@ -180,7 +180,7 @@ pub(crate) fn random_type(random: &mut Random, depth: usize) -> Type {
     }
 }
 
-fn is_flat(of: &Type) -> bool {
+pub(crate) fn is_flat(of: &Type) -> bool {
     !matches!(
         of,
         Type::List(_) | Type::Struct(_) | Type::Map(..) | Type::Union(_)

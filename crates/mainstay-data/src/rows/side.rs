@@ -1,0 +1,71 @@
+//! The two sides of a comparison.
+
+use std::ops::{Index, IndexMut};
+
+/// A side of a comparison.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a comparison has two sides")]
+pub enum Side {
+    /// The earlier table, the one compared with.
+    Before,
+    /// The later table, the one compared.
+    After,
+}
+
+impl Side {
+    pub(super) const BOTH: [Self; 2] = [Self::Before, Self::After];
+
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Before => "before",
+            Self::After => "after",
+        }
+    }
+}
+
+/// Something of each side.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Both<T> {
+    pub(super) before: T,
+    pub(super) after: T,
+}
+
+impl<T> Both<T> {
+    pub(super) fn of(mut each: impl FnMut(Side) -> T) -> Self {
+        Self {
+            before: each(Side::Before),
+            after: each(Side::After),
+        }
+    }
+
+    pub(super) fn try_of<E>(mut each: impl FnMut(Side) -> Result<T, E>) -> Result<Self, E> {
+        Ok(Self {
+            before: each(Side::Before)?,
+            after: each(Side::After)?,
+        })
+    }
+
+    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+        [&self.before, &self.after].into_iter()
+    }
+}
+
+impl<T> Index<Side> for Both<T> {
+    type Output = T;
+
+    fn index(&self, side: Side) -> &T {
+        match side {
+            Side::Before => &self.before,
+            Side::After => &self.after,
+        }
+    }
+}
+
+impl<T> IndexMut<Side> for Both<T> {
+    fn index_mut(&mut self, side: Side) -> &mut T {
+        match side {
+            Side::Before => &mut self.before,
+            Side::After => &mut self.after,
+        }
+    }
+}
