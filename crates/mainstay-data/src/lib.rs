@@ -80,7 +80,9 @@ mod workers;
 
 pub use datasets::{Datasets, ReadOptions};
 pub use manifest::{Column, FileEntry, Manifest, Table};
+pub use record::Transform;
 pub use report::{
-    ColumnReport, DatasetInfo, ExportReport, FileReport, SnapshotReport, VersionInfo,
+    BranchChange, BranchInfo, ColumnReport, DatasetInfo, ExportReport, FileReport, SnapshotReport,
+    VersionInfo,
 };
-pub use spec::{SnapshotInput, SnapshotSpec};
+pub use spec::{BranchTarget, SnapshotInput, SnapshotSpec};

@@ -1,16 +1,19 @@
-//! The record of a version's ref.
+//! What is stored in the ref of a version: where the manifest is, what a listing shows without
+//! reading it, and what the user said about where the data came from.
 
-use mainstay_core::{BulkDigest, Digest, Error, Result};
+use std::collections::BTreeMap;
+
+use mainstay_core::{BulkDigest, Digest, Error, Name, Result};
 use mainstay_repo::RefState;
 use serde::{Deserialize, Serialize};
 
 use crate::Manifest;
 
-/// The format that this build writes, and the newest it reads.
-const FORMAT: u64 = 2;
+/// The version of the format that this build writes, and the newest it reads.
+const FORMAT: u64 = 3;
 
-/// Where the manifest is, and what a listing shows without reading it.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+/// The record of a version's ref; `docs/formats/data-snapshot.md` is its normative description.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct VersionRecord {
     pub(crate) format: u64,
@@ -22,6 +25,55 @@ pub(crate) struct VersionRecord {
     pub(crate) columns: u64,
     pub(crate) table_digest: Option<BulkDigest>,
     pub(crate) rows_digest: Option<BulkDigest>,
+    /// The columns that tell rows apart; none when the user did not say.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub(crate) key: Vec<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub(crate) synthetic: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) transform: Option<Transform>,
+}
+
+/// What made a version from the versions its edges name: the step of a pipeline and its parameters.
+///
+/// ```
+/// use mainstay_data::Transform;
+///
+/// let clean = Transform::new("clean".parse()?)
+///     .with_parameter("drop_nulls", true)
+///     .with_parameter("min_mass", 2500);
+/// # Ok::<(), mainstay_core::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct Transform {
+    /// What was done: `clean`, `features`, `split`.
+    pub name: Name,
+    /// With which parameters; none is a secret.
+    pub parameters: BTreeMap<String, serde_json::Value>,
+}
+
+impl Transform {
+    /// Names a transformation without parameters.
+    #[must_use]
+    pub fn new(name: Name) -> Self {
+        Self {
+            name,
+            parameters: BTreeMap::new(),
+        }
+    }
+
+    /// Sets a parameter.
+    #[must_use]
+    pub fn with_parameter(
+        mut self,
+        key: impl Into<String>,
+        value: impl Into<serde_json::Value>,
+    ) -> Self {
+        self.parameters.insert(key.into(), value.into());
+        self
+    }
 }
 
 impl VersionRecord {
@@ -39,6 +91,9 @@ impl VersionRecord {
             columns: manifest.columns().len() as u64,
             table_digest: table.map(|table| table.table_digest),
             rows_digest: table.map(|table| table.rows_digest),
+            key: Vec::new(),
+            synthetic: false,
+            transform: None,
         }
     }
 
@@ -50,7 +105,63 @@ impl VersionRecord {
             .ok_or_else(|| Error::corrupt(Self::KIND, "a version without a value"))?;
         value
             .check_format(Self::KIND, 1)
+            .or_else(|_| value.check_format(Self::KIND, 2))
             .or_else(|_| value.check_format(Self::KIND, FORMAT))?;
         value.decode(Self::KIND)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use mainstay_core::canon;
+    use serde_json::json;
+
+    use super::*;
+
+    fn record() -> VersionRecord {
+        VersionRecord {
+            format: FORMAT,
+            snapshot: Digest::of(b"manifest"),
+            files: 1,
+            bytes: 13_464,
+            rows: Some(344),
+            columns: 8,
+            table_digest: Some(BulkDigest::from_bytes([1; 32])),
+            rows_digest: Some(BulkDigest::from_bytes([2; 32])),
+            key: Vec::new(),
+            synthetic: false,
+            transform: None,
+        }
+    }
+
+    fn described() -> VersionRecord {
+        let clean = Transform::new("clean".parse().unwrap())
+            .with_parameter("min_mass", 2_500)
+            .with_parameter("columns", json!(["species", "body_mass_g"]));
+        VersionRecord {
+            key: vec!["island".to_owned(), "year".to_owned()],
+            synthetic: true,
+            transform: Some(clean),
+            ..record()
+        }
+    }
+
+    #[test]
+    fn records_of_format_3_are_written_and_read() {
+        let golden =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/data-version/v3");
+        for (name, record) in [("plain", record()), ("described", described())] {
+            let path = golden.join(format!("{name}.json"));
+            let written = canon::to_vec(&record).unwrap();
+            if !path.exists() {
+                std::fs::create_dir_all(&golden).unwrap();
+                std::fs::write(&path, &written).unwrap();
+            }
+            let stored = std::fs::read(&path).unwrap();
+            assert_eq!(stored, written, "{name}");
+            assert_eq!(canon::from_slice::<VersionRecord>(&stored).unwrap(), record);
+        }
     }
 }

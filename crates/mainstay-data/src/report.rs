@@ -1,9 +1,9 @@
 //! What the verbs of [`Datasets`](crate::Datasets) answer.
 
-use mainstay_core::{Actor, BulkDigest, Digest, FilePath, Name, NodeRef, Timestamp};
+use mainstay_core::{Actor, BulkDigest, Digest, Edge, FilePath, Name, NodeRef, Timestamp};
 use serde::Serialize;
 
-use crate::FileEntry;
+use crate::{FileEntry, Transform};
 
 /// What a snapshot stored.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -100,6 +100,18 @@ pub struct VersionInfo {
     pub bytes: u64,
     /// The tags that point to it, in name order.
     pub tags: Vec<Name>,
+    /// The branches that point to it, in name order.
+    pub branches: Vec<Name>,
+    /// The versions of this dataset that it continues.
+    pub parents: Vec<NodeRef>,
+    /// What else it came from.
+    pub sources: Vec<Edge>,
+    /// The columns that tell its rows apart; none when nobody said.
+    pub key: Vec<String>,
+    /// Whether the data was generated, not observed.
+    pub synthetic: bool,
+    /// What made it from its sources.
+    pub transform: Option<Transform>,
     /// When it was committed.
     pub time: Timestamp,
     /// By whom.
@@ -124,6 +136,40 @@ pub struct DatasetInfo {
     pub bytes: u64,
     /// When it was committed.
     pub time: Timestamp,
+    /// Whether that version was generated, not observed.
+    pub synthetic: bool,
     /// Every tag, in name order.
     pub tags: Vec<Name>,
+    /// Every branch, in name order.
+    pub branches: Vec<Name>,
+}
+
+/// One branch in a listing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct BranchInfo {
+    /// Its name.
+    pub branch: Name,
+    /// The version it points to.
+    pub head: NodeRef,
+    /// How often it was set, over all branches that ever had the name.
+    pub moves: u64,
+    /// When it was set last.
+    pub time: Timestamp,
+}
+
+/// One move of a branch.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct BranchChange {
+    /// The version it pointed to from then on; `None` when it was deleted.
+    pub to: Option<NodeRef>,
+    /// The log entry.
+    pub seq: u64,
+    /// When.
+    pub time: Timestamp,
+    /// By whom.
+    pub actor: Actor,
+    /// Why.
+    pub reason: String,
 }

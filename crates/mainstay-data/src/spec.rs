@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use arrow::array::RecordBatch;
-use mainstay_core::{Actor, Edge, EdgeKind, FilePath, Name, NodeRef};
+use mainstay_core::{Actor, Edge, EdgeKind, FilePath, Name, NodeKind, NodeRef};
+
+use crate::Transform;
 
 /// What to take a snapshot of, and how to record it.
 ///
@@ -27,6 +29,14 @@ pub struct SnapshotSpec {
     pub inputs: Vec<SnapshotInput>,
     /// Tags to set on the version.
     pub tags: Vec<Name>,
+    /// The branch that moves to the version.
+    pub branch: Option<BranchTarget>,
+    /// The columns that tell rows apart; part of the version, not of the snapshot's identity.
+    pub key: Vec<String>,
+    /// Whether the data was generated, not observed.
+    pub synthetic: bool,
+    /// What made the version from those its edges name.
+    pub transform: Option<Transform>,
     /// What the user wants to say about the content; part of the snapshot's identity.
     pub metadata: BTreeMap<String, String>,
     /// What the version came from; not part of the snapshot's identity.
@@ -35,6 +45,34 @@ pub struct SnapshotSpec {
     pub actor: Actor,
     /// Why.
     pub reason: String,
+}
+
+/// A branch to move, and where it must be.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct BranchTarget {
+    /// Its name.
+    pub branch: Name,
+    /// The version it must point to; the one it points to when the call begins when `None`.
+    pub expected: Option<NodeRef>,
+}
+
+impl BranchTarget {
+    /// Means a branch, wherever it points.
+    #[must_use]
+    pub fn new(branch: Name) -> Self {
+        Self {
+            branch,
+            expected: None,
+        }
+    }
+
+    /// Means a branch that points to `version`; anything else is a conflict.
+    #[must_use]
+    pub fn at(mut self, version: NodeRef) -> Self {
+        self.expected = Some(version);
+        self
+    }
 }
 
 /// One source of a snapshot's files.
@@ -60,6 +98,10 @@ impl SnapshotSpec {
             dataset,
             inputs: Vec::new(),
             tags: Vec::new(),
+            branch: None,
+            key: Vec::new(),
+            synthetic: false,
+            transform: None,
             metadata: BTreeMap::new(),
             edges: Vec::new(),
             actor,
@@ -97,7 +139,54 @@ impl SnapshotSpec {
         self
     }
 
-    /// Adds a snapshot this one was derived from; it must exist.
+    /// Commits on a branch: the version it points to becomes the parent, and it moves to the new
+    /// version. A dataset without versions begins with its first branch.
+    ///
+    /// The branch must not move while the call runs, nor since the version that `target` expects.
+    #[must_use]
+    pub fn with_branch(mut self, target: BranchTarget) -> Self {
+        self.branch = Some(target);
+        self
+    }
+
+    /// Names the columns that tell rows apart, so that versions are compared and merged row by row.
+    /// That no two rows have one key is not checked.
+    #[must_use]
+    pub fn with_key<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
+        self.key = columns.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Marks the data as generated, not observed.
+    #[must_use]
+    pub fn synthetic(mut self) -> Self {
+        self.synthetic = true;
+        self
+    }
+
+    /// Says what was done to the sources, as [`with_source`](Self::with_source) names them.
+    #[must_use]
+    pub fn with_transform(mut self, transform: Transform) -> Self {
+        self.transform = Some(transform);
+        self
+    }
+
+    /// Adds a version that this one was made from, in a role: `raw`, `cleaned`, `labels`. It must
+    /// exist, and may be of any dataset.
+    #[must_use]
+    pub fn with_source(self, role: Name, source: NodeRef) -> Self {
+        self.with_edge(Edge::new(EdgeKind::DerivedFrom, source).with_role(role))
+    }
+
+    /// Adds the commit of the code that made it.
+    #[must_use]
+    pub fn with_code(self, repository: Name, commit: Name) -> Self {
+        let code = NodeRef::new(NodeKind::Code, repository, commit);
+        self.with_edge(Edge::new(EdgeKind::Used, code))
+    }
+
+    /// Adds a parent: the version this one continues. It must exist; where it is of the same dataset,
+    /// merges look for common ancestors there.
     #[must_use]
     pub fn with_parent(self, parent: NodeRef) -> Self {
         self.with_edge(Edge::new(EdgeKind::DerivedFrom, parent))

@@ -1,8 +1,10 @@
 //! `mainstay data`
 
+mod branch;
 mod compare;
 mod export;
 mod list;
+mod moment;
 mod show;
 mod snapshot;
 mod tag;
@@ -23,6 +25,9 @@ pub(crate) enum Data {
     Drift(compare::Drift),
     Export(export::Export),
     Tag(tag::Tag),
+    /// Begin branches, move them, list them
+    #[command(subcommand)]
+    Branch(branch::Branch),
 }
 
 impl Data {
@@ -36,6 +41,7 @@ impl Data {
             Self::Drift(command) => command.run(global).await,
             Self::Export(command) => command.run(global).await,
             Self::Tag(command) => command.run(global).await,
+            Self::Branch(command) => command.run(global).await,
         }
     }
 }

@@ -81,6 +81,55 @@ fn a_tag_names_a_version_and_is_not_moved() {
 }
 
 #[test]
+fn a_branch_moves_with_snapshots_and_is_read_as_of_an_entry() {
+    let shell = Shell::new();
+    shell.json("data snapshot penguins penguins.csv --branch main");
+    let begun = shell.json("data branch create penguins@main units");
+    assert_eq!(begun["node"], "data:penguins@1");
+    shell.write("penguins.csv", &penguins_in_kilograms());
+    shell.json("data snapshot penguins penguins.csv --branch units --key species,island");
+    let stale = "data snapshot penguins penguins.csv --branch units --expect penguins@1 --meta a=b";
+    assert_eq!(shell.failure(4, stale)["kind"], "conflict");
+
+    let listed = shell.json("data branch list penguins");
+    assert_eq!(listed["branches"][1]["head"], "data:penguins@2");
+    let log = shell.json("data log penguins@units");
+    assert_eq!(log["versions"][0]["parents"], json!(["data:penguins@1"]));
+    let shown = shell.json("data show penguins@units");
+    assert_eq!(shown["key"], json!(["species", "island"]));
+    let before = shell.json("data show penguins@units --at 2");
+    assert_eq!(before["version"], 1);
+    assert_eq!(shell.json("data list --at 0")["datasets"], json!([]));
+
+    let moved = shell.json("data branch forward main penguins@units");
+    assert_eq!(
+        (&moved["node"], &moved["changed"]),
+        (&json!("data:penguins@2"), &json!(true))
+    );
+    shell.json("data branch delete penguins units");
+    let moves = shell.json("data branch moves penguins units");
+    assert_eq!(moves["moves"][0]["to"], json!(null));
+    shell.failure(3, "data show penguins@units");
+}
+
+#[test]
+fn what_made_a_version_and_that_it_is_synthetic_is_shown() {
+    let shell = Shell::new();
+    shell.json("data snapshot penguins penguins.csv");
+    shell.json(
+        "data snapshot clean penguins.csv --source raw=penguins --transform drop --param min=3 \
+         --code prepare@9f31c2a --synthetic",
+    );
+    let shown = shell.json("data show clean");
+    assert_eq!(
+        shown["transform"],
+        json!({"name": "drop", "parameters": {"min": 3}})
+    );
+    assert_eq!(shown["sources"][1]["role"], "raw");
+    assert_eq!(shell.json("data list")["datasets"][0]["synthetic"], true);
+}
+
+#[test]
 fn a_comparison_has_the_documented_fields_and_its_exit_codes() {
     let shell = Shell::new();
     shell.json("data snapshot penguins penguins.csv");

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use futures::StreamExt as _;
-use mainstay_core::{Error, Name, NodeKind, NodeRef, Result};
+use futures::TryStreamExt as _;
+use mainstay_core::{Edge, Error, Name, NodeKind, NodeRef, Result};
 use mainstay_repo::{RefState, Repo, Series, View};
 
-use super::tags::FAMILY;
-use super::{series_of, version_number, version_state};
+use super::ancestry::{ancestors, is_parent, parents};
+use super::{branches, series_of, tags, version_number, version_state};
 use crate::record::VersionRecord;
 use crate::{DatasetInfo, VersionInfo};
 
@@ -25,7 +25,10 @@ fn dataset_info(view: &View, dataset: Name) -> Result<Option<DatasetInfo>> {
         return Ok(None);
     };
     let record = VersionRecord::of(state).map_err(|error| error.context("data", latest))?;
-    let tags = series.pointers(view, FAMILY)?;
+    let names = |family| {
+        let pointers = series.pointers(view, family)?.into_iter();
+        Ok::<Vec<Name>, Error>(pointers.map(|(name, ..)| name).collect())
+    };
     Ok(Some(DatasetInfo {
         dataset,
         versions: versions.len() as u64,
@@ -33,74 +36,128 @@ fn dataset_info(view: &View, dataset: Name) -> Result<Option<DatasetInfo>> {
         rows: record.rows,
         bytes: record.bytes,
         time: state.time,
-        tags: tags.into_iter().map(|(tag, ..)| tag).collect(),
+        synthetic: record.synthetic,
+        tags: names(tags::FAMILY)?,
+        branches: names(branches::FAMILY)?,
     }))
 }
 
-pub(super) async fn log(repo: &Repo, dataset: &Name) -> Result<Vec<VersionInfo>> {
+/// A version as a view knows it.
+struct Found {
+    node: NodeRef,
+    state: RefState,
+    tags: Vec<Name>,
+    branches: Vec<Name>,
+}
+
+/// The names that point to the versions of one dataset.
+struct Pointers {
+    tags: BTreeMap<NodeRef, Vec<Name>>,
+    branches: BTreeMap<NodeRef, Vec<Name>>,
+}
+
+impl Pointers {
+    fn of(view: &View, series: &Series) -> Result<Self> {
+        let by_version = |family| {
+            let mut names: BTreeMap<NodeRef, Vec<Name>> = BTreeMap::new();
+            for (name, node, _) in series.pointers(view, family)? {
+                names.entry(node).or_default().push(name);
+            }
+            Ok::<_, Error>(names)
+        };
+        Ok(Self {
+            tags: by_version(tags::FAMILY)?,
+            branches: by_version(branches::FAMILY)?,
+        })
+    }
+
+    fn find(&mut self, node: NodeRef, state: &RefState) -> Found {
+        Found {
+            state: state.clone(),
+            tags: self.tags.remove(&node).unwrap_or_default(),
+            branches: self.branches.remove(&node).unwrap_or_default(),
+            node,
+        }
+    }
+}
+
+pub(super) async fn log(repo: &Repo, view: &View, dataset: &Name) -> Result<Vec<VersionInfo>> {
     let series = Series::new(NodeKind::Data, dataset.clone());
-    let versions = repo.read(|view| {
-        let mut tags = tags_by_version(view, &series)?;
+    let find = |view: &View| {
+        let mut pointers = Pointers::of(view, &series)?;
         let versions = series.versions(view)?.into_iter();
-        let tagged = versions.map(|(node, state)| {
-            let tags = tags.remove(&node).unwrap_or_default();
-            (node, state.clone(), tags)
-        });
-        Ok(tagged.collect::<Vec<_>>())
-    });
-    let versions = versions.await?;
-    if versions.is_empty() {
+        let found = versions.map(|(node, state)| pointers.find(node, state));
+        Ok(found.collect::<Vec<_>>())
+    };
+    let found = view.read(find).await?;
+    if found.is_empty() {
         return Err(Error::not_found("data", dataset));
     }
-    let mut infos = Vec::with_capacity(versions.len());
-    for (node, state, tags) in versions {
-        infos.push(version_info(repo, &node, &state, tags).await?);
+    infos(repo, found).await
+}
+
+pub(super) async fn log_of(repo: &Repo, view: &View, node: &NodeRef) -> Result<Vec<VersionInfo>> {
+    let series = series_of(node)?;
+    let find = |view: &View| {
+        let mut pointers = Pointers::of(view, &series)?;
+        let line = ancestors(view, node)?.into_iter();
+        let found = line.map(|node| {
+            let state = version_state(view, &node)?;
+            Ok(pointers.find(node, state))
+        });
+        found.collect::<Result<Vec<_>>>()
+    };
+    infos(repo, view.read(find).await?).await
+}
+
+pub(super) async fn show(repo: &Repo, view: &View, node: &NodeRef) -> Result<VersionInfo> {
+    let series = series_of(node)?;
+    let find = |view: &View| {
+        let state = version_state(view, node)?;
+        Ok(Pointers::of(view, &series)?.find(node.clone(), state))
+    };
+    info(repo, view.read(find).await?).await
+}
+
+async fn infos(repo: &Repo, found: Vec<Found>) -> Result<Vec<VersionInfo>> {
+    let mut infos = Vec::with_capacity(found.len());
+    for found in found {
+        infos.push(info(repo, found).await?);
     }
     Ok(infos)
 }
 
-pub(super) async fn show(repo: &Repo, node: &NodeRef) -> Result<VersionInfo> {
-    let series = series_of(node)?;
-    let version = repo.read(|view| {
-        let mut tags = tags_by_version(view, &series)?;
-        let state = version_state(view, node)?.clone();
-        Ok((state, tags.remove(node).unwrap_or_default()))
-    });
-    let (state, tags) = version.await?;
-    version_info(repo, node, &state, tags).await
-}
-
-fn tags_by_version(view: &View, series: &Series) -> Result<BTreeMap<NodeRef, Vec<Name>>> {
-    let mut tags: BTreeMap<NodeRef, Vec<Name>> = BTreeMap::new();
-    for (tag, node, _) in series.pointers(view, FAMILY)? {
-        tags.entry(node).or_default().push(tag);
-    }
-    Ok(tags)
-}
-
-async fn version_info(
-    repo: &Repo,
-    node: &NodeRef,
-    state: &RefState,
-    tags: Vec<Name>,
-) -> Result<VersionInfo> {
-    let record = VersionRecord::of(state).map_err(|error| error.context("data", node))?;
-    // A version is written once, so its newest change is its creation.
-    let change = repo.history(&node.ref_path()).next().await;
-    let change = change
-        .transpose()?
-        .ok_or_else(|| Error::corrupt(node, "a version without history"))?;
+async fn info(repo: &Repo, found: Found) -> Result<VersionInfo> {
+    let Found { node, state, .. } = found;
+    let record = VersionRecord::of(&state).map_err(|error| error.context("data", &node))?;
+    let edges = state.value.map(|value| value.edges).unwrap_or_default();
+    // A version is written once; what may follow is its deletion.
+    let changes = repo.history(&node.ref_path());
+    let mut changes = changes.try_filter(|change| std::future::ready(change.seq == state.seq));
+    let change = changes.try_next().await?;
+    let change = change.ok_or_else(|| Error::corrupt(&node, "a version without history"))?;
     Ok(VersionInfo {
-        node: node.clone(),
-        version: version_number(node)?,
+        version: version_number(&node)?,
         snapshot: record.snapshot,
         rows: record.rows,
         columns: record.columns,
         files: record.files,
         bytes: record.bytes,
-        tags,
+        tags: found.tags,
+        branches: found.branches,
+        parents: parents(&edges, &node).cloned().collect(),
+        sources: sources(&edges, &node),
+        key: record.key,
+        synthetic: record.synthetic,
+        transform: record.transform,
         time: state.time,
         actor: change.actor,
         reason: change.reason,
+        node,
     })
+}
+
+fn sources(edges: &[Edge], node: &NodeRef) -> Vec<Edge> {
+    let edges = edges.iter().filter(|edge| !is_parent(edge, node));
+    edges.cloned().collect()
 }

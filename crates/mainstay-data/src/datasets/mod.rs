@@ -4,24 +4,39 @@ use std::path::Path;
 
 use arrow::array::RecordBatch;
 use futures::stream::BoxStream;
-use mainstay_core::{Actor, Error, Locator, Name, NodeKind, NodeRef, Result};
+use mainstay_core::{Actor, Error, Locator, Name, NodeKind, NodeRef, Result, Timestamp};
 use mainstay_repo::{RefState, Repo, Series, View};
 use tracing::instrument;
 
+mod ancestry;
+mod branches;
+mod by;
 mod catalog;
+mod commit;
 mod export;
+mod names;
 mod read;
+mod resolve;
 mod snapshot;
 mod tags;
 
+use self::by::By;
+
 use crate::diff::{DatasetDiff, DriftThresholds};
 use crate::record::VersionRecord;
-use crate::{DatasetInfo, ExportReport, Manifest, SnapshotReport, SnapshotSpec, VersionInfo};
+use crate::{
+    BranchChange, BranchInfo, BranchTarget, DatasetInfo, ExportReport, Manifest, SnapshotReport,
+    SnapshotSpec, VersionInfo,
+};
 
 /// The datasets of a repository. Cheap to clone.
+///
+/// Reads see the newest commit, or the moment that [`at`](Self::at) or [`as_of`](Self::as_of) chose.
 #[derive(Debug, Clone)]
 pub struct Datasets {
     repo: Repo,
+    /// The moment that reads see; the newest when `None`.
+    moment: Option<View>,
 }
 
 /// What to read of a snapshot's table.
@@ -45,31 +60,78 @@ impl Datasets {
     /// Wraps a repository.
     #[must_use]
     pub fn new(repo: Repo) -> Self {
-        Self { repo }
+        Self { repo, moment: None }
+    }
+
+    /// Returns a handle whose reads see the datasets as of a log entry, and which does not write.
+    ///
+    /// # Errors
+    /// [`NotFound`](mainstay_core::ErrorKind::NotFound) when the log does not reach `seq`.
+    pub async fn at(&self, seq: u64) -> Result<Self> {
+        Ok(self.seeing(self.repo.view_at(seq).await?))
+    }
+
+    /// Returns a handle whose reads see the datasets as of a time, and which does not write.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    pub async fn as_of(&self, time: Timestamp) -> Result<Self> {
+        Ok(self.seeing(self.repo.view_as_of(time).await?))
+    }
+
+    fn seeing(&self, view: View) -> Self {
+        Self {
+            moment: Some(view),
+            ..self.clone()
+        }
+    }
+
+    /// Returns what reads see.
+    async fn view(&self) -> Result<View> {
+        match &self.moment {
+            Some(view) => Ok(view.clone()),
+            None => self.repo.view().await,
+        }
+    }
+
+    /// Returns the repository to write to.
+    ///
+    /// # Errors
+    /// [`Invalid`](mainstay_core::ErrorKind::Invalid) for a handle of an earlier moment.
+    fn writable(&self) -> Result<&Repo> {
+        match &self.moment {
+            None => Ok(&self.repo),
+            Some(view) => {
+                Err(Error::invalid("the past cannot be changed").context("seq", view.seq()))
+            }
+        }
     }
 
     /// Stores the inputs of `spec` as the next version of the dataset.
     ///
     /// Files are stored verbatim. When content, metadata and edges equal those of the latest version,
     /// no version is made and [`SnapshotReport::reused`] is set; tags are set in either case, in the
-    /// same commit. Input is read and checked before anything is stored.
+    /// same commit. On a branch, what the branch points to counts instead of the latest version. Input
+    /// is read and checked before anything is stored.
     ///
     /// # Errors
-    /// * [`NotFound`](mainstay_core::ErrorKind::NotFound): a path, or a dataset version that an edge
-    ///   names, does not exist.
+    /// * [`NotFound`](mainstay_core::ErrorKind::NotFound): a path, the branch, or a dataset version that
+    ///   an edge names, does not exist.
     /// * [`Invalid`](mainstay_core::ErrorKind::Invalid): there is no file, a table file is not what its
-    ///   extension says, the table files differ in their columns, the table has no rows, a path is a
-    ///   link or leads out, a tag is reserved. The message names the file, and line or column.
+    ///   extension says, the table files differ in their columns, the table has no rows or not the
+    ///   columns of the key, a path is a link or leads out, a tag or branch is reserved. The message
+    ///   names the file, and line or column.
     /// * [`Unsupported`](mainstay_core::ErrorKind::Unsupported): a column's type has no logical form.
     /// * [`AlreadyExists`](mainstay_core::ErrorKind::AlreadyExists): a tag points to another version.
-    /// * [`Conflict`](mainstay_core::ErrorKind::Conflict): a file changed while it was read.
+    /// * [`Conflict`](mainstay_core::ErrorKind::Conflict): a file changed while it was read, or the
+    ///   branch has moved.
     ///
     /// Complexity: two passes over the bytes, one more over CSV. Memory is bounded by a batch of each
     /// format (for Arrow IPC, the largest batch of the file) and about 100 KiB a column, whatever the
     /// size of the files; rows given as batches are encoded in memory.
     #[instrument(skip_all, fields(dataset = %spec.dataset), err)]
     pub async fn snapshot(&self, spec: SnapshotSpec) -> Result<SnapshotReport> {
-        snapshot::snapshot(&self.repo, spec).await
+        snapshot::snapshot(self.writable()?, spec).await
     }
 
     /// Finds the version that `locator` means in the newest view; see [`resolve_in`](Self::resolve_in).
@@ -78,17 +140,18 @@ impl Datasets {
     /// As [`resolve_in`](Self::resolve_in).
     #[instrument(skip_all, fields(%locator), err)]
     pub async fn resolve(&self, locator: &Locator) -> Result<NodeRef> {
-        self.repo.read(|view| Self::resolve_in(view, locator)).await
+        let view = self.view().await?;
+        view.read(|view| Self::resolve_in(view, locator)).await
     }
 
-    /// Finds the version that `locator` means in `view`: by number, tag, `latest`, or the digest of the
-    /// snapshot, which means the newest version with that content.
+    /// Finds the version that `locator` means in `view`: by number, tag, branch, `latest`, or the digest of
+    /// the snapshot, which means the newest version with that content.
     ///
     /// # Errors
     /// [`NotFound`](mainstay_core::ErrorKind::NotFound) naming what is missing;
     /// [`Invalid`](mainstay_core::ErrorKind::Invalid) when the locator names another kind.
     pub fn resolve_in(view: &View, locator: &Locator) -> Result<NodeRef> {
-        tags::resolve(view, locator)
+        resolve::resolve(view, locator)
     }
 
     /// Reads the manifest of a version.
@@ -99,7 +162,7 @@ impl Datasets {
     /// [`Corrupt`](mainstay_core::ErrorKind::Corrupt) when the stored bytes are damaged.
     #[instrument(skip_all, fields(%node), err)]
     pub async fn manifest(&self, node: &NodeRef) -> Result<Manifest> {
-        self.load(&self.repo.view().await?, node).await
+        self.load(&self.view().await?, node).await
     }
 
     /// Reads the table of a version, file by file in path order, decoding ahead by two batches.
@@ -141,13 +204,13 @@ impl Datasets {
     /// [`NotFound`](mainstay_core::ErrorKind::NotFound) when there is no such version.
     #[instrument(skip_all, fields(%node), err)]
     pub async fn show(&self, node: &NodeRef) -> Result<VersionInfo> {
-        catalog::show(&self.repo, node).await
+        catalog::show(&self.repo, &self.view().await?, node).await
     }
 
     /// Lists the datasets, in name order.
     #[instrument(skip_all, err)]
     pub async fn list(&self) -> Result<Vec<DatasetInfo>> {
-        self.repo.read(catalog::list).await
+        self.view().await?.read(catalog::list).await
     }
 
     /// Lists the versions of a dataset, oldest first.
@@ -158,14 +221,38 @@ impl Datasets {
     /// Complexity: one read of the log for each version.
     #[instrument(skip_all, fields(%dataset), err)]
     pub async fn log(&self, dataset: &Name) -> Result<Vec<VersionInfo>> {
-        catalog::log(&self.repo, dataset).await
+        catalog::log(&self.repo, &self.view().await?, dataset).await
     }
 
-    /// Points a tag to a version. A tag never moves; setting it to the version it has changes nothing.
+    /// Lists a version and everything it continues, newest first: the log of a branch, of the version
+    /// that it points to.
+    ///
+    /// # Errors
+    /// [`NotFound`](mainstay_core::ErrorKind::NotFound) when there is no such version.
+    ///
+    /// Complexity: one read of the log for each version.
+    #[instrument(skip_all, fields(%node), err)]
+    pub async fn log_of(&self, node: &NodeRef) -> Result<Vec<VersionInfo>> {
+        catalog::log_of(&self.repo, &self.view().await?, node).await
+    }
+
+    /// Returns the newest version that both continue, where they are merged from; `None` when they have
+    /// no common ancestor.
+    ///
+    /// # Errors
+    /// [`NotFound`](mainstay_core::ErrorKind::NotFound) when there is no such version.
+    #[instrument(skip_all, fields(%a, %b), err)]
+    pub async fn merge_base(&self, a: &NodeRef, b: &NodeRef) -> Result<Option<NodeRef>> {
+        let view = self.view().await?;
+        view.read(|view| ancestry::merge_base(view, a, b)).await
+    }
+
+    /// Points a tag to a version. A tag never moves, and its name is never used again, whatever is
+    /// deleted; setting it to the version it has changes nothing.
     ///
     /// # Errors
     /// [`AlreadyExists`](mainstay_core::ErrorKind::AlreadyExists) when the tag points to another
-    /// version, [`Invalid`](mainstay_core::ErrorKind::Invalid) when it is `latest` or a plain number,
+    /// version or did, or a branch has the name; [`Invalid`](mainstay_core::ErrorKind::Invalid) when it is `latest` or a plain number,
     /// [`NotFound`](mainstay_core::ErrorKind::NotFound) when there is no such version.
     #[instrument(skip_all, fields(%node, %tag), err)]
     pub async fn tag(
@@ -175,7 +262,80 @@ impl Datasets {
         actor: Actor,
         reason: impl Into<String>,
     ) -> Result<()> {
-        tags::tag(&self.repo, node, tag, actor, reason.into()).await
+        tags::tag(self.writable()?, node, tag, By::new(actor, reason)).await
+    }
+
+    /// Begins a branch at a version of the dataset.
+    ///
+    /// # Errors
+    /// [`AlreadyExists`](mainstay_core::ErrorKind::AlreadyExists) when there is a branch or tag of that
+    /// name, [`Invalid`](mainstay_core::ErrorKind::Invalid) when it is `latest` or a plain number,
+    /// [`NotFound`](mainstay_core::ErrorKind::NotFound) when there is no such version.
+    #[instrument(skip_all, fields(%branch, %at), err)]
+    pub async fn create_branch(
+        &self,
+        branch: &Name,
+        at: &NodeRef,
+        actor: Actor,
+        reason: impl Into<String>,
+    ) -> Result<()> {
+        branches::create(self.writable()?, branch, at, By::new(actor, reason)).await
+    }
+
+    /// Moves a branch forward, to a version that continues the one it points to; `false` when it is
+    /// there already.
+    ///
+    /// # Errors
+    /// [`Conflict`](mainstay_core::ErrorKind::Conflict) when `to` does not continue that version, or the
+    /// branch is not where `target` expects it; [`NotFound`](mainstay_core::ErrorKind::NotFound) when
+    /// there is no such branch or version.
+    #[instrument(skip_all, fields(branch = %target.branch, %to), err)]
+    pub async fn advance_branch(
+        &self,
+        target: &BranchTarget,
+        to: &NodeRef,
+        actor: Actor,
+        reason: impl Into<String>,
+    ) -> Result<bool> {
+        let dataset = series_of(to)?.name().clone();
+        let by = By::new(actor, reason);
+        branches::advance(self.writable()?, &dataset, target, to, by).await
+    }
+
+    /// Deletes a branch and returns the version it pointed to. The versions stay, and so does the
+    /// history of the branch.
+    ///
+    /// # Errors
+    /// [`NotFound`](mainstay_core::ErrorKind::NotFound) when there is no such branch;
+    /// [`Conflict`](mainstay_core::ErrorKind::Conflict) when it is not where `target` expects it.
+    #[instrument(skip_all, fields(%dataset, branch = %target.branch), err)]
+    pub async fn delete_branch(
+        &self,
+        dataset: &Name,
+        target: &BranchTarget,
+        actor: Actor,
+        reason: impl Into<String>,
+    ) -> Result<NodeRef> {
+        branches::delete(self.writable()?, dataset, target, By::new(actor, reason)).await
+    }
+
+    /// Lists the branches of a dataset, in name order.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    #[instrument(skip_all, fields(%dataset), err)]
+    pub async fn branches(&self, dataset: &Name) -> Result<Vec<BranchInfo>> {
+        let view = self.view().await?;
+        view.read(|view| branches::list(view, dataset)).await
+    }
+
+    /// Lists where a branch has been, newest first, also when it was deleted.
+    ///
+    /// # Errors
+    /// [`NotFound`](mainstay_core::ErrorKind::NotFound) when there never was such a branch.
+    #[instrument(skip_all, fields(%dataset, %branch), err)]
+    pub async fn branch_moves(&self, dataset: &Name, branch: &Name) -> Result<Vec<BranchChange>> {
+        branches::moves(&self.repo, &self.view().await?, dataset, branch).await
     }
 
     /// Compares two versions with the default thresholds; see [`DatasetDiff`].
@@ -198,7 +358,7 @@ impl Datasets {
         after: &NodeRef,
         thresholds: &DriftThresholds,
     ) -> Result<DatasetDiff> {
-        let view = self.repo.view().await?;
+        let view = self.view().await?;
         let before = self.load(&view, before).await?;
         let after = self.load(&view, after).await?;
         DatasetDiff::between(&before, &after, thresholds)

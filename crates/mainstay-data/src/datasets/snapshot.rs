@@ -1,12 +1,15 @@
 //! Taking a snapshot: scan, store, commit.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use mainstay_core::{Digest, Edge, Error, Name, NodeKind, NodeRef, Result, canon};
-use mainstay_repo::{Expectation, Layout, Repo, Series, Step, Transaction, Value, View};
+use mainstay_core::{Digest, Error, Result, canon};
+use mainstay_repo::{Layout, Repo, Step, Value, View};
 
-use super::tags::{check_tag, set_tag};
+use super::branches::Head;
+use super::by::By;
+use super::commit::{Draft, Placed};
+use super::names::check_pointer;
 use super::version_number;
 use crate::format::{TableFormat, layout, media_type};
 use crate::input::{InputFile, Origin, gather};
@@ -17,12 +20,19 @@ use crate::{FileEntry, Manifest, SnapshotReport, SnapshotSpec, Table, blocking};
 
 pub(super) async fn snapshot(repo: &Repo, spec: SnapshotSpec) -> Result<SnapshotReport> {
     for tag in &spec.tags {
-        check_tag(tag)?;
+        check_pointer("tag", tag)?;
     }
+    let head = match &spec.branch {
+        Some(target) => {
+            let find = |view: &View| Head::find(view, &spec.dataset, target);
+            Some(repo.read(find).await?)
+        }
+        None => None,
+    };
     let inputs = spec.inputs.clone();
     let prepared = blocking::run(move || prepare(&inputs)).await?;
     let stored = store(repo, prepared, spec.metadata.clone()).await?;
-    commit(repo, &spec, stored).await
+    commit(repo, &spec, head, stored).await
 }
 
 /// The files of a snapshot, scanned and not yet stored.
@@ -115,68 +125,63 @@ async fn store(
     })
 }
 
-async fn commit(repo: &Repo, spec: &SnapshotSpec, stored: Stored) -> Result<SnapshotReport> {
-    let record = VersionRecord::new(&stored.manifest, stored.snapshot);
-    let files = stored.manifest.files.iter().map(|file| file.digest);
-    let value = Value::new(VersionRecord::KIND, &record)?
-        .with_blobs(files.chain([stored.snapshot]))
-        .with_edges(spec.edges.iter().cloned());
-    let series = Series::new(NodeKind::Data, spec.dataset.clone());
-    let (_, (node, reused)) = repo
-        .transact(|view| plan(view, spec, &series, &value))
-        .await?;
-    report(spec, stored, node, reused)
-}
-
-/// Decides on one view whether the snapshot is a new version, and which tags move.
-fn plan(
-    view: &View,
+async fn commit(
+    repo: &Repo,
     spec: &SnapshotSpec,
-    series: &Series,
-    value: &Value,
-) -> Result<Step<(NodeRef, bool)>> {
-    check_parents(view, &value.edges)?;
-    let mut transaction = Transaction::new(spec.actor.clone(), spec.reason.clone());
-    let versions = series.versions(view)?;
-    let same = versions
-        .last()
-        .filter(|(_, state)| state.value.as_ref() == Some(value));
-    let (node, reused) = if let Some((node, _)) = same {
-        (node.clone(), true)
-    } else {
-        let node = series.numbered(series.next_number(view)?);
-        transaction.set(node.ref_path(), value.clone(), Expectation::Absent);
-        (node, false)
+    head: Option<Head>,
+    stored: Stored,
+) -> Result<SnapshotReport> {
+    let draft = draft(spec, head, &stored)?;
+    let by = By::new(spec.actor.clone(), spec.reason.as_str());
+    let build = |view: &View| {
+        let mut transaction = by.transaction();
+        let placed = draft.place(view, &mut transaction)?;
+        Ok(if placed.changes {
+            Step::Commit(transaction, placed)
+        } else {
+            Step::Done(placed)
+        })
     };
-    let tags: BTreeSet<&Name> = spec.tags.iter().collect();
-    let mut moved = false;
-    for tag in tags {
-        moved |= set_tag(view, &mut transaction, series, tag, &node)?;
-    }
-    Ok(if reused && !moved {
-        Step::Done((node, reused))
-    } else {
-        Step::Commit(transaction, (node, reused))
-    })
+    let (_, placed) = repo.transact(build).await?;
+    report(spec, stored, placed)
 }
 
-/// Checks that every dataset version an edge names exists.
-fn check_parents(view: &View, edges: &[Edge]) -> Result<()> {
-    let parents = edges.iter().map(|edge| &edge.to);
-    for parent in parents.filter(|to| to.kind() == NodeKind::Data) {
-        if view.get(&parent.ref_path())?.is_none() {
-            return Err(Error::not_found("data", parent));
+fn draft(spec: &SnapshotSpec, head: Option<Head>, stored: &Stored) -> Result<Draft> {
+    let Stored {
+        manifest, snapshot, ..
+    } = stored;
+    check_key(manifest, &spec.key)?;
+    let record = VersionRecord {
+        key: spec.key.clone(),
+        synthetic: spec.synthetic,
+        transform: spec.transform.clone(),
+        ..VersionRecord::new(manifest, *snapshot)
+    };
+    let files = manifest.files.iter().map(|file| file.digest);
+    let value = Value::new(VersionRecord::KIND, &record)?
+        .with_blobs(files.chain([*snapshot]))
+        .with_edges(spec.edges.iter().cloned());
+    let draft = Draft::new(spec.dataset.clone(), value);
+    Ok(draft.with_tags(spec.tags.iter().cloned()).with_head(head))
+}
+
+/// Checks that the columns of a key are there, each once.
+fn check_key(manifest: &Manifest, key: &[String]) -> Result<()> {
+    for (index, column) in key.iter().enumerate() {
+        if manifest.column(column).is_none() {
+            return Err(Error::invalid("the table has no such key column")
+                .context("column", column.escape_debug()));
+        }
+        if key[..index].contains(column) {
+            return Err(Error::invalid("a key with a column twice")
+                .context("column", column.escape_debug()));
         }
     }
     Ok(())
 }
 
-fn report(
-    spec: &SnapshotSpec,
-    stored: Stored,
-    node: NodeRef,
-    reused: bool,
-) -> Result<SnapshotReport> {
+fn report(spec: &SnapshotSpec, stored: Stored, placed: Placed) -> Result<SnapshotReport> {
+    let Placed { node, reused, .. } = placed;
     let Manifest { table, files, .. } = stored.manifest;
     Ok(SnapshotReport {
         version: version_number(&node)?,

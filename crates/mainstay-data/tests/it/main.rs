@@ -6,6 +6,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod branches;
 mod digests;
 mod drift;
 mod every_type;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use clap::Args;
 use mainstay::{Locator, Result};
 
+use super::moment::At;
 use crate::args;
 use crate::cli::Global;
 use crate::output::Answer;
@@ -22,13 +23,16 @@ pub(crate) struct Export {
     /// Where to
     #[arg(value_name = "DIR")]
     directory: PathBuf,
+    #[command(flatten)]
+    moment: At,
 }
 
 impl Export {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let workspace = global.open().await?;
-        let node = workspace.resolve(&self.reference).await?;
-        let report = workspace.data().export(&node, &self.directory).await?;
+        let datasets = self.moment.datasets(&workspace).await?;
+        let node = datasets.resolve(&self.reference).await?;
+        let report = datasets.export(&node, &self.directory).await?;
         global.output().result(&report, |out| {
             let (files, size) = (report.files.len(), bytes(report.bytes));
             writeln!(out, "{}: files {files}, {size}", report.node)

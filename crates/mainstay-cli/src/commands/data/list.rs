@@ -1,10 +1,14 @@
 //! `mainstay data list` and `mainstay data log`
 
+use std::str::FromStr;
+
 use clap::Args;
 use mainstay::data::{DatasetInfo, VersionInfo};
-use mainstay::{Error, Name, Result};
+use mainstay::{Error, Locator, Name, Result};
 use serde::Serialize;
 
+use super::moment::At;
+use crate::args;
 use crate::cli::Global;
 use crate::output::Answer;
 use crate::text::{Cell, DIM, Table, bytes, joined, or_dash, when};
@@ -13,17 +17,45 @@ use crate::text::{Cell, DIM, Table, bytes, joined, or_dash, when};
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Example:
-  mainstay data list")]
-pub(crate) struct List {}
+  mainstay data list
+  mainstay data list --at 2026-01-01T00:00:00Z")]
+pub(crate) struct List {
+    #[command(flatten)]
+    moment: At,
+}
 
-/// List the versions of a dataset, oldest first
+/// List the versions of a dataset, oldest first, or those that one continues, newest first
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Example:
-  mainstay data log penguins")]
+  mainstay data log penguins
+  mainstay data log penguins@main")]
 pub(crate) struct Log {
-    /// The dataset
-    name: Name,
+    /// The dataset, or a version of it as name@selector
+    #[arg(value_name = "NAME[@SELECTOR]")]
+    of: Logged,
+    #[command(flatten)]
+    moment: At,
+}
+
+/// What a log is of.
+#[derive(Debug, Clone)]
+enum Logged {
+    Dataset(Name),
+    Version(Locator),
+}
+
+impl FromStr for Logged {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let locator = args::data(text)?;
+        Ok(if text.contains('@') {
+            Self::Version(locator)
+        } else {
+            Self::Dataset(locator.name)
+        })
+    }
 }
 
 #[derive(Serialize)]
@@ -38,11 +70,12 @@ struct Versions {
 
 impl List {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
-        let datasets = global.open().await?.data().list().await?;
+        let datasets = self.moment.datasets(&global.open().await?).await?;
+        let datasets = datasets.list().await?;
         let document = Datasets { datasets };
         let output = global.output();
         output.result(&document, |out| {
-            let mut table = Table::new(["dataset", "latest", "rows", "size", "made", "tags"])
+            let mut table = Table::new(["dataset", "latest", "rows", "size", "made", "names", ""])
                 .numbers_in(&[1, 2, 3]);
             for dataset in &document.datasets {
                 table.row([
@@ -51,7 +84,8 @@ impl List {
                     or_dash(dataset.rows).into(),
                     bytes(dataset.bytes).into(),
                     Cell::new(when(dataset.time), DIM),
-                    joined(&dataset.tags).into(),
+                    joined(dataset.branches.iter().chain(&dataset.tags)).into(),
+                    remark(dataset.synthetic).into(),
                 ]);
             }
             table.write(out)
@@ -65,14 +99,18 @@ impl List {
 
 impl Log {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
-        let versions = global.open().await?.data().log(&self.name).await?;
-        if versions.is_empty() {
-            return Err(Error::not_found("data", &self.name));
-        }
+        let datasets = self.moment.datasets(&global.open().await?).await?;
+        let versions = match &self.of {
+            Logged::Dataset(name) => datasets.log(name).await?,
+            Logged::Version(locator) => {
+                let node = datasets.resolve(locator).await?;
+                datasets.log_of(&node).await?
+            }
+        };
         let document = Versions { versions };
         global.output().result(&document, |out| {
             let head = [
-                "version", "rows", "columns", "size", "made", "by", "tags", "reason",
+                "version", "rows", "columns", "size", "made", "by", "names", "", "reason",
             ];
             let mut table = Table::new(head).numbers_in(&[0, 1, 2, 3]);
             for version in &document.versions {
@@ -83,7 +121,8 @@ impl Log {
                     bytes(version.bytes).into(),
                     Cell::new(when(version.time), DIM),
                     (&version.actor).into(),
-                    joined(&version.tags).into(),
+                    joined(version.branches.iter().chain(&version.tags)).into(),
+                    remark(version.synthetic).into(),
                     (&version.reason).into(),
                 ]);
             }
@@ -91,4 +130,8 @@ impl Log {
         })?;
         Ok(Answer::Yes)
     }
+}
+
+fn remark(synthetic: bool) -> &'static str {
+    if synthetic { "synthetic" } else { "" }
 }

@@ -5,10 +5,11 @@ use std::io::{self, Write};
 
 use clap::Args;
 use mainstay::data::stats::{Bound, ColumnStats, ScalarValue};
-use mainstay::data::{Column, FileEntry, Manifest, VersionInfo};
-use mainstay::{Actor, BulkDigest, Digest, Locator, Name, NodeRef, Result, Timestamp};
+use mainstay::data::{Column, FileEntry, Manifest, Transform, VersionInfo};
+use mainstay::{Actor, BulkDigest, Digest, Edge, Locator, Name, NodeRef, Result, Timestamp};
 use serde::Serialize;
 
+use super::moment::At;
 use crate::args;
 use crate::cli::Global;
 use crate::output::Answer;
@@ -24,6 +25,8 @@ pub(crate) struct Show {
     /// The dataset version, as name@selector
     #[arg(value_name = "REF", value_parser = args::data)]
     reference: Locator,
+    #[command(flatten)]
+    moment: At,
 }
 
 #[derive(Serialize)]
@@ -35,6 +38,12 @@ struct Document<'a> {
     actor: &'a Actor,
     reason: &'a str,
     tags: &'a [Name],
+    branches: &'a [Name],
+    parents: &'a [NodeRef],
+    sources: &'a [Edge],
+    key: &'a [String],
+    synthetic: bool,
+    transform: Option<&'a Transform>,
     rows: Option<u64>,
     bytes: u64,
     table_digest: Option<BulkDigest>,
@@ -47,8 +56,8 @@ struct Document<'a> {
 impl Show {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let workspace = global.open().await?;
-        let node = workspace.resolve(&self.reference).await?;
-        let datasets = workspace.data();
+        let datasets = self.moment.datasets(&workspace).await?;
+        let node = datasets.resolve(&self.reference).await?;
         let info = datasets.show(&node).await?;
         let manifest = datasets.manifest(&node).await?;
         let document = Document::of(&info, &manifest);
@@ -70,6 +79,12 @@ impl<'a> Document<'a> {
             actor: &info.actor,
             reason: &info.reason,
             tags: &info.tags,
+            branches: &info.branches,
+            parents: &info.parents,
+            sources: &info.sources,
+            key: &info.key,
+            synthetic: info.synthetic,
+            transform: info.transform.as_ref(),
             rows: info.rows,
             bytes: info.bytes,
             table_digest: table.map(|table| table.table_digest),
@@ -85,6 +100,12 @@ impl<'a> Document<'a> {
             .with("version", Cell::new(self.node, BOLD))
             .with("snapshot", self.snapshot)
             .with_all("tags", self.tags)
+            .with_all("branches", self.branches)
+            .with_all("continues", self.parents)
+            .with_all("made from", self.sources.iter().map(|edge| &edge.to))
+            .with_some("by", self.transform.map(|transform| &transform.name))
+            .with_all("key", self.key)
+            .with_some("origin", self.synthetic.then_some("synthetic"))
             .with("made", format!("{} by {}", when(self.time), self.actor))
             .with("because", self.reason)
             .with_some("rows", self.rows)
