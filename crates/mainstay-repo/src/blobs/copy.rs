@@ -13,7 +13,7 @@ use super::blob::{Part, load_list};
 use super::ingest::NewManifest;
 use super::manifest::{Body, ChunkRef, Manifest, encode_list};
 use super::record::RecordId;
-use super::{BlobStore, Ingest, blocking};
+use super::{Blob, BlobStore, Ingest, blocking};
 
 /// A session is finished when it is about this large, so that what it stored is found after a crash.
 pub(crate) const SESSION_BYTES: u64 = 256 * 1024 * 1024;
@@ -96,9 +96,9 @@ impl<'a> Copier<'a> {
     pub(crate) async fn copy(mut self, blobs: &BTreeSet<Digest>) -> Result<BTreeSet<Digest>> {
         let (mut missing, by_pack) = self.source.by_pack(blobs).await?;
         for (pack, locations) in by_pack {
-            for (digest, manifest) in self.source.manifests_in(pack, &locations).await? {
-                let is_there = match manifest {
-                    Some(manifest) => self.blob(manifest).await?,
+            for (digest, blob) in self.source.blobs_in(pack, &locations).await? {
+                let is_there = match blob {
+                    Some(blob) => self.blob(blob).await?,
                     None => false,
                 };
                 if !is_there {
@@ -111,20 +111,21 @@ impl<'a> Copier<'a> {
     }
 
     /// Copies a blob; returns whether all of it was there.
-    async fn blob(&mut self, manifest: Manifest) -> Result<bool> {
-        let digest = manifest.digest;
+    async fn blob(&mut self, mut blob: Blob) -> Result<bool> {
+        let digest = blob.digest();
         let session = self.finished;
-        match self.parts(&manifest).await {
-            Ok(()) => {}
-            // It may have been collected since its manifest was read.
-            Err(error) if error.kind() == ErrorKind::Corrupt => {
-                return match self.source.find(&digest).await? {
-                    None => Ok(false),
-                    Some(_) => Err(error.context("blob", digest)),
-                };
+        while let Err(error) = self.parts(blob.manifest()).await {
+            if error.kind() != ErrorKind::Corrupt {
+                return Err(error);
             }
-            Err(error) => return Err(error),
+            match blob.another().await? {
+                Some(other) => blob = other,
+                // It may have been collected since its manifest was read.
+                None if self.source.find(&digest).await?.is_none() => return Ok(false),
+                None => return Err(error.context("blob", digest)),
+            }
         }
+        let manifest = blob.manifest();
         let bytes = manifest.encode();
         self.given_bytes += bytes.len() as u64;
         self.manifests.push(NewManifest {

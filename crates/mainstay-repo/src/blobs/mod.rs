@@ -146,31 +146,40 @@ impl BlobStore {
 
     /// Finds a blob by its SHA-256.
     pub(crate) async fn find(&self, digest: &Digest) -> Result<Option<Blob>> {
-        let id = RecordId::manifest(digest);
-        let Some(bytes) = self.shared.record(&id).await? else {
-            return Ok(None);
-        };
-        let manifest = Manifest::decode(&bytes, digest).map_err(|damage| damage.of(id))?;
-        Ok(Some(Blob::new(Arc::clone(&self.shared), manifest)))
+        Blob::find(&self.shared, digest, Vec::new()).await
     }
 }
 
 impl Shared {
     /// Reads a record whole and checks it; `None` when no index knows it.
     async fn record(&self, id: &RecordId) -> Result<Option<Bytes>> {
-        let Some(mut location) = self.index.find(id).await? else {
+        match self.read(id, &[]).await? {
+            Some((_, read)) => read.map(Some),
+            None => Ok(None),
+        }
+    }
+
+    /// As [`record`](Self::record), from any pack but some; tells also in which pack it is, or is
+    /// missing or damaged.
+    async fn read(
+        &self,
+        id: &RecordId,
+        passed: &[PackId],
+    ) -> Result<Option<(PackId, Result<Bytes>)>> {
+        self.index.find(id).await?;
+        let Some(mut location) = self.index.get_besides(id, passed) else {
             return Ok(None);
         };
         loop {
             let error = match self.record_at(&location).await {
                 Err(error) if error.kind() == ErrorKind::Corrupt => error,
-                read => return read.map(Some),
+                read => return Ok(Some((location.pack, read))),
             };
             self.look_again([location.pack]).await?;
-            match self.index.get(id) {
+            match self.index.get_besides(id, passed) {
                 None => return Ok(None),
                 Some(moved) if moved != location => location = moved,
-                Some(_) => return Err(error),
+                Some(_) => return Ok(Some((location.pack, Err(error)))),
             }
         }
     }

@@ -76,18 +76,30 @@ impl BlobStore {
         Arc::clone(&known)
     }
 
-    /// Returns the records a blob is made of, its manifest included; none when it is not stored.
-    pub(crate) async fn records_of(&self, digest: &Digest) -> Result<Vec<RecordId>> {
-        let Some(blob) = self.find(digest).await? else {
-            return Ok(Vec::new());
-        };
-        let mut records = vec![RecordId::manifest(digest)];
-        records.extend(blob.lists());
-        let mut parts = blob.parts();
-        while let Some(part) = parts.try_next().await? {
-            records.push(part.id());
+    /// Returns the records a blob is made of, its manifest included: by a manifest all of whose parts are
+    /// in packs that are not condemned, or else by all there are; none when it is not stored.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Corrupt`] when a list is damaged and no other manifest makes up for it.
+    pub(crate) async fn records_of(
+        &self,
+        digest: &Digest,
+        condemned: &Condemned,
+    ) -> Result<Vec<RecordId>> {
+        let (mut records, mut failed) = (Vec::new(), None);
+        let mut next = self.find(digest).await?;
+        while let Some(blob) = next {
+            if self.is_sound(&blob, condemned).await? {
+                return blob.records().await;
+            }
+            match blob.records().await {
+                Ok(of_manifest) => records.extend(of_manifest),
+                Err(error) if error.kind() == ErrorKind::Corrupt => failed = Some(error),
+                Err(error) => return Err(error),
+            }
+            next = blob.another().await?;
         }
-        Ok(records)
+        failed.map_or(Ok(records), Err)
     }
 
     /// Finds a blob among `blobs` that a commit must not name when these packs are condemned.
@@ -139,12 +151,8 @@ impl BlobStore {
                 lacking.extend(locations.iter().map(digest_of));
                 continue;
             }
-            for (digest, manifest) in self.manifests_in(pack, &locations).await? {
-                let is_sound = match manifest {
-                    Some(manifest) => self.is_sound(manifest, condemned).await?,
-                    None => false,
-                };
-                if !is_sound {
+            for (digest, blob) in self.blobs_in(pack, &locations).await? {
+                if !self.is_any_sound(blob, condemned).await? {
                     lacking.insert(digest);
                 }
             }
@@ -173,11 +181,11 @@ impl BlobStore {
 
     /// Reads manifests that lie in one pack, the pack whole when they are many; `None` for one that is
     /// gone.
-    pub(super) async fn manifests_in(
+    pub(super) async fn blobs_in(
         &self,
         pack: PackId,
         locations: &[Location],
-    ) -> Result<Vec<(Digest, Option<Manifest>)>> {
+    ) -> Result<Vec<(Digest, Option<Blob>)>> {
         /// So many manifests are worth reading a pack whole.
         const MANY: usize = 8;
         let whole = if locations.len() < MANY {
@@ -185,18 +193,22 @@ impl BlobStore {
         } else {
             self.shared.storage.get_all(&pack.key()?).await?
         };
-        let mut manifests = Vec::with_capacity(locations.len());
+        let mut blobs = Vec::with_capacity(locations.len());
         for location in locations {
-            let (id, digest) = (location.entry.header.id, digest_of(location));
-            let bytes = match &whole {
-                Some(whole) => Some(open_within(pack, &location.entry, whole, 0)?),
-                None => self.shared.record(&id).await?,
+            let digest = digest_of(location);
+            let opened = whole.as_ref().and_then(|whole| {
+                let bytes = open_within(pack, &location.entry, whole, 0).ok()?;
+                let manifest = Manifest::decode(&bytes, &digest).ok()?;
+                Some(Blob::new(Arc::clone(&self.shared), manifest, pack))
+            });
+            let blob = match opened {
+                Some(blob) => Some(blob),
+                // It may lie elsewhere, too, or by now.
+                None => self.find(&digest).await?,
             };
-            let manifest = bytes.map(|bytes| Manifest::decode(&bytes, &digest));
-            let manifest = manifest.transpose().map_err(|damage| damage.of(id))?;
-            manifests.push((digest, manifest));
+            blobs.push((digest, blob));
         }
-        Ok(manifests)
+        Ok(blobs)
     }
 
     /// Checks blobs whose manifests lie in one pack.
@@ -206,21 +218,31 @@ impl BlobStore {
         locations: &[Location],
         condemned: &Condemned,
     ) -> Result<Option<Unreliable>> {
-        for (digest, manifest) in self.manifests_in(pack, locations).await? {
-            let is_sound = match manifest {
-                Some(manifest) => self.is_sound(manifest, condemned).await?,
-                None => false,
-            };
-            if !is_sound {
+        for (digest, blob) in self.blobs_in(pack, locations).await? {
+            if !self.is_any_sound(blob, condemned).await? {
                 return Ok(Some(Unreliable::Condemned(digest)));
             }
         }
         Ok(None)
     }
 
-    /// Reports whether every part of a blob is in a pack that is not condemned.
-    async fn is_sound(&self, manifest: Manifest, condemned: &Condemned) -> Result<bool> {
-        let blob = Blob::new(Arc::clone(&self.shared), manifest);
+    /// Reports whether a blob is sound by any of its manifests.
+    async fn is_any_sound(&self, mut blob: Option<Blob>, condemned: &Condemned) -> Result<bool> {
+        while let Some(tried) = blob {
+            if self.is_sound(&tried, condemned).await? {
+                return Ok(true);
+            }
+            blob = tried.another().await?;
+        }
+        Ok(false)
+    }
+
+    /// Reports whether the manifest of a blob and every part that it names are in packs that are not
+    /// condemned.
+    async fn is_sound(&self, blob: &Blob, condemned: &Condemned) -> Result<bool> {
+        if condemned.contains(&blob.pack()) {
+            return Ok(false);
+        }
         for list in blob.lists() {
             match self.shared.index.find(&list).await? {
                 Some(location) if !condemned.contains(&location.pack) => {}
@@ -228,15 +250,21 @@ impl BlobStore {
             }
         }
         let mut parts = blob.parts();
-        while let Some(part) = parts.try_next().await? {
-            match fetch::locate(Arc::clone(&self.shared), blob.digest(), part).await {
+        loop {
+            let located = match parts.try_next().await {
+                Ok(None) => return Ok(true),
+                Ok(Some(part)) => {
+                    fetch::locate(Arc::clone(&self.shared), blob.digest(), part).await
+                }
+                Err(error) => Err(error),
+            };
+            match located {
                 Ok(located) if !condemned.contains(&located.pack()) => {}
                 Ok(_) => return Ok(false),
                 Err(error) if error.kind() == ErrorKind::Corrupt => return Ok(false),
                 Err(error) => return Err(error),
             }
         }
-        Ok(true)
     }
 }
 

@@ -238,8 +238,9 @@ async fn meanwhile(inner: &Arc<Inner>, survey: &mut Survey, newer: View) -> Resu
             .filter_map(|change| change.value.as_ref());
         blobs.extend(values.flat_map(super::mark::named));
     }
+    let condemned = state::condemned(&inner.blobs, &survey.view).await?;
     for digest in blobs {
-        let parts = inner.blobs.records_of(&digest).await?;
+        let parts = inner.blobs.records_of(&digest, &condemned).await?;
         let touched = parts.iter().any(|id| {
             let mut holders = survey.catalog.holders(id);
             holders.any(|pack| survey.condemn.contains_key(&pack))

@@ -1,6 +1,6 @@
 //! Every pack of a repository, and every record that an index object says is in one.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -9,7 +9,7 @@ use mainstay_core::{Digest, Error, ErrorKind, Result};
 use mainstay_store::{Storage, StorageExt as _};
 
 use crate::blobs::index::{self, Encoded, IndexObject, PackRef};
-use crate::blobs::manifest::{Body, ChunkRef, ListRef, Manifest, decode_list};
+use crate::blobs::manifest::Manifest;
 use crate::blobs::object::hash_in_key;
 use crate::blobs::open_within;
 use crate::blobs::pack::{self, PackId};
@@ -42,7 +42,7 @@ impl Pack {
 /// Memory: about 250 bytes a record.
 #[derive(Debug)]
 pub(crate) struct Catalog {
-    storage: Arc<dyn Storage>,
+    pub(super) storage: Arc<dyn Storage>,
     pub(crate) packs: BTreeMap<PackId, Pack>,
     /// The good index objects by the hash in their key.
     pub(crate) indexes: BTreeMap<[u8; 32], IndexObject>,
@@ -172,7 +172,8 @@ impl Catalog {
         Err(error)
     }
 
-    fn open(&self, pack: PackId, whole: &Bytes, id: &RecordId) -> Result<Bytes> {
+    /// Opens a record of a pack that has been read whole.
+    pub(super) fn open(&self, pack: PackId, whole: &Bytes, id: &RecordId) -> Result<Bytes> {
         let entry = self.packs.get(&pack).and_then(|pack| pack.entry(id));
         let entry = entry.ok_or_else(|| Error::corrupt(id, "missing"))?;
         let bytes = open_within(pack, &entry, whole, 0)?;
@@ -181,91 +182,6 @@ impl Catalog {
             Manifest::decode(&bytes, &digest).map_err(|damage| damage.of(id))?;
         }
         Ok(bytes)
-    }
-
-    /// Reads of what each blob is made: its chunks and lists, without the manifest itself. Those
-    /// that cannot be read come as errors.
-    ///
-    /// A blob that was stored twice at once, cut in two ways, has two manifests, and readers may come
-    /// upon either: of all those in packs that are `sound`, the parts are told.
-    pub(crate) async fn parts(
-        &self,
-        blobs: impl IntoIterator<Item = Digest>,
-        sound: impl Fn(PackId) -> bool,
-    ) -> Result<BTreeMap<Digest, Result<Vec<RecordId>>>> {
-        let mut by_pack: BTreeMap<PackId, Vec<RecordId>> = BTreeMap::new();
-        let mut parts: BTreeMap<Digest, Result<Vec<RecordId>>> = BTreeMap::new();
-        for digest in blobs {
-            let id = RecordId::manifest(&digest);
-            let holders: Vec<PackId> = self.holders(&id).collect();
-            let any_sound = holders.iter().any(|pack| sound(*pack));
-            for pack in holders {
-                if sound(pack) || !any_sound {
-                    by_pack.entry(pack).or_default().push(id);
-                }
-            }
-            parts.insert(digest, Err(Error::corrupt(id, "missing")));
-        }
-        let mut listed: Vec<(Digest, ListRef)> = Vec::new();
-        for (pack, ids) in by_pack {
-            let Some(whole) = self.storage.get_all(&pack.key()?).await? else {
-                continue;
-            };
-            for id in ids {
-                let digest = Digest::from_bytes(id.hash);
-                let read = self.open(pack, &whole, &id).and_then(|bytes| {
-                    Manifest::decode(&bytes, &digest).map_err(|damage| damage.of(id))
-                });
-                let known = parts.entry(digest);
-                let known = known.or_insert_with(|| Ok(Vec::new()));
-                match (read, &known) {
-                    (Ok(manifest), _) => {
-                        let mut of_blob =
-                            std::mem::replace(known, Ok(Vec::new())).unwrap_or_default();
-                        match manifest.body {
-                            Body::Inline(_) => {}
-                            Body::Chunks(chunks) => {
-                                of_blob.extend(chunks.iter().map(ChunkRef::id));
-                            }
-                            Body::Lists(lists) => {
-                                of_blob.extend(lists.iter().map(ListRef::id));
-                                listed.extend(lists.iter().map(|list| (digest, *list)));
-                            }
-                        }
-                        *known = Ok(of_blob);
-                    }
-                    (Err(error), Err(_)) => *known = Err(error),
-                    (Err(_), Ok(_)) => {}
-                }
-            }
-        }
-        let refs: HashMap<RecordId, ListRef> =
-            listed.iter().map(|(_, list)| (list.id(), *list)).collect();
-        let mut chunks: HashMap<RecordId, Result<Vec<RecordId>>> = HashMap::new();
-        let lists: BTreeSet<RecordId> = listed.iter().map(|(_, list)| list.id()).collect();
-        self.read(lists, |id, read| {
-            let decoded = read.and_then(|bytes| match refs.get(&id) {
-                Some(list) => decode_list(&bytes, list.chunks as usize, list.size)
-                    .map_err(|damage| damage.of(id)),
-                None => Ok(Vec::new()),
-            });
-            let ids = decoded.map(|list| list.iter().map(ChunkRef::id).collect());
-            chunks.insert(id, ids);
-            Ok(())
-        })
-        .await?;
-        for (digest, list) in listed {
-            let Some(Ok(of_blob)) = parts.get_mut(&digest) else {
-                continue;
-            };
-            if let Some(Ok(ids)) = chunks.get(&list.id()) {
-                of_blob.extend(ids);
-            } else {
-                let error = Error::corrupt(list.id(), "cannot be read");
-                parts.insert(digest, Err(error));
-            }
-        }
-        Ok(parts)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Why something is kept, and what it takes.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::TryStreamExt as _;
@@ -124,12 +124,9 @@ pub(crate) async fn blob(
     let manifest = RecordId::manifest(digest);
     let stored = catalog.holders(&manifest).next().is_some();
     let mut records = BTreeSet::from([manifest]);
-    if let Some(Ok(parts)) = catalog
-        .parts(stored.then_some(*digest), |_| true)
-        .await?
-        .remove(digest)
-    {
-        records.extend(parts);
+    let mut made = catalog.made(stored.then_some(*digest), |_| true).await?;
+    if let Some(Ok(made)) = made.remove(digest) {
+        records.extend(made.parts);
     }
     let packs: BTreeSet<_> = records.iter().flat_map(|id| catalog.holders(id)).collect();
     let packs = packs.into_iter().map(|pack| HoldingPack {
@@ -167,9 +164,10 @@ pub(crate) async fn refs(inner: &Arc<Inner>, prefix: &str) -> Result<RefExplanat
     let blobs = theirs.len() as u64;
     let theirs: BTreeSet<RecordId> = mark::records(&catalog, theirs, |_| true)
         .await?
+        .records
         .into_iter()
         .collect();
-    let others: HashSet<RecordId> = mark::records(&catalog, others, |_| true).await?;
+    let others = mark::records(&catalog, others, |_| true).await?;
     let exclusive: BTreeSet<RecordId> = theirs
         .iter()
         .filter(|id| !others.contains(id))

@@ -1,6 +1,6 @@
 //! What is needed: the blobs that refs name, or named within the history that is kept.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use futures::TryStreamExt as _;
@@ -61,6 +61,33 @@ pub(super) fn named(value: &Value) -> impl Iterator<Item = Digest> {
     value.blobs.iter().copied()
 }
 
+/// The records that are needed.
+#[derive(Debug, Default)]
+pub(super) struct Needed {
+    pub(super) records: HashSet<RecordId>,
+    /// The packs with the manifests that count, of each blob.
+    manifests: HashMap<RecordId, Vec<PackId>>,
+}
+
+impl Needed {
+    pub(super) fn contains(&self, id: &RecordId) -> bool {
+        self.records.contains(id)
+    }
+
+    /// The packs out of which a record may be used.
+    pub(super) fn places(&self, catalog: &Catalog, id: &RecordId) -> impl Iterator<Item = PackId> {
+        let counting = self.manifests.get(id);
+        let holders = catalog.holders(id);
+        holders.filter(move |pack| counting.is_none_or(|packs| packs.contains(pack)))
+    }
+
+    /// Reports whether a needed record is a manifest that does not count in this pack.
+    pub(super) fn is_hollow(&self, id: &RecordId, pack: PackId) -> bool {
+        let counting = self.manifests.get(id);
+        counting.is_some_and(|packs| !packs.contains(&pack))
+    }
+}
+
 /// The records that blobs are made of, manifests included, as far as these are in `sound` packs.
 ///
 /// # Errors
@@ -69,11 +96,15 @@ pub(super) fn named(value: &Value) -> impl Iterator<Item = Digest> {
 pub(super) async fn records(
     catalog: &Catalog,
     blobs: BTreeSet<Digest>,
-    sound: impl Fn(PackId) -> bool,
-) -> Result<HashSet<RecordId>> {
-    let mut records: HashSet<RecordId> = blobs.iter().map(RecordId::manifest).collect();
-    for (digest, parts) in catalog.parts(blobs, sound).await? {
-        records.extend(parts.map_err(|error| error.context("blob", digest))?);
+    sound: impl Fn(PackId) -> bool + Send + Sync,
+) -> Result<Needed> {
+    let mut needed = Needed::default();
+    for (digest, made) in catalog.made(blobs, sound).await? {
+        let made = made.map_err(|error| error.context("blob", digest))?;
+        let manifest = RecordId::manifest(&digest);
+        needed.records.insert(manifest);
+        needed.records.extend(made.parts);
+        needed.manifests.insert(manifest, made.packs);
     }
-    Ok(records)
+    Ok(needed)
 }

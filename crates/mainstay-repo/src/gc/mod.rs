@@ -8,6 +8,7 @@
 mod apply;
 pub(crate) mod catalog;
 mod explain;
+mod made;
 mod mark;
 mod options;
 mod plan;

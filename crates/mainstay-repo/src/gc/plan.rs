@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::CollectOptions;
 use super::apply::unless_overtaken;
 use super::catalog::Catalog;
-use super::mark;
+use super::mark::{self, Needed};
 use super::state::Collected;
 use crate::View;
 use crate::blobs::pack::{FOOTER_LEN, HEADER_LEN, PackId};
@@ -24,7 +24,7 @@ const MAX_PACKS: usize = 10_000;
 
 const UNNEEDED: &str = "no live ref and no kept history needs it";
 const UNUSED: &str = "too much of it is of no use";
-const BROKEN: &str = "holds the manifest of a blob that is collected";
+const BROKEN: &str = "holds the manifest of a blob of which something is collected";
 const RESCUE: &str = "condemned, yet the only place of something needed";
 
 /// What collecting would do: print it, store it, apply it.
@@ -109,7 +109,7 @@ pub(super) struct Survey {
     /// Condemned packs that hold what is needed.
     pub(super) rescue: BTreeSet<PackId>,
     pub(super) delete: BTreeSet<PackId>,
-    needed: HashSet<RecordId>,
+    needed: Needed,
 }
 
 impl Survey {
@@ -171,10 +171,10 @@ impl Survey {
     /// which most is needed.
     fn choose_places(&mut self) {
         let mut weights: BTreeMap<PackId, u64> = BTreeMap::new();
-        let mut needed: Vec<RecordId> = self.needed.iter().copied().collect();
+        let mut needed: Vec<RecordId> = self.needed.records.iter().copied().collect();
         needed.sort_unstable();
         for id in &needed {
-            for pack in self.catalog.holders(id) {
+            for pack in self.needed.places(&self.catalog, id) {
                 let entry = self
                     .catalog
                     .packs
@@ -187,7 +187,7 @@ impl Survey {
         for id in &needed {
             let sound = |pack: &PackId| self.is_sound(*pack);
             let weight = |pack: &PackId| (weights.get(pack).copied(), Reverse(*pack));
-            let holders = || self.catalog.holders(id);
+            let holders = || self.needed.places(&self.catalog, id);
             let best = holders().filter(sound).max_by_key(weight);
             let pack = match best {
                 Some(pack) => pack,
@@ -264,29 +264,32 @@ impl Survey {
         }
     }
 
-    /// Condemns the packs that hold the manifest of a blob of which something goes: a session that
-    /// stored the blob again, cut otherwise, would take that manifest for good.
+    /// Condemns the packs that hold a manifest of which something goes or is gone: a session that stored
+    /// the blob again, cut otherwise, would take that manifest for good.
     async fn add_broken(&mut self) -> Result<()> {
-        if self.condemn.is_empty() && self.collected.condemned.is_empty() {
+        let of_log = [self.collected.condemned.len(), self.collected.deleted.len()];
+        if self.condemn.is_empty() && of_log == [0, 0] {
             return Ok(());
         }
-        let manifests = |pack: PackId| {
-            let entries = self.catalog.packs.get(&pack).map(|pack| &pack.entries);
-            let ids = entries.into_iter().flatten().map(|entry| entry.header.id);
-            ids.filter(|id| id.kind == Kind::Manifest && !self.needed.contains(id))
-        };
-        let surviving: Vec<PackId> = self.catalog.packs.keys().copied().collect();
-        let surviving = surviving.into_iter().filter(|pack| self.is_sound(*pack));
-        let unneeded: BTreeMap<PackId, Vec<Digest>> = surviving
-            .map(|pack| {
-                let digests = manifests(pack).map(|id| Digest::from_bytes(id.hash));
-                (pack, digests.collect())
-            })
-            .collect();
+        let packs = self.catalog.packs.iter();
+        let surviving = packs.filter(|(pack, _)| self.is_sound(**pack));
+        let (mut unneeded, mut hollow) = (BTreeMap::<PackId, Vec<Digest>>::new(), BTreeSet::new());
+        for (pack, known) in surviving {
+            let ids = known.entries.iter().map(|entry| entry.header.id);
+            for id in ids.filter(|id| id.kind == Kind::Manifest) {
+                if !self.needed.contains(&id) {
+                    let digests = unneeded.entry(*pack).or_default();
+                    digests.push(Digest::from_bytes(id.hash));
+                } else if self.needed.is_hollow(&id, *pack) {
+                    hollow.insert(*pack);
+                }
+            }
+        }
+        self.condemn_broken(hollow);
         let digests = unneeded.values().flatten().copied();
-        let parts = self
+        let made = self
             .catalog
-            .parts(digests, |pack| self.is_sound(pack))
+            .made(digests, |pack| self.is_sound(pack))
             .await?;
         loop {
             let stays = |id: &RecordId| {
@@ -296,21 +299,26 @@ impl Survey {
                         .holders(id)
                         .any(|pack| self.is_sound(pack) && !self.condemn.contains_key(&pack))
             };
-            let is_broken = |digest: &Digest| match parts.get(digest) {
-                Some(Ok(parts)) => !parts.iter().all(stays),
+            let is_broken = |pack: &PackId, digest: &Digest| match made.get(digest) {
+                Some(Ok(made)) => !made.packs.contains(pack) || !made.parts.iter().all(stays),
                 _ => true,
             };
             let broken = unneeded.iter().filter(|(pack, blobs)| {
-                !self.condemn.contains_key(pack) && blobs.iter().any(is_broken)
+                let mut blobs = blobs.iter();
+                !self.condemn.contains_key(pack) && blobs.any(|blob| is_broken(pack, blob))
             });
-            let broken: Vec<PackId> = broken.map(|(pack, _)| *pack).collect();
+            let broken: BTreeSet<PackId> = broken.map(|(pack, _)| *pack).collect();
             if broken.is_empty() {
                 return Ok(());
             }
-            for pack in broken {
-                self.waiting.remove(&pack);
-                self.condemn.insert(pack, BROKEN);
-            }
+            self.condemn_broken(broken);
+        }
+    }
+
+    fn condemn_broken(&mut self, packs: BTreeSet<PackId>) {
+        for pack in packs {
+            self.waiting.remove(&pack);
+            self.condemn.entry(pack).or_insert(BROKEN);
         }
     }
 

@@ -59,22 +59,50 @@ pub(crate) struct Written {
 }
 
 /// Writes index objects of packs that are stored.
-pub(crate) async fn write(storage: &dyn Storage, contents: Contents) -> Result<Written> {
+pub(crate) async fn write(storage: &dyn Storage, mut contents: Contents) -> Result<Written> {
     let mut written = Written::default();
+    // No index object tells a record twice, so what is in several packs takes several.
+    while !contents.is_empty() {
+        let again = take_repeated(&mut contents);
+        write_each_once(storage, contents, &mut written).await?;
+        contents = again;
+    }
+    Ok(written)
+}
+
+/// Takes out what is also in a pack before.
+fn take_repeated(contents: &mut Contents) -> Contents {
+    let (mut seen, mut again) = (HashSet::new(), Contents::new());
+    for (pack, entries) in contents.iter_mut() {
+        let repeated = entries.extract_if(.., |entry| !seen.insert(entry.header.id));
+        let repeated: Vec<Entry> = repeated.collect();
+        if !repeated.is_empty() {
+            again.insert(*pack, repeated);
+        }
+    }
+    contents.retain(|_, entries| !entries.is_empty());
+    again
+}
+
+async fn write_each_once(
+    storage: &dyn Storage,
+    contents: Contents,
+    written: &mut Written,
+) -> Result<()> {
     let mut group: Vec<(PackRef, Vec<Entry>)> = Vec::new();
     let mut records = 0;
     for (pack, entries) in contents {
         records += entries.len();
         if !group.is_empty() && IndexObject::encoded_len(group.len() + 1, records) > INDEX_BYTES {
             records = entries.len();
-            write_one(storage, std::mem::take(&mut group), &mut written).await?;
+            write_one(storage, std::mem::take(&mut group), written).await?;
         }
         group.push((pack, entries));
     }
     if !group.is_empty() {
-        write_one(storage, group, &mut written).await?;
+        write_one(storage, group, written).await?;
     }
-    Ok(written)
+    Ok(())
 }
 
 async fn write_one(

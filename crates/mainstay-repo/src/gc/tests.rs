@@ -15,6 +15,7 @@ use crate::{
 };
 
 mod crashes;
+mod hollow;
 mod model;
 mod stalled;
 

@@ -1,6 +1,6 @@
 //! Packs and index: what packs hold is made findable, what is gone is forgotten.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -66,7 +66,14 @@ pub(super) async fn repair(
     };
     let mut unknown = Contents::new();
     for (pack, entries) in sound {
-        let is_known = |entry: &Entry| catalog.holders(&entry.header.id).any(|other| !goes(other));
+        let is_known = |entry: &Entry| {
+            let mut holders = catalog.holders(&entry.header.id);
+            match entry.header.id.kind {
+                // That of another pack may name what is not there.
+                Kind::Manifest => holders.any(|other| other == pack.id),
+                Kind::Chunk | Kind::List => holders.any(|other| !goes(other)),
+            }
+        };
         if !entries.iter().all(is_known) {
             report.act(pack.id.key()?, "index", "the index does not know all of it");
             unknown.insert(pack, entries);
@@ -125,19 +132,27 @@ async fn salvage(
     condemned: &Condemned,
     damaged: &BTreeMap<PackId, Vec<Entry>>,
 ) -> Result<Contents> {
-    let mut repack = Repack::new(&**storage, condemned);
-    let mut written = std::collections::BTreeSet::new();
-    for (pack, entries) in damaged {
-        let key = pack.key()?;
-        let whole = storage.get_all(&key).await?;
-        let whole = whole.ok_or_else(|| Error::corrupt(&key, "missing pack"))?;
-        for entry in entries {
-            if written.insert(entry.header.id) {
-                repack.record(*pack, entry, &whole).await?;
+    let (mut contents, mut left) = (Contents::new(), damaged.clone());
+    while !left.is_empty() {
+        let mut repack = Repack::new(&**storage, condemned);
+        let (mut written, mut again) = (BTreeSet::new(), BTreeMap::<_, Vec<Entry>>::new());
+        for (pack, entries) in left {
+            let key = pack.key()?;
+            let whole = storage.get_all(&key).await?;
+            let whole = whole.ok_or_else(|| Error::corrupt(&key, "missing pack"))?;
+            for entry in entries {
+                if written.insert(entry.header.id) {
+                    repack.record(pack, &entry, &whole).await?;
+                } else if entry.header.id.kind == Kind::Manifest {
+                    // It may be another one, and a pack holds no record twice.
+                    again.entry(pack).or_default().push(entry);
+                }
             }
         }
+        contents.extend(repack.finish().await?.0);
+        left = again;
     }
-    Ok(repack.finish().await?.0)
+    Ok(contents)
 }
 
 async fn examine(id: PackId, known: &[Entry], bytes: Bytes) -> Result<Found> {

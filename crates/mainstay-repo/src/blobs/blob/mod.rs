@@ -1,5 +1,6 @@
 //! Reading blobs.
 
+mod copies;
 mod export;
 pub(in crate::blobs) mod fetch;
 mod parts;
@@ -21,6 +22,7 @@ pub(super) use self::parts::{Part, load_list};
 pub use self::reader::BlobReader;
 use super::Shared;
 use super::manifest::{Body, ListRef, Manifest};
+use super::pack::PackId;
 use super::record::RecordId;
 
 /// A stored blob. Cheap to clone.
@@ -36,19 +38,30 @@ use super::record::RecordId;
 pub struct Blob {
     shared: Arc<Shared>,
     manifest: Arc<Manifest>,
+    /// Where the manifest lies.
+    pack: PackId,
+    /// Where others lie that are of no use.
+    passed: Vec<PackId>,
     progress: Option<Arc<dyn Progress>>,
 }
 
 impl Blob {
-    pub(super) fn new(shared: Arc<Shared>, manifest: Manifest) -> Self {
+    /// Creates the blob of a manifest that lies in `pack`.
+    pub(super) fn new(shared: Arc<Shared>, manifest: Manifest, pack: PackId) -> Self {
         Self {
             shared,
             manifest: Arc::new(manifest),
+            pack,
+            passed: Vec::new(),
             progress: None,
         }
     }
 
-    #[cfg(test)]
+    /// Returns the pack that its manifest lies in.
+    pub(super) fn pack(&self) -> PackId {
+        self.pack
+    }
+
     pub(super) fn manifest(&self) -> &Manifest {
         &self.manifest
     }
@@ -120,7 +133,7 @@ impl Blob {
             return stream::iter(all).boxed();
         }
         let mut end = 0;
-        self.parts()
+        copies::parts(self.clone(), 0..self.size())
             .map_ok(move |part| {
                 let start = end;
                 end += u64::from(part.chunk.len);
@@ -159,7 +172,7 @@ impl Blob {
     #[instrument(skip_all, fields(blob = %self.digest(), start = range.start, end = range.end), err(level = "debug"))]
     pub async fn chunk_digest(&self, range: Range<u64>) -> Result<Option<BulkDigest>> {
         let wanted_bytes = range.end.saturating_sub(range.start);
-        let mut parts = parts::within(&self.shared, &self.manifest, range);
+        let mut parts = copies::parts(self.clone(), range);
         let (mut hasher, mut bytes) = (blake3::Hasher::new(), 0);
         while let Some(part) = parts.try_next().await? {
             hasher.update(&part.chunk.address);
@@ -170,8 +183,17 @@ impl Blob {
         Ok(exact.then(|| BulkDigest::from_bytes(*hasher.finalize().as_bytes())))
     }
 
-    /// Checks that the index knows every chunk with the size the manifest says.
+    /// Checks that the index knows every chunk with the size the manifest says, of this manifest or of
+    /// another one of the blob.
     pub(crate) async fn check_parts(&self) -> Result<()> {
+        let mut blob = self.clone();
+        while let Err(error) = blob.locate_parts().await {
+            blob = blob.instead(error).await?;
+        }
+        Ok(())
+    }
+
+    async fn locate_parts(&self) -> Result<()> {
         let mut parts = self.parts();
         while let Some(part) = parts.try_next().await? {
             fetch::locate(Arc::clone(&self.shared), self.digest(), part).await?;
@@ -187,7 +209,18 @@ impl Blob {
         }
     }
 
-    /// What it is made of, in order.
+    /// What it is made of by this manifest, which comes first.
+    pub(super) async fn records(&self) -> Result<Vec<RecordId>> {
+        let mut records = vec![RecordId::manifest(&self.digest())];
+        records.extend(self.lists());
+        let mut parts = self.parts();
+        while let Some(part) = parts.try_next().await? {
+            records.push(part.id());
+        }
+        Ok(records)
+    }
+
+    /// The chunks it is made of by this manifest, in order.
     pub(super) fn parts(&self) -> BoxStream<'static, Result<Part>> {
         parts::within(&self.shared, &self.manifest, 0..self.size())
     }
@@ -212,7 +245,7 @@ impl Blob {
 
     /// As [`pieces`](Self::pieces), as many at a time as were fetched together.
     fn batches(&self, range: Range<u64>) -> BoxStream<'static, Result<Batch>> {
-        let batches = self.fetched(range);
+        let batches = copies::batches(self.clone(), range);
         let Some(told) = self.shared.told.clone() else {
             return batches;
         };
@@ -220,16 +253,6 @@ impl Blob {
         batches
             .inspect_ok(move |batch| told.restored(bytes(batch)))
             .boxed()
-    }
-
-    fn fetched(&self, range: Range<u64>) -> BoxStream<'static, Result<Batch>> {
-        if let Body::Inline(bytes) = &self.manifest.body {
-            // The range lies within the inline bytes, whose length is a usize.
-            let [start, end] = [range.start, range.end].map(|at| usize::try_from(at).unwrap_or(0));
-            return stream::iter([Ok(vec![bytes.slice(start..end)])]).boxed();
-        }
-        let parts = parts::within(&self.shared, &self.manifest, range);
-        fetch::fetch(&self.shared, self.digest(), parts)
     }
 }
 

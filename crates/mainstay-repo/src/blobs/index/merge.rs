@@ -3,7 +3,7 @@
 //! A merged object names those that it supersedes, which stay: whoever is about to read them finds
 //! them, and whoever reads the merged one leaves them out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use bytes::Bytes;
 use mainstay_core::{Error, Result};
@@ -12,7 +12,7 @@ use mainstay_store::StorageExt as _;
 use super::format::{Encoded, IndexName, IndexObject, PackRef, key};
 use super::{INDEX_BYTES, Index};
 use crate::blobs::pack::PackId;
-use crate::blobs::record::Entry;
+use crate::blobs::record::{Entry, RecordId};
 use crate::blobs::{blocking, object};
 
 /// Objects of one class are about as large as each other: within this factor.
@@ -41,8 +41,14 @@ impl Index {
             let part = Encoded::check(&bytes, &name).map_err(|damage| damage.of(&key))?;
             parts.push((name, part));
         }
-        let listed = self.table().listed.clone();
-        let merging = blocking::run(move || merged(parts, &listed));
+        let (listed, avoided) = {
+            let table = self.table();
+            let packs = parts.iter().flat_map(|(_, part)| &part.packs);
+            let avoided = packs.filter(|pack| table.avoids(&pack.id));
+            let avoided: BTreeSet<PackId> = avoided.map(|pack| pack.id).collect();
+            (table.listed.clone(), avoided)
+        };
+        let merging = blocking::run(move || merged(parts, &listed, &avoided));
         let Some(object) = merging.await?? else {
             return Ok(0);
         };
@@ -77,10 +83,12 @@ impl Index {
     }
 }
 
-/// Puts index objects together; `None` when they contradict each other.
+/// Puts index objects together, telling of a record in several packs one that is not avoided; `None`
+/// when they contradict each other.
 fn merged(
     parts: Vec<(IndexName, Encoded)>,
     listed: &BTreeMap<IndexName, u64>,
+    avoided: &BTreeSet<PackId>,
 ) -> Result<Option<IndexObject>> {
     let mut packs: BTreeMap<PackId, (u64, Vec<Entry>)> = BTreeMap::new();
     let mut supersedes: BTreeSet<IndexName> = BTreeSet::new();
@@ -106,10 +114,27 @@ fn merged(
             entries.push(entry);
         }
     }
+    leave_out(&mut packs, avoided);
     let packs = packs
         .into_iter()
         .map(|(id, (size, entries))| (PackRef { id, size }, entries));
     let mut object = IndexObject::of(packs.collect());
     object.supersedes = supersedes.into_iter().collect();
     Ok(Some(object))
+}
+
+/// Leaves out what lies in avoided packs and in others, too.
+fn leave_out(packs: &mut BTreeMap<PackId, (u64, Vec<Entry>)>, avoided: &BTreeSet<PackId>) {
+    if avoided.is_empty() {
+        return;
+    }
+    let sound = packs.iter().filter(|(id, _)| !avoided.contains(id));
+    let sound = sound.flat_map(|(_, (_, entries))| entries);
+    let sound: HashSet<RecordId> = sound.map(|entry| entry.header.id).collect();
+    for id in avoided {
+        if let Some((_, entries)) = packs.get_mut(id) {
+            entries.retain(|entry| !sound.contains(&entry.header.id));
+        }
+    }
+    packs.retain(|_, (_, entries)| !entries.is_empty());
 }

@@ -1,5 +1,6 @@
 //! The index in memory: every record of the repository and where it lies.
 
+mod avoided;
 mod format;
 mod merge;
 mod table;
@@ -99,7 +100,12 @@ impl Index {
         self.table().get(id)
     }
 
-    /// Finds the pack of a record among those loaded, if that is not condemned.
+    /// Finds a record among those loaded, in any pack but some.
+    pub(crate) fn get_besides(&self, id: &RecordId, passed: &[PackId]) -> Option<Location> {
+        self.table().get_besides(id, passed)
+    }
+
+    /// Finds the pack of a record among those loaded, if there is nothing against it.
     pub(crate) fn sound_pack(&self, id: &RecordId) -> Option<PackId> {
         self.table().sound_pack(id)
     }
@@ -122,6 +128,13 @@ impl Index {
         if self.refreshes {
             self.table_mut().lose(packs);
         }
+        self.refresh_for_writing().await
+    }
+
+    /// Takes note of a manifest in a pack that names what is not there, and loads what was written
+    /// meanwhile: the manifest may lie elsewhere, too, and that one is found from now on.
+    pub(crate) async fn hollow(&self, id: &RecordId, pack: PackId) -> Result<()> {
+        self.table_mut().hollow(id, pack);
         self.refresh_for_writing().await
     }
 

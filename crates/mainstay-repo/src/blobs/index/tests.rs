@@ -176,3 +176,32 @@ async fn a_damaged_merged_object_hides_nothing_that_the_others_tell() {
     let error = reader.find(&entry(9, 0).header.id).await.unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Corrupt);
 }
+
+#[tokio::test]
+async fn a_manifest_of_no_use_is_found_in_another_pack_though_a_merged_object_leaves_that_out() {
+    let storage = Arc::new(MemoryStorage::new());
+    let writer = Index::with_fan_in(Arc::<MemoryStorage>::clone(&storage), 2);
+    // Number 1 is a manifest.
+    let manifest = entry(1, 16);
+    let id = manifest.header.id;
+    for number in 0..2 {
+        let object = IndexObject::of(vec![(pack(number), vec![manifest])]);
+        let (name, bytes) = named(&object);
+        let created = storage.create(&key(name).unwrap(), bytes).await;
+        created.map(drop).unwrap();
+        add(&writer, &object);
+    }
+    assert!(writer.merge().await.unwrap() > 0);
+    let reader = Index::new(Arc::<MemoryStorage>::clone(&storage));
+    let first = reader.find(&id).await.unwrap().unwrap().pack;
+    assert_eq!(reader.get_besides(&id, &[first]), None);
+    reader.hollow(&id, first).await.unwrap();
+    let second = reader.get(&id).unwrap().pack;
+    assert_ne!(second, first);
+    assert_eq!(reader.sound_pack(&id), Some(second));
+    // With nothing better left it is still found.
+    reader.hollow(&id, second).await.unwrap();
+    assert_eq!(reader.sound_pack(&id), None);
+    assert!(reader.get(&id).is_some());
+    assert_eq!(reader.get_besides(&id, &[first, second]), None);
+}
