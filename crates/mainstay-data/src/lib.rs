@@ -61,6 +61,7 @@ pub use arrow;
 
 mod blocking;
 mod calendar;
+mod cells;
 mod datasets;
 pub mod diff;
 pub mod digest;
@@ -71,10 +72,12 @@ mod manifest;
 mod record;
 mod report;
 pub mod rows;
+mod sample;
 mod scan;
 mod slots;
 mod source;
 mod spec;
+pub mod split;
 pub mod stats;
 mod workers;
 
@@ -85,4 +88,5 @@ pub use report::{
     BranchChange, BranchInfo, ColumnReport, DatasetInfo, ExportReport, FileReport, SnapshotReport,
     VersionInfo,
 };
+pub use sample::{SampleSize, SampleSpec};
 pub use spec::{BranchTarget, SnapshotInput, SnapshotSpec};

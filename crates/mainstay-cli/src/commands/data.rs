@@ -5,8 +5,10 @@ mod compare;
 mod export;
 mod list;
 mod moment;
+mod sample;
 mod show;
 mod snapshot;
+mod split;
 mod tag;
 
 use clap::Subcommand;
@@ -25,6 +27,9 @@ pub(crate) enum Data {
     Drift(compare::Drift),
     Export(export::Export),
     Tag(tag::Tag),
+    Split(split::Split),
+    Leaks(split::Leaks),
+    Sample(sample::Sample),
     /// Begin branches, move them, list them
     #[command(subcommand)]
     Branch(branch::Branch),
@@ -41,6 +46,9 @@ impl Data {
             Self::Drift(command) => command.run(global).await,
             Self::Export(command) => command.run(global).await,
             Self::Tag(command) => command.run(global).await,
+            Self::Split(command) => command.run(global).await,
+            Self::Leaks(command) => command.run(global).await,
+            Self::Sample(command) => command.run(global).await,
             Self::Branch(command) => command.run(global).await,
         }
     }

@@ -130,6 +130,26 @@ fn what_made_a_version_and_that_it_is_synthetic_is_shown() {
 }
 
 #[test]
+fn a_split_keeps_groups_apart_and_a_sample_has_its_rows() {
+    let shell = Shell::new();
+    shell.json("data snapshot penguins penguins.csv");
+    let split = shell.json("data split penguins --by island,year --parts train=2,test=1 --seed 3");
+    assert_eq!(split["split"], "split:penguins@1");
+    let rows = |part: usize| split["parts"][part]["rows"].as_u64().unwrap();
+    assert_eq!(rows(0) + rows(1), 344);
+    assert_eq!(split["parts"][1]["role"], "test");
+    let leaks = shell.json("data leaks penguins-train penguins-test --key island,year");
+    assert_eq!((&leaks["leaks"], &leaks["keys"]), (&json!(false), &json!([])));
+    let leaks = shell.answer(1, "data leaks penguins penguins-test");
+    assert_eq!(leaks["rows"][0]["rows_b"], rows(1));
+    shell.json("data split penguins --time year --cut 2009 --parts train=1,test=1 --name by-year");
+    shell.failure(2, "data split penguins --by nothing=1 --parts train=x");
+
+    let sample = shell.json("data sample penguins --fraction 0.25 --stratify species");
+    assert_eq!((&sample["dataset"], &sample["rows"]), (&json!("penguins-sample"), &json!(86)));
+}
+
+#[test]
 fn a_comparison_has_the_documented_fields_and_its_exit_codes() {
     let shell = Shell::new();
     shell.json("data snapshot penguins penguins.csv");

@@ -10,7 +10,7 @@ use super::branches::{self, Head};
 use super::tags::set_tag;
 
 /// A version that is stored and that no ref names yet.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Draft {
     series: Series,
     value: Value,
@@ -46,6 +46,13 @@ impl Draft {
 
     pub(super) fn with_head(mut self, head: Option<Head>) -> Self {
         self.head = head;
+        self
+    }
+
+    /// Adds what the version came from in another respect.
+    pub(super) fn with_edge(mut self, edge: Edge) -> Self {
+        let edges = self.value.edges.iter().cloned().chain([edge]);
+        self.value = self.value.clone().with_edges(edges);
         self
     }
 

@@ -14,19 +14,23 @@ mod by;
 mod catalog;
 mod commit;
 mod export;
+mod leakage;
 mod names;
 mod read;
 mod resolve;
+mod sample;
 mod snapshot;
+mod split;
 mod tags;
 
 use self::by::By;
 
 use crate::diff::{DatasetDiff, DriftThresholds};
 use crate::record::VersionRecord;
+use crate::split::{LeakageReport, SplitRecord, SplitReport, SplitSpec};
 use crate::{
-    BranchChange, BranchInfo, BranchTarget, DatasetInfo, ExportReport, Manifest, SnapshotReport,
-    SnapshotSpec, VersionInfo,
+    BranchChange, BranchInfo, BranchTarget, DatasetInfo, ExportReport, Manifest, SampleSpec,
+    SnapshotReport, SnapshotSpec, VersionInfo,
 };
 
 /// The datasets of a repository. Cheap to clone.
@@ -362,6 +366,76 @@ impl Datasets {
         let before = self.load(&view, before).await?;
         let after = self.load(&view, after).await?;
         DatasetDiff::between(&before, &after, thresholds)
+    }
+
+    /// Divides the table of a version into parts, each a version of a dataset of its own, all in one
+    /// commit; see [`split`](crate::split). The parts have the source's key, name it in an edge with
+    /// their role, and the split in another.
+    ///
+    /// What is there already is not made again: the same source, rule and parts are the same split.
+    ///
+    /// # Errors
+    /// [`Invalid`](mainstay_core::ErrorKind::Invalid) when the specification breaks a rule, the version
+    /// has no table, a part gets no row, or a row has no time; [`NotFound`] for a version or column; those
+    /// of [`snapshot`](Self::snapshot).
+    ///
+    /// [`NotFound`]: mainstay_core::ErrorKind::NotFound
+    ///
+    /// Complexity: one pass over the table for each part, one more over the columns that decide where
+    /// they must be seen whole.
+    #[instrument(skip_all, fields(source = %spec.source), err)]
+    pub async fn split(&self, spec: SplitSpec) -> Result<SplitReport> {
+        split::split(self, spec).await
+    }
+
+    /// Reads how a version was divided.
+    ///
+    /// # Errors
+    /// [`NotFound`](mainstay_core::ErrorKind::NotFound) when there is no such split,
+    /// [`Invalid`](mainstay_core::ErrorKind::Invalid) when the reference is to something else.
+    #[instrument(skip_all, fields(split = %node), err)]
+    pub async fn show_split(&self, node: &NodeRef) -> Result<SplitRecord> {
+        self.view()
+            .await?
+            .read(|view| split::record(view, node))
+            .await
+    }
+
+    /// Looks for keys and whole rows that two of several versions share, as training and test data must
+    /// not. Rows are compared by the columns that all versions have, whatever their width and encoding;
+    /// without `key`, keys are not looked at.
+    ///
+    /// # Errors
+    /// [`Invalid`](mainstay_core::ErrorKind::Invalid) for fewer than two versions and for one without
+    /// table; [`NotFound`](mainstay_core::ErrorKind::NotFound) for a version or column.
+    ///
+    /// Complexity: one pass over the columns for each 4 million rows; 160 MiB of memory.
+    #[instrument(skip_all, err)]
+    pub async fn check_leakage(
+        &self,
+        versions: &[NodeRef],
+        key: &[String],
+    ) -> Result<LeakageReport> {
+        leakage::check(self, versions, key).await
+    }
+
+    /// Stores some rows of a version, chosen at random, as a version of another dataset. The same seed
+    /// chooses the same rows of the same version.
+    ///
+    /// # Errors
+    /// [`Invalid`](mainstay_core::ErrorKind::Invalid) when no row is asked for or the version has no
+    /// table; [`NotFound`](mainstay_core::ErrorKind::NotFound) for a version or column.
+    ///
+    /// Complexity: two passes over the table; 16 bytes of memory for each row chosen, in each stratum.
+    #[instrument(skip_all, fields(source = %spec.source), err)]
+    pub async fn sample(&self, spec: SampleSpec) -> Result<SnapshotReport> {
+        sample::sample(self, spec).await
+    }
+
+    async fn record(&self, node: &NodeRef) -> Result<VersionRecord> {
+        let view = self.view().await?;
+        let record = view.read(|view| VersionRecord::of(version_state(view, node)?));
+        record.await.map_err(|error| error.context("data", node))
     }
 
     async fn load(&self, view: &View, node: &NodeRef) -> Result<Manifest> {

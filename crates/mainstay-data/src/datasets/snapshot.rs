@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
-use mainstay_core::{Digest, Error, Result, canon};
+use mainstay_core::{Digest, Error, Name, Result, canon};
 use mainstay_repo::{Layout, Repo, Step, Value, View};
 
 use super::branches::Head;
@@ -19,6 +19,30 @@ use crate::scan::{TableFile, scan};
 use crate::{FileEntry, Manifest, SnapshotReport, SnapshotSpec, Table, blocking};
 
 pub(super) async fn snapshot(repo: &Repo, spec: SnapshotSpec) -> Result<SnapshotReport> {
+    let by = By::new(spec.actor.clone(), spec.reason.as_str());
+    let staged = stage(repo, spec).await?;
+    let build = |view: &View| {
+        let mut transaction = by.transaction();
+        let placed = staged.draft.place(view, &mut transaction)?;
+        Ok(if placed.changes {
+            Step::Commit(transaction, placed)
+        } else {
+            Step::Done(placed)
+        })
+    };
+    let (_, placed) = repo.transact(build).await?;
+    staged.report(placed)
+}
+
+/// A snapshot that is stored and waits for its place in the log.
+pub(super) struct Staged {
+    dataset: Name,
+    pub(super) draft: Draft,
+    stored: Stored,
+}
+
+/// Stores what `spec` names.
+pub(super) async fn stage(repo: &Repo, spec: SnapshotSpec) -> Result<Staged> {
     for tag in &spec.tags {
         check_pointer("tag", tag)?;
     }
@@ -32,7 +56,11 @@ pub(super) async fn snapshot(repo: &Repo, spec: SnapshotSpec) -> Result<Snapshot
     let inputs = spec.inputs.clone();
     let prepared = blocking::run(move || prepare(&inputs)).await?;
     let stored = store(repo, prepared, spec.metadata.clone()).await?;
-    commit(repo, &spec, head, stored).await
+    Ok(Staged {
+        draft: draft(&spec, head, &stored)?,
+        dataset: spec.dataset,
+        stored,
+    })
 }
 
 /// The files of a snapshot, scanned and not yet stored.
@@ -125,27 +153,6 @@ async fn store(
     })
 }
 
-async fn commit(
-    repo: &Repo,
-    spec: &SnapshotSpec,
-    head: Option<Head>,
-    stored: Stored,
-) -> Result<SnapshotReport> {
-    let draft = draft(spec, head, &stored)?;
-    let by = By::new(spec.actor.clone(), spec.reason.as_str());
-    let build = |view: &View| {
-        let mut transaction = by.transaction();
-        let placed = draft.place(view, &mut transaction)?;
-        Ok(if placed.changes {
-            Step::Commit(transaction, placed)
-        } else {
-            Step::Done(placed)
-        })
-    };
-    let (_, placed) = repo.transact(build).await?;
-    report(spec, stored, placed)
-}
-
 fn draft(spec: &SnapshotSpec, head: Option<Head>, stored: &Stored) -> Result<Draft> {
     let Stored {
         manifest, snapshot, ..
@@ -180,28 +187,43 @@ fn check_key(manifest: &Manifest, key: &[String]) -> Result<()> {
     Ok(())
 }
 
-fn report(spec: &SnapshotSpec, stored: Stored, placed: Placed) -> Result<SnapshotReport> {
-    let Placed { node, reused, .. } = placed;
-    let Manifest { table, files, .. } = stored.manifest;
-    Ok(SnapshotReport {
-        version: version_number(&node)?,
-        node,
-        dataset: spec.dataset.clone(),
-        snapshot: stored.snapshot,
-        rows: table.as_ref().map(|table| table.rows),
-        table_digest: table.as_ref().map(|table| table.table_digest),
-        rows_digest: table.as_ref().map(|table| table.rows_digest),
-        columns: table
-            .into_iter()
-            .flat_map(|table| table.columns)
-            .map(|column| ColumnReport {
-                name: column.name,
-                logical_type: column.logical_type,
-                digest: column.digest,
-            })
-            .collect(),
-        files: files.iter().map(FileReport::from).collect(),
-        new_bytes: stored.new_bytes,
-        reused,
-    })
+impl Staged {
+    pub(super) fn snapshot(&self) -> Digest {
+        self.stored.snapshot
+    }
+
+    pub(super) fn rows(&self) -> Option<u64> {
+        self.stored.manifest.table.as_ref().map(|table| table.rows)
+    }
+
+    pub(super) fn report(self, placed: Placed) -> Result<SnapshotReport> {
+        let Placed { node, reused, .. } = placed;
+        let Stored {
+            manifest,
+            snapshot,
+            new_bytes,
+        } = self.stored;
+        let Manifest { table, files, .. } = manifest;
+        Ok(SnapshotReport {
+            version: version_number(&node)?,
+            node,
+            dataset: self.dataset,
+            snapshot,
+            rows: table.as_ref().map(|table| table.rows),
+            table_digest: table.as_ref().map(|table| table.table_digest),
+            rows_digest: table.as_ref().map(|table| table.rows_digest),
+            columns: table
+                .into_iter()
+                .flat_map(|table| table.columns)
+                .map(|column| ColumnReport {
+                    name: column.name,
+                    logical_type: column.logical_type,
+                    digest: column.digest,
+                })
+                .collect(),
+            files: files.iter().map(FileReport::from).collect(),
+            new_bytes,
+            reused,
+        })
+    }
 }

@@ -45,7 +45,7 @@ impl ByteStream {
         Self::with_hasher(blake3::Hasher::new())
     }
 
-    pub(super) fn with_hasher(hasher: blake3::Hasher) -> Self {
+    pub(crate) fn with_hasher(hasher: blake3::Hasher) -> Self {
         Self {
             hasher,
             buffer: Vec::new(),
@@ -53,7 +53,7 @@ impl ByteStream {
     }
 
     /// Returns the digest of what was written and begins anew.
-    pub(super) fn take(&mut self) -> [u8; 32] {
+    pub(crate) fn take(&mut self) -> [u8; 32] {
         self.flush();
         let digest = self.hasher.finalize().into();
         self.hasher.reset();

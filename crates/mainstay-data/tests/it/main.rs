@@ -20,5 +20,6 @@ mod reference;
 mod row_diff;
 mod rows_in_memory;
 mod snapshots;
+mod splits;
 mod stored;
 mod support;

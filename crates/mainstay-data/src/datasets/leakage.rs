@@ -1,0 +1,164 @@
+//! Looking for the same key or row in versions that should be apart.
+
+use std::collections::BTreeMap;
+
+use arrow::array::{Array, RecordBatch};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
+use futures::TryStreamExt as _;
+use mainstay_core::{Error, ErrorKind, NodeRef, Result};
+
+use super::{Datasets, ReadOptions};
+use crate::cells::{CellHasher, first_64, index_of};
+use crate::split::{Hash, LeakageReport, Overlap, Seen, Shared};
+
+/// How many rows are compared at once, at 40 bytes each: with more, all are read several times.
+const ROWS_AT_ONCE: u64 = 4 * 1024 * 1024;
+
+pub(super) async fn check(
+    datasets: &Datasets,
+    versions: &[NodeRef],
+    key: &[String],
+) -> Result<LeakageReport> {
+    if versions.len() < 2 {
+        return Err(Error::invalid("fewer than two versions to compare"));
+    }
+    let mut total = 0;
+    let mut columns: Option<Vec<String>> = None;
+    for node in versions {
+        let manifest = datasets.manifest(node).await?;
+        let table = manifest.table.as_ref();
+        let none = || Error::invalid("the snapshot has no table").context("data", node);
+        total += table.ok_or_else(none)?.rows;
+        columns = Some(match columns {
+            None => manifest.columns().iter().map(|c| c.name.clone()).collect(),
+            Some(mut columns) => {
+                columns.retain(|name| manifest.column(name).is_some());
+                columns
+            }
+        });
+    }
+    let columns = columns.unwrap_or_default();
+    let search = |columns| Search {
+        datasets,
+        versions,
+        columns,
+        passes: total.div_ceil(ROWS_AT_ONCE).max(1),
+    };
+    let keys = if key.is_empty() {
+        Vec::new()
+    } else {
+        search(key.to_vec()).run().await?
+    };
+    let rows = if columns.is_empty() {
+        Vec::new()
+    } else {
+        search(columns).run().await?
+    };
+    Ok(LeakageReport {
+        leaks: !(keys.is_empty() && rows.is_empty()),
+        keys,
+        rows,
+    })
+}
+
+struct Search<'a> {
+    datasets: &'a Datasets,
+    versions: &'a [NodeRef],
+    columns: Vec<String>,
+    passes: u64,
+}
+
+impl Search<'_> {
+    async fn run(&self) -> Result<Vec<Overlap>> {
+        let mut found: BTreeMap<(usize, usize), Shared> = BTreeMap::new();
+        for pass in 0..self.passes {
+            let mut seen = Seen::default();
+            for version in 0..self.versions.len() {
+                self.look(version, pass, &mut seen).await?;
+            }
+            seen.compare(&mut found);
+        }
+        let mut overlaps = Vec::with_capacity(found.len());
+        for ((a, b), shared) in found {
+            overlaps.push(Overlap {
+                samples: self.show(a, &shared.samples).await?,
+                a: self.versions[a].clone(),
+                b: self.versions[b].clone(),
+                distinct: shared.distinct,
+                rows_a: shared.rows.0,
+                rows_b: shared.rows.1,
+            });
+        }
+        Ok(overlaps)
+    }
+
+    fn hasher(&self) -> CellHasher {
+        CellHasher::new("mainstay data leakage", &[], &self.columns)
+    }
+
+    async fn rows(
+        &self,
+        version: usize,
+    ) -> Result<futures::stream::BoxStream<'static, Result<RecordBatch>>> {
+        let options = ReadOptions::default().with_columns(&self.columns);
+        self.datasets.read(&self.versions[version], options).await
+    }
+
+    /// Notes the rows of a version whose turn it is.
+    async fn look(&self, version: usize, pass: u64, seen: &mut Seen) -> Result<()> {
+        let mut hasher = self.hasher();
+        let mut rows = self.rows(version).await?;
+        while let Some(batch) = rows.try_next().await? {
+            for hash in hasher.hash(&batch)? {
+                if first_64(&hash) % self.passes == pass {
+                    seen.add(hash, version);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Finds what some hashes stand for.
+    async fn show(&self, version: usize, hashes: &[Hash]) -> Result<Vec<BTreeMap<String, String>>> {
+        let mut found: BTreeMap<Hash, BTreeMap<String, String>> = BTreeMap::new();
+        let mut hasher = self.hasher();
+        let mut rows = self.rows(version).await?;
+        while let Some(batch) = rows.try_next().await? {
+            for (row, hash) in hasher.hash(&batch)?.into_iter().enumerate() {
+                if hashes.contains(&hash) && !found.contains_key(&hash) {
+                    found.insert(hash, texts(&batch, row, &self.columns)?);
+                }
+            }
+            if found.len() == hashes.len() {
+                break;
+            }
+        }
+        Ok(found.into_values().collect())
+    }
+}
+
+/// Spells the cells of a row; nulls are left out.
+pub(super) fn texts(
+    batch: &RecordBatch,
+    row: usize,
+    columns: &[String],
+) -> Result<BTreeMap<String, String>> {
+    let mut texts = BTreeMap::new();
+    for name in columns {
+        let array = batch.column(index_of(&batch.schema(), name)?);
+        if !array.is_null(row) {
+            texts.insert(name.clone(), text(array.as_ref(), row)?);
+        }
+    }
+    Ok(texts)
+}
+
+/// Spells a cell.
+pub(super) fn text(array: &dyn Array, row: usize) -> Result<String> {
+    let options = FormatOptions::default();
+    let shown = ArrayFormatter::try_new(array, &options)
+        .and_then(|formatter| formatter.value(row).try_to_string());
+    shown.map_err(|error| {
+        Error::new(ErrorKind::Unsupported, "a value that has no text").with_source(error)
+    })
+}

@@ -1,0 +1,77 @@
+//! A version of some rows of another.
+
+use arrow::array::{BooleanArray, RecordBatch};
+use futures::TryStreamExt as _;
+use mainstay_core::{Error, Result};
+
+use super::split::{ROWS, derived, rows_of};
+use super::{Datasets, ReadOptions, snapshot};
+use crate::cells::CellHasher;
+use crate::sample::Draw;
+use crate::{SampleSize, SampleSpec, SnapshotReport, SnapshotSpec, Transform};
+
+pub(super) async fn sample(datasets: &Datasets, spec: SampleSpec) -> Result<SnapshotReport> {
+    let repo = datasets.writable()?;
+    let manifest = datasets.manifest(&spec.source).await?;
+    let table = manifest.table.as_ref();
+    let none = || Error::invalid("the snapshot has no table").context("data", &spec.source);
+    let count = spec.count(table.ok_or_else(none)?.rows)?;
+    let drawn = draw(datasets, &spec, count).await?;
+
+    let rows = datasets.read(&spec.source, ReadOptions::default()).await?;
+    let batches = rows_of(rows, picker(drawn)).try_collect::<Vec<_>>().await?;
+    let dataset = match &spec.dataset {
+        Some(dataset) => dataset.clone(),
+        None => format!("{}-sample", spec.source.name()).parse()?,
+    };
+    let sample = SnapshotSpec::new(dataset, spec.actor.clone(), spec.reason.as_str())
+        .with_batches(ROWS.parse()?, batches)
+        .with_transform(transform(&spec)?);
+    let sample = derived(datasets, sample, "sample".parse()?, &spec.source).await?;
+    snapshot::snapshot(repo, sample).await
+}
+
+async fn draw(datasets: &Datasets, spec: &SampleSpec, count: u64) -> Result<Vec<u64>> {
+    let mut draw = Draw::new(spec.seed, count);
+    let mut strata = CellHasher::new("mainstay data-sample v1 stratum", &[], &spec.strata);
+    let mut row = 0;
+    let options = ReadOptions::default();
+    let options = if spec.strata.is_empty() {
+        options
+    } else {
+        options.with_columns(&spec.strata)
+    };
+    let mut rows = datasets.read(&spec.source, options).await?;
+    while let Some(batch) = rows.try_next().await? {
+        for stratum in strata.hash(&batch)? {
+            draw.add(row, stratum);
+            row += 1;
+        }
+    }
+    Ok(draw.finish(count))
+}
+
+/// Keeps the rows at these places, which are in order.
+fn picker(drawn: Vec<u64>) -> impl FnMut(&RecordBatch) -> Result<BooleanArray> {
+    let mut drawn = drawn.into_iter().peekable();
+    let mut next = 0;
+    move |batch| {
+        let first = next;
+        next += batch.num_rows() as u64;
+        let rows = (first..next).map(|row| drawn.next_if_eq(&row).is_some());
+        Ok(rows.collect::<Vec<bool>>().into())
+    }
+}
+
+fn transform(spec: &SampleSpec) -> Result<Transform> {
+    let transform = Transform::new("sample".parse()?).with_parameter("seed", spec.seed);
+    let transform = match spec.size {
+        SampleSize::Rows(rows) => transform.with_parameter("rows", rows),
+        SampleSize::Fraction(share) => transform.with_parameter("fraction", share),
+    };
+    Ok(if spec.strata.is_empty() {
+        transform
+    } else {
+        transform.with_parameter("stratify", spec.strata.clone())
+    })
+}
