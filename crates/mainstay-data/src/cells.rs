@@ -13,7 +13,7 @@ use crate::slots::{slots, write_cell};
 pub(crate) struct CellHasher {
     columns: Vec<String>,
     prefix: Vec<u8>,
-    stream: ByteStream,
+    stream: Box<ByteStream>,
 }
 
 impl CellHasher {
@@ -21,7 +21,9 @@ impl CellHasher {
         Self {
             columns: columns.to_vec(),
             prefix: prefix.to_vec(),
-            stream: ByteStream::with_hasher(blake3::Hasher::new_derive_key(context)),
+            stream: Box::new(ByteStream::with_hasher(blake3::Hasher::new_derive_key(
+                context,
+            ))),
         }
     }
 
@@ -38,7 +40,7 @@ impl CellHasher {
         let hashes = (0..batch.num_rows()).map(|row| {
             self.stream.write(&self.prefix);
             for column in &columns {
-                write_cell(column.as_ref(), row, &mut self.stream);
+                write_cell(column.as_ref(), row, self.stream.as_mut());
             }
             self.stream.take()
         });
@@ -57,6 +59,6 @@ pub(crate) fn index_of(schema: &Schema, name: &str) -> Result<usize> {
 
 /// Returns the first bytes of a hash as a number.
 pub(crate) fn first_64(hash: &[u8; 32]) -> u64 {
-    let [a, b, c, d, e, f, g, h, ..] = *hash;
-    u64::from_le_bytes([a, b, c, d, e, f, g, h])
+    let (words, _) = hash.as_chunks();
+    words.first().map_or(0, |word| u64::from_le_bytes(*word))
 }

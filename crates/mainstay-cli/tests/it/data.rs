@@ -139,14 +139,20 @@ fn a_split_keeps_groups_apart_and_a_sample_has_its_rows() {
     assert_eq!(rows(0) + rows(1), 344);
     assert_eq!(split["parts"][1]["role"], "test");
     let leaks = shell.json("data leaks penguins-train penguins-test --key island,year");
-    assert_eq!((&leaks["leaks"], &leaks["keys"]), (&json!(false), &json!([])));
+    assert_eq!(
+        (&leaks["leaks"], &leaks["keys"]),
+        (&json!(false), &json!([]))
+    );
     let leaks = shell.answer(1, "data leaks penguins penguins-test");
     assert_eq!(leaks["rows"][0]["rows_b"], rows(1));
     shell.json("data split penguins --time year --cut 2009 --parts train=1,test=1 --name by-year");
     shell.failure(2, "data split penguins --by nothing=1 --parts train=x");
 
     let sample = shell.json("data sample penguins --fraction 0.25 --stratify species");
-    assert_eq!((&sample["dataset"], &sample["rows"]), (&json!("penguins-sample"), &json!(86)));
+    assert_eq!(
+        (&sample["dataset"], &sample["rows"]),
+        (&json!("penguins-sample"), &json!(86))
+    );
 }
 
 #[test]

@@ -59,8 +59,9 @@ impl Draft {
     /// Adds to `transaction` what makes this a version of `view`.
     ///
     /// # Errors
-    /// [`NotFound`](mainstay_core::ErrorKind::NotFound) when a source does not exist, [`ErrorKind::Conflict`] when the branch
-    /// has moved, [`AlreadyExists`](mainstay_core::ErrorKind::AlreadyExists) when a tag is taken.
+    /// [`NotFound`](mainstay_core::ErrorKind::NotFound) when a source does not exist,
+    /// [`Conflict`](mainstay_core::ErrorKind::Conflict) when the branch has moved,
+    /// [`AlreadyExists`](mainstay_core::ErrorKind::AlreadyExists) when a tag is taken.
     pub(super) fn place(&self, view: &View, transaction: &mut Transaction) -> Result<Placed> {
         check_sources(view, &self.value.edges)?;
         if let Some(head) = &self.head {

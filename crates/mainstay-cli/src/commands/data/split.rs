@@ -139,7 +139,9 @@ fn tell(report: &LeakageReport, out: &mut dyn Write) -> io::Result<()> {
     let mut add = |what: &'static str, overlaps: &[Overlap]| {
         for overlap in overlaps {
             let sample = overlap.samples.first().into_iter().flatten();
-            let sample: Vec<String> = sample.map(|(name, text)| format!("{name}={text}")).collect();
+            let sample: Vec<String> = sample
+                .map(|(name, text)| format!("{name}={text}"))
+                .collect();
             table.row([
                 Cell::new(what, BAD),
                 (&overlap.a).into(),
