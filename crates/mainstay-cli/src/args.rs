@@ -41,6 +41,10 @@ pub(crate) fn env(text: &str) -> Result<Locator> {
     of_kind(NodeKind::Env, text)
 }
 
+pub(crate) fn run(text: &str) -> Result<Locator> {
+    of_kind(NodeKind::Run, text)
+}
+
 pub(crate) fn unit(text: &str) -> Result<Locator> {
     of_kind(NodeKind::Unit, text)
 }
@@ -56,6 +60,36 @@ pub(crate) fn code(text: &str) -> Result<NodeRef> {
         Ok(node)
     } else {
         Err(Error::invalid("expected REPO@COMMIT").context("reference", &node))
+    }
+}
+
+/// `[REPO@]COMMIT`.
+#[derive(Debug, Clone)]
+pub(crate) struct Commit {
+    repository: Option<Name>,
+    commit: Name,
+}
+
+impl FromStr for Commit {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (repository, commit) = match text.split_once('@') {
+            Some((repository, commit)) => (Some(repository.parse()?), commit),
+            None => (None, text),
+        };
+        Ok(Self {
+            repository,
+            commit: commit.parse()?,
+        })
+    }
+}
+
+impl Commit {
+    /// Returns repository and commit; the repository is `repository` unless it was said.
+    pub(crate) fn or_in(self, repository: &Name) -> (Name, Name) {
+        let said = self.repository.unwrap_or_else(|| repository.clone());
+        (said, self.commit)
     }
 }
 
@@ -136,6 +170,17 @@ impl Slot {
         Ok(Self {
             role: role.parse()?,
             reference: data(reference)?,
+        })
+    }
+
+    /// Reads `[role=]REF` of what a run uses: a dataset unless said, in the role train unless said.
+    pub(crate) fn input(text: &str) -> Result<Self> {
+        let (role, reference) = text.split_once('=').unwrap_or(("train", text));
+        let mut reference: Locator = reference.parse()?;
+        reference.kind = reference.kind.or(Some(NodeKind::Data));
+        Ok(Self {
+            role: role.parse()?,
+            reference,
         })
     }
 }

@@ -140,6 +140,9 @@ pub(crate) enum Command {
     /// Register models, promote them, find them
     #[command(subcommand)]
     Model(commands::model::Model),
+    /// Record runs: trainings, evaluations, and what they measure
+    #[command(subcommand)]
+    Run(commands::run::Run),
     /// Publish prompts and render them
     #[command(subcommand)]
     Prompt(commands::prompt::Prompt),

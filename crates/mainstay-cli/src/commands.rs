@@ -13,6 +13,7 @@ pub(crate) mod model;
 pub(crate) mod prompt;
 pub(crate) mod repair;
 pub(crate) mod replicate;
+pub(crate) mod run;
 pub(crate) mod stats;
 pub(crate) mod storage;
 pub(crate) mod verify;
@@ -45,6 +46,7 @@ pub(crate) async fn run(cli: Cli) -> Result<Answer> {
         Command::Stats(command) => command.run(global).await,
         Command::Data(command) => command.run(global).await,
         Command::Model(command) => command.run(global).await,
+        Command::Run(command) => command.run(global).await,
         Command::Prompt(command) => command.run(global).await,
         Command::Env(command) => command.run(global).await,
         Command::Deploy(command) => command.run(global).await,

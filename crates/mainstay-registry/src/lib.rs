@@ -43,6 +43,7 @@
 //! reads is a function of a [`View`](mainstay_repo::View): [`resolve()`], [`show`], [`list`],
 //! [`search::search`]; give it an older view to ask about the past.
 //!
+//! Trainings and evaluations, their parameters and the series of what they measure, are in [`run`].
 //! What the safetensors files of versions hold, and how it differs, is in [`tensor`].
 //!
 //! What it does not do: it does not load or run models, nor look inside files of other formats; it does
@@ -72,6 +73,7 @@ mod registry;
 mod reproducibility;
 mod resolve;
 mod rollback;
+pub mod run;
 pub mod search;
 pub mod signature;
 mod spec;

@@ -318,12 +318,12 @@ pub(crate) fn decode<T: DeserializeOwned>(value: &Value, kind: &str) -> Result<T
     value.decode(kind)
 }
 
-mod decimal_text {
+pub(crate) mod decimal_text {
     use std::collections::BTreeMap;
 
     use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-    pub(super) fn serialize<S: Serializer>(
+    pub(crate) fn serialize<S: Serializer>(
         seeds: &BTreeMap<String, u64>,
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
@@ -334,7 +334,7 @@ mod decimal_text {
         text.serialize(serializer)
     }
 
-    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<BTreeMap<String, u64>, D::Error> {
         BTreeMap::<String, String>::deserialize(deserializer)?

@@ -239,23 +239,32 @@ impl ModelSpec {
             .values()
             .filter_map(|metric| metric.data.as_ref());
         check_kinds(measured_on, NodeKind::Data)?;
-        if let Some(code) = &self.code
-            && code.commit.as_str() == "latest"
-        {
-            return Err(Error::invalid("a commit must be one commit, not latest"));
-        }
-        text::check_keys("parameters", self.parameters.keys())?;
+        check_code(self.code.as_ref())?;
+        check_parameters(&self.parameters)?;
         text::check_keys("seeds", self.seeds.keys())?;
         text::check_keys("metrics", self.metrics.keys())?;
         text::check_tags(&self.tags)?;
-        text::check_value("description", &self.description)?;
-        self.parameters
-            .iter()
-            .try_for_each(|(name, value)| check_scalar(name, value))
+        text::check_value("description", &self.description)
     }
 }
 
-fn check_kinds<'n>(nodes: impl Iterator<Item = &'n NodeRef>, kind: NodeKind) -> Result<()> {
+pub(crate) fn check_code(code: Option<&CodeUse>) -> Result<()> {
+    if code.is_some_and(|code| code.commit.as_str() == "latest") {
+        return Err(Error::invalid("a commit must be one commit, not latest"));
+    }
+    Ok(())
+}
+
+pub(crate) fn check_parameters(parameters: &BTreeMap<String, Value>) -> Result<()> {
+    text::check_keys("parameters", parameters.keys())?;
+    let mut parameters = parameters.iter();
+    parameters.try_for_each(|(name, value)| check_scalar(name, value))
+}
+
+pub(crate) fn check_kinds<'n>(
+    nodes: impl Iterator<Item = &'n NodeRef>,
+    kind: NodeKind,
+) -> Result<()> {
     for node in nodes {
         if node.kind() != kind {
             return Err(Error::invalid(format!("expected a reference to {kind}"))

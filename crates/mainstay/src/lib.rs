@@ -34,6 +34,7 @@
 //! | you have | you call |
 //! |---|---|
 //! | tables and files | [`Workspace::data`] |
+//! | a training, or an evaluation | [`Workspace::runs`] |
 //! | a trained model | [`Workspace::models`] |
 //! | prompts and inference configuration | [`Workspace::prompts`] |
 //! | the machine it runs on | [`Workspace::environments`] |

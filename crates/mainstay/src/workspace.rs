@@ -7,6 +7,7 @@ use mainstay_data::Datasets;
 use mainstay_env::Environments;
 use mainstay_prompt::Prompts;
 use mainstay_registry::Registry;
+use mainstay_registry::run::Runs;
 use mainstay_repo::{
     RepairOptions, RepairReport, ReplicateOptions, ReplicateReport, Repo, RepoOptions, Value,
     VerifyLevel, VerifyReport, View,
@@ -91,6 +92,12 @@ impl Workspace {
         Registry::new(self.repo.clone())
     }
 
+    /// Returns the runs: trainings and evaluations.
+    #[must_use]
+    pub fn runs(&self) -> Runs {
+        Runs::new(self.repo.clone())
+    }
+
     /// Returns the prompts; clones share compiled versions.
     #[must_use]
     pub fn prompts(&self) -> &Prompts {
@@ -158,6 +165,7 @@ pub fn resolve(view: &View, locator: &Locator) -> Result<NodeRef> {
     match locator.kind {
         Some(NodeKind::Data) => Datasets::resolve_in(view, locator),
         Some(NodeKind::Model) => mainstay_registry::resolve(view, locator),
+        Some(NodeKind::Run) => mainstay_registry::run::resolve(view, locator),
         Some(NodeKind::Prompt) => Prompts::resolve(view, locator),
         Some(NodeKind::Env) => Environments::resolve(view, locator),
         Some(NodeKind::Unit) => Units::resolve(view, locator),

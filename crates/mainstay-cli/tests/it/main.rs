@@ -16,6 +16,7 @@ mod log;
 mod model;
 mod prompt;
 mod replicate;
+mod run;
 mod storage;
 mod story;
 mod support;

@@ -1,7 +1,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use mainstay_core::{Actor, Clock as _, Locator, ManualClock, Name, NodeRef, SeededIds, Timestamp};
+use mainstay_core::{
+    Actor, Clock as _, Edge, EdgeKind, Locator, ManualClock, Name, NodeRef, SeededIds, Timestamp,
+};
+use mainstay_registry::run::Runs;
 use mainstay_registry::{
     AliasSpec, FileSpec, ModelSpec, PromoteSpec, Promotion, Registered, Registry,
 };
@@ -32,17 +35,35 @@ impl Fixture {
         }
     }
 
+    pub(crate) fn runs(&self) -> Runs {
+        Runs::new(self.repo.clone())
+    }
+
     /// Records something that a model may refer to.
     pub(crate) async fn record(&self, reference: &str, record: serde_json::Value) -> NodeRef {
-        let node = node(reference);
         let value = Value::new("note", &record).unwrap();
-        let build = |_: &_| {
-            let mut transaction = Transaction::new(ada(), "record");
-            transaction.set(node.ref_path(), value.clone(), Expectation::Absent);
-            Ok(Step::Commit(transaction, ()))
-        };
-        self.repo.transact(build).await.unwrap();
+        self.set(reference, value).await
+    }
+
+    /// Records something that a run made.
+    pub(crate) async fn made_by(&self, reference: &str, run: &NodeRef) -> NodeRef {
+        let edge = Edge::new(EdgeKind::GeneratedBy, run.clone());
+        let value = Value::new("note", &reference).unwrap().with_edges([edge]);
+        self.set(reference, value).await
+    }
+
+    async fn set(&self, reference: &str, value: Value) -> NodeRef {
+        let node = node(reference);
+        let mut transaction = Transaction::new(ada(), "record");
+        transaction.set(node.ref_path(), value, Expectation::Absent);
+        self.commit(transaction).await;
         node
+    }
+
+    /// Commits as another program does.
+    pub(crate) async fn commit(&self, transaction: Transaction) {
+        let build = |_: &_| Ok(Step::Commit(transaction.clone(), ()));
+        self.repo.transact(build).await.unwrap();
     }
 
     pub(crate) async fn register(&self, spec: ModelSpec) -> Registered {

@@ -7,7 +7,7 @@ use mainstay_registry::signature::Signature;
 use mainstay_registry::{
     AnnotateSpec, Better, Gate, ModelVersion, PromoteSpec, Promotion, Relation, StagePolicy,
 };
-use mainstay_repo::{Expectation, Step, Transaction, Value};
+use mainstay_repo::{Expectation, Transaction, Value};
 use serde_json::json;
 
 use crate::fixture::{Fixture, ada, file, locator, name, spec};
@@ -170,12 +170,9 @@ async fn a_newer_format_is_refused_and_damage_is_corrupt() {
         (other, ErrorKind::Corrupt),
     ] {
         assert_eq!(ModelVersion::from_value(&value).unwrap_err().kind(), kind);
-        let build = |_: &_| {
-            let mut transaction = Transaction::new(ada(), "another program");
-            transaction.set(registered.node.ref_path(), value.clone(), Expectation::Any);
-            Ok(Step::Commit(transaction, ()))
-        };
-        fixture.repo.transact(build).await.unwrap();
+        let mut transaction = Transaction::new(ada(), "another program");
+        transaction.set(registered.node.ref_path(), value, Expectation::Any);
+        fixture.commit(transaction).await;
         let error = fixture.registry.show(&locator("fraud")).await.unwrap_err();
         assert_eq!(error.kind(), kind);
         let error = fixture

@@ -13,6 +13,8 @@ mod pull;
 mod races;
 mod register;
 mod resolve;
+mod run_format;
+mod runs;
 mod search;
 mod search_naive;
 mod stages;

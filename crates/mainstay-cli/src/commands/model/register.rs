@@ -11,7 +11,7 @@ use mainstay::registry::{self, ModelSpec, Registered, Relation, files_at};
 use mainstay::repo::View;
 use mainstay::{Error, Locator, Name, Result};
 
-use crate::args::{self, Pair, Slot};
+use crate::args::{self, Commit, Pair, Slot};
 use crate::cli::Global;
 use crate::output::Answer;
 use crate::text::{BOLD, Cell, Fields, Line};
@@ -86,28 +86,6 @@ fn relation() -> impl TypedValueParser<Value = Relation> {
     PossibleValuesParser::new(known).try_map(|text| text.parse())
 }
 
-/// `[REPO@]COMMIT`.
-#[derive(Debug, Clone)]
-struct Commit {
-    repository: Option<Name>,
-    commit: Name,
-}
-
-impl FromStr for Commit {
-    type Err = Error;
-
-    fn from_str(text: &str) -> Result<Self> {
-        let (repository, commit) = match text.split_once('@') {
-            Some((repository, commit)) => (Some(repository.parse()?), commit),
-            None => (None, text),
-        };
-        Ok(Self {
-            repository,
-            commit: commit.parse()?,
-        })
-    }
-}
-
 #[derive(Debug, Clone)]
 struct Bump(registry::Bump);
 
@@ -150,8 +128,8 @@ impl Register {
         for Slot { role, reference } in self.data {
             spec = spec.with_data(role, resolve(view, &reference).await?);
         }
-        if let Some(Commit { repository, commit }) = self.code {
-            let repository = repository.unwrap_or_else(|| spec.model.clone());
+        if let Some(code) = self.code {
+            let (repository, commit) = code.or_in(&spec.model);
             spec = spec.with_code(repository, commit);
         }
         if self.dirty {

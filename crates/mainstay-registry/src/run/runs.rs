@@ -1,0 +1,116 @@
+//! The handle: each verb lives in its own module.
+
+use std::ops::RangeBounds;
+
+use mainstay_core::{Locator, Name, NodeRef, Result};
+use mainstay_repo::{Repo, View};
+use tracing::instrument;
+
+use super::end::{self, RunEnd};
+use super::info::{self, RunInfo};
+use super::log::{self, Logged, RunLog};
+use super::point::Point;
+use super::series;
+use super::spec::RunSpec;
+use super::start::{self, Started};
+
+/// The runs of a repository. Cheap to clone.
+///
+/// Every change is one transaction, made on exactly the state it was decided on.
+#[derive(Debug, Clone)]
+pub struct Runs {
+    repo: Repo,
+}
+
+impl Runs {
+    /// Opens the runs of a repository.
+    #[must_use]
+    pub fn new(repo: Repo) -> Self {
+        Self { repo }
+    }
+
+    /// Begins a run.
+    ///
+    /// # Errors
+    /// * [`Invalid`](mainstay_core::ErrorKind::Invalid): the spec breaks a rule.
+    /// * [`NotFound`](mainstay_core::ErrorKind::NotFound): an input or the environment is not in the
+    ///   repository.
+    /// * [`AlreadyExists`](mainstay_core::ErrorKind::AlreadyExists): the experiment has a run of this id.
+    ///
+    /// # Complexity
+    /// O(log n) in the runs of the experiment.
+    #[instrument(skip_all, fields(experiment = %spec.experiment), err(level = "debug"))]
+    pub async fn start(&self, spec: RunSpec) -> Result<Started> {
+        start::start(&self.repo, &spec)
+            .await
+            .map_err(|error| error.operation("start run"))
+    }
+
+    /// Adds points, parameters, inputs and tags to a run that goes on; all of them or none.
+    ///
+    /// One log entry a call, however many points there are: log many at a time. Points of small batches
+    /// stay beside the run until there are 64 of them; then, and where there are many, they go into a
+    /// blob. Points are not looked at for repetition.
+    ///
+    /// # Errors
+    /// * [`Invalid`](mainstay_core::ErrorKind::Invalid): something breaks a limit, or an input came from
+    ///   the run.
+    /// * [`NotFound`](mainstay_core::ErrorKind::NotFound): no such run, or no such input.
+    /// * [`Conflict`](mainstay_core::ErrorKind::Conflict): the run has ended, or others logged to it
+    ///   without a pause.
+    /// * [`AlreadyExists`](mainstay_core::ErrorKind::AlreadyExists): a parameter has another value.
+    #[instrument(skip_all, fields(run = %spec.run), err(level = "debug"))]
+    pub async fn log(&self, spec: RunLog) -> Result<Logged> {
+        log::log(&self.repo, &spec)
+            .await
+            .map_err(|error| error.operation("log to run"))
+    }
+
+    /// Ends a run. Saying again how it ended changes nothing.
+    ///
+    /// # Errors
+    /// * [`Invalid`](mainstay_core::ErrorKind::Invalid): the status is not an end, or the time is before
+    ///   the beginning.
+    /// * [`NotFound`](mainstay_core::ErrorKind::NotFound): no such run.
+    /// * [`Conflict`](mainstay_core::ErrorKind::Conflict): it has ended otherwise.
+    #[instrument(skip_all, fields(run = %spec.run, status = %spec.status), err(level = "debug"))]
+    pub async fn end(&self, spec: RunEnd) -> Result<Logged> {
+        end::end(&self.repo, &spec)
+            .await
+            .map_err(|error| error.operation("end run"))
+    }
+
+    /// Reads the points of one series within a range of steps, as `view` shows them: by step, of one
+    /// step by time, of one time as they were logged. Empty when the run has no such series.
+    ///
+    /// Segments that hold nothing of the range are not read.
+    ///
+    /// # Errors
+    /// [`NotFound`](mainstay_core::ErrorKind::NotFound): no such run;
+    /// [`Corrupt`](mainstay_core::ErrorKind::Corrupt): stored points are missing or damaged.
+    #[instrument(skip_all, fields(%run, key), err(level = "debug"))]
+    pub async fn series(
+        &self,
+        view: &View,
+        run: &NodeRef,
+        key: &str,
+        steps: impl RangeBounds<i64> + Send,
+    ) -> Result<Vec<Point>> {
+        let steps = (steps.start_bound().cloned(), steps.end_bound().cloned());
+        series::series(&self.repo, view, run, key, steps)
+            .await
+            .map_err(|error| error.operation("read series"))
+    }
+
+    /// Reads a run in the newest view; see [`show`](super::show).
+    #[instrument(skip_all, fields(run = %locator), err(level = "debug"))]
+    pub async fn show(&self, locator: &Locator) -> Result<RunInfo> {
+        self.repo.read(|view| info::show(view, locator)).await
+    }
+
+    /// Lists runs of the newest view; see [`list`](super::list).
+    #[instrument(skip_all, err(level = "debug"))]
+    pub async fn list(&self, experiment: Option<&Name>) -> Result<Vec<RunInfo>> {
+        self.repo.read(|view| info::list(view, experiment)).await
+    }
+}
