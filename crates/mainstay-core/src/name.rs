@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use unicode_normalization::UnicodeNormalization;
 
 use crate::text::{printable, text_common};
@@ -95,8 +95,8 @@ fn is_name_char(c: char) -> bool {
 ///
 /// At most 12 segments and 1,024 bytes. Ordered segment by segment, so the refs below one prefix
 /// are neighbours.
-#[derive(Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
+#[derive(Clone, PartialEq, Eq, Hash, Deserialize)]
+#[serde(try_from = "String")]
 pub struct RefPath(Box<str>);
 
 impl RefPath {
@@ -110,6 +110,9 @@ impl RefPath {
             return Err(
                 Error::invalid("ref path longer than 1,024 bytes").context("ref", printable(text))
             );
+        }
+        if is_plain_path(text) {
+            return Ok(Self(text.into()));
         }
         let segments = text
             .split('/')
@@ -163,10 +166,43 @@ impl RefPath {
     }
 }
 
+/// Reports whether a text is, as it stands, a path of ASCII names: most are, and need no normalizing.
+fn is_plain_path(text: &str) -> bool {
+    let is_plain = |name: &str| {
+        let bytes = name.as_bytes();
+        let plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"-_.+".contains(byte);
+        (1..=MAX_NAME_BYTES).contains(&name.len())
+            && (bytes[0].is_ascii_alphanumeric() || bytes[0] == b'_')
+            && bytes.iter().all(plain)
+            && !name.ends_with('.')
+            && !name.contains("..")
+    };
+    (2..=12).contains(&text.split('/').count()) && text.split('/').all(is_plain)
+}
+
+impl Serialize for RefPath {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.0)
+    }
+}
+
 impl Ord for RefPath {
     fn cmp(&self, other: &Self) -> std::cmp::Ordering {
-        self.segments().cmp(other.segments())
+        // A segment ends before any that goes on: '/' counts as less than every character of names.
+        let (a, b) = (self.0.as_bytes(), other.0.as_bytes());
+        let same = common_prefix(a, b);
+        let next = |text: &[u8]| text.get(same).map(|byte| (*byte != b'/', *byte));
+        next(a).cmp(&next(b))
     }
+}
+
+/// How many bytes two texts begin with alike.
+fn common_prefix(a: &[u8], b: &[u8]) -> usize {
+    const WORD: usize = 8;
+    let words = a.as_chunks::<WORD>().0.iter().zip(b.as_chunks::<WORD>().0);
+    let words = words.take_while(|(a, b)| a == b).count() * WORD;
+    let rest = a[words..].iter().zip(&b[words..]);
+    words + rest.take_while(|(a, b)| a == b).count()
 }
 
 impl PartialOrd for RefPath {
@@ -281,6 +317,21 @@ mod tests {
             if let Ok(name) = Name::new(&text) {
                 prop_assert_eq!(&Name::new(name.as_str()).unwrap(), &name);
                 prop_assert!(!name.as_str().contains(['/', '\\', '@', ':', '\0']));
+            }
+        }
+
+        #[test]
+        fn paths_are_ordered_by_their_segments_and_parsed_by_them(
+            a in "[a-c.+é/-]{1,24}", b in "[a-c.+é/-]{1,24}", shared in "[a-c/]{0,20}",
+        ) {
+            let texts = [format!("{shared}{a}"), format!("{shared}{b}")];
+            for text in &texts {
+                let names: Result<Vec<Name>> = text.split('/').map(Name::new).collect();
+                let joined = names.and_then(|names| RefPath::from_names(&names));
+                prop_assert_eq!(RefPath::new(text).ok(), joined.ok());
+            }
+            if let [Ok(a), Ok(b)] = texts.map(|text| RefPath::new(&text)) {
+                prop_assert_eq!(a.cmp(&b), a.segments().cmp(b.segments()));
             }
         }
     }

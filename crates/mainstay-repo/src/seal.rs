@@ -39,11 +39,20 @@ impl<'de> Deserialize<'de> for Format {
 
 /// Encodes a record that serializes as an object whose members all sort after `check`.
 pub(crate) fn encode<T: Serialize>(record: &T) -> Result<Bytes> {
-    let body = canon::to_vec(record)?;
-    debug_assert!(body.len() > 2 && body.as_slice() > br#"{"check""#.as_slice());
-    let mut sealed = opening(&Digest::of(&body)).into_bytes();
-    sealed.extend_from_slice(&body[1..]);
-    Ok(sealed.into())
+    canon::to_vec(record).map(|body| seal(&body))
+}
+
+/// Seals the canonical JSON of a record.
+pub(crate) fn seal(body: &[u8]) -> Bytes {
+    debug_assert!(body.len() > 2 && body > br#"{"check""#.as_slice());
+    let opening = opening(&Digest::of(body));
+    // It takes the place of the bracket.
+    [opening.as_bytes(), &body[1..]].concat().into()
+}
+
+/// The length of what a seal puts before a record, whose bracket it takes the place of.
+pub(crate) fn opening_len() -> usize {
+    opening(&Digest::from_bytes([0; 32])).len()
 }
 
 /// Decodes a sealed record read from `object`.
@@ -82,9 +91,8 @@ fn opening(check: &Digest) -> String {
 }
 
 fn unseal(bytes: &[u8]) -> Result<Vec<u8>> {
-    let opening_len = opening(&Digest::of(b"")).len();
     let (head, rest) = bytes
-        .split_at_checked(opening_len)
+        .split_at_checked(opening_len())
         .ok_or_else(|| Error::new(ErrorKind::Corrupt, "too short"))?;
     let mut body = Vec::with_capacity(rest.len() + 1);
     body.push(b'{');

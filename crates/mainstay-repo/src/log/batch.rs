@@ -3,14 +3,14 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mainstay_core::{Digest, Error, Result};
+use mainstay_core::{Digest, Error, Result, WriteId};
 use tokio::sync::watch;
 
 use super::append::{Holder, append};
-use super::entry::{Entry, Logged, MAX_CHANGES, MAX_ENTRY_BYTES};
+use super::draft::{Draft, Encoded};
+use super::entry::Logged;
 use crate::backoff::back_off;
 use crate::repo::Inner;
-use crate::seal::Format;
 use crate::{View, checkpoint, gc};
 
 /// The most transactions in one entry: so many callers at most share one fate.
@@ -30,16 +30,14 @@ pub(super) enum Landing {
 /// Transactions that will be one entry, each planned on the view as the ones before it leave it.
 #[derive(Debug)]
 pub(super) struct Batch {
-    entry: Entry,
+    seq: u64,
+    write_id: WriteId,
+    draft: Draft,
     /// The view after these transactions, as if they were the whole entry.
     view: View,
-    /// No less than the entry takes once it is encoded.
-    bytes: u64,
-    changes: usize,
+    transactions: usize,
     /// No other may follow.
     closed: bool,
-    /// The entry of the first transaction alone.
-    single: Bytes,
     /// What is written; once it is there the entry may be in the log and stays what it is.
     begun: Option<(Bytes, Digest)>,
     landing: watch::Sender<Option<Landing>>,
@@ -50,60 +48,50 @@ impl Batch {
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when it cannot be an entry.
-    pub(super) fn open(inner: &Inner, base: &View, first: Logged) -> Result<Self> {
-        let entry = Entry {
-            format: Format,
-            seq: base.seq + 1,
-            prev: base.entry,
-            time: inner.options.clock.now().max(base.time),
-            write_id: inner.options.ids.write_id()?,
-            transactions: Vec::new(),
-        };
-        let view = base.begin(entry.time);
-        let (first, single) = alone(&entry, first)?;
+    pub(super) fn open(inner: &Inner, base: &View, first: &Logged) -> Result<Self> {
+        let (seq, time) = (base.seq + 1, inner.options.clock.now().max(base.time));
+        let write_id = inner.options.ids.write_id()?;
+        let draft = Draft::new(seq, base.entry, time, write_id)?;
+        let first = draft.encode(first)?;
         let mut batch = Self {
-            entry,
-            view,
-            bytes: 0,
-            changes: 0,
+            seq,
+            write_id,
+            draft,
+            view: base.begin(time),
+            transactions: 0,
             closed: false,
-            single,
             begun: None,
             landing: watch::Sender::new(None),
         };
-        batch.push(first, batch.single.len())?;
+        batch.push(first)?;
         Ok(batch)
     }
 
-    /// Adds a transaction that was planned on [`view`](Self::view); gives it back when there is no
-    /// room.
+    /// Adds a transaction that was planned on [`view`](Self::view); returns whether there was room.
     ///
     /// # Errors
     /// As [`open`](Self::open); the others are not concerned.
-    pub(super) fn join(&mut self, next: Logged) -> Result<Option<Logged>> {
-        let room = !self.closed
-            && self.begun.is_none()
-            && self.entry.transactions.len() < MAX_TRANSACTIONS
-            && self.changes + next.changes.len() <= MAX_CHANGES;
-        if !room {
-            return Ok(Some(next));
+    pub(super) fn join(&mut self, next: &Logged) -> Result<bool> {
+        if self.is_closed() || self.transactions >= MAX_TRANSACTIONS {
+            return Ok(false);
         }
-        let (next, bytes) = alone(&self.entry, next)?;
-        if self.bytes + bytes.len() as u64 > MAX_ENTRY_BYTES {
-            return Ok(Some(next));
+        let next = self.draft.encode(next)?;
+        let has_room = self.draft.has_room(&next);
+        if has_room {
+            self.push(next)?;
         }
-        self.push(next, bytes.len())?;
-        Ok(None)
+        Ok(has_room)
     }
 
-    fn push(&mut self, next: Logged, bytes: usize) -> Result<()> {
+    fn push(&mut self, next: Encoded) -> Result<()> {
+        let Encoded { logged, bytes } = next;
+        let (changes, closed) = (logged.changes.len(), closes(&logged));
         let mut view = self.view.clone();
-        view.apply_transaction(next.clone())?;
+        view.apply_transaction(logged)?;
+        self.draft.push(&bytes, changes);
         self.view = view;
-        self.bytes += bytes as u64;
-        self.changes += next.changes.len();
-        self.closed = closes(&next);
-        self.entry.transactions.push(next);
+        self.transactions += 1;
+        self.closed = closed;
         Ok(())
     }
 
@@ -143,7 +131,7 @@ impl Batch {
     }
 
     async fn try_append(&mut self, inner: &Arc<Inner>, losses: u32) -> Result<Landing> {
-        let (seq, write_id) = (self.entry.seq, self.entry.write_id);
+        let (seq, write_id) = (self.seq, self.write_id);
         let resumed = self.begun.is_some();
         let (bytes, digest) = if let Some(begun) = &self.begun {
             begun.clone()
@@ -151,10 +139,7 @@ impl Batch {
             if inner.head().seq >= seq {
                 return Ok(Landing::Lost);
             }
-            let bytes = match self.entry.transactions[..] {
-                [_] => self.single.clone(),
-                _ => self.entry.encode()?,
-            };
+            let bytes = self.draft.seal();
             let digest = Digest::of(&bytes);
             self.begun.insert((bytes, digest)).clone()
         };
@@ -174,25 +159,6 @@ impl Batch {
             }
         }
     }
-}
-
-/// Returns a transaction as readers will see it, and the bytes of the entry if it held this one alone.
-///
-/// What is planned on is what will be read: a value may be spelled otherwise in canonical JSON.
-fn alone(entry: &Entry, transaction: Logged) -> Result<(Logged, Bytes)> {
-    let single = Entry {
-        transactions: vec![transaction],
-        ..*entry
-    };
-    let bytes = single.encode()?;
-    let read = Entry::decode(entry.seq, &bytes).and_then(|mut read| {
-        let transaction = read.transactions.pop();
-        transaction.ok_or_else(|| Error::invalid("entry without transactions"))
-    });
-    let read = read.map_err(|cause| {
-        Error::invalid("a record would not be readable once stored").with_source(cause)
-    })?;
-    Ok((read, bytes))
 }
 
 /// Whether no transaction may follow in the same entry: what is condemned is told from committed

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use bytes::Bytes;
 use mainstay_core::{Actor, Digest, Error, RefPath, Result, Timestamp, WriteId};
 use mainstay_store::Key;
 use serde::{Deserialize, Serialize};
@@ -58,21 +57,14 @@ pub(crate) struct LoggedChange {
 
 impl Entry {
     /// Encodes the entry as it is stored.
-    ///
-    /// # Errors
-    /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when it breaks a rule of the format,
-    /// so that nothing is ever written that cannot be read.
-    pub(crate) fn encode(&self) -> Result<Bytes> {
-        self.check()?;
-        let bytes = seal::encode(self)?;
-        if bytes.len() as u64 > MAX_ENTRY_BYTES {
-            return Err(Error::invalid(format!(
-                "transaction takes {} bytes; the log takes at most {MAX_ENTRY_BYTES}: \
-                 put large content into blobs",
-                bytes.len()
-            )));
+    #[cfg(test)]
+    pub(crate) fn encode(&self) -> Result<bytes::Bytes> {
+        let mut draft = super::draft::Draft::new(self.seq, self.prev, self.time, self.write_id)?;
+        for transaction in &self.transactions {
+            let encoded = draft.encode(transaction)?;
+            draft.push(&encoded.bytes, transaction.changes.len());
         }
-        Ok(bytes)
+        Ok(draft.seal())
     }
 
     /// Decodes what `log/<seq>` holds.
@@ -98,11 +90,7 @@ impl Entry {
 
     /// Checks the rules that need nothing but the entry itself.
     fn check(&self) -> Result<()> {
-        if self.prev.is_none() != (self.seq == 1) {
-            return Err(Error::invalid(
-                "every entry but the first names the one before it",
-            ));
-        }
+        self.check_place()?;
         if self.transactions.is_empty() {
             return Err(Error::invalid("entry without transactions"));
         }
@@ -116,10 +104,21 @@ impl Entry {
             .iter()
             .try_for_each(|transaction| transaction.check(self.seq))
     }
+
+    /// Checks that it says which entry it follows.
+    pub(super) fn check_place(&self) -> Result<()> {
+        if self.prev.is_none() == (self.seq == 1) {
+            Ok(())
+        } else {
+            let why = "every entry but the first names the one before it";
+            Err(Error::invalid(why))
+        }
+    }
 }
 
 impl Logged {
-    fn check(&self, seq: u64) -> Result<()> {
+    /// Checks the rules that need nothing but the transaction itself.
+    pub(super) fn check(&self, seq: u64) -> Result<()> {
         check_reason(&self.reason)?;
         if let Some(key) = &self.idempotency_key {
             check_idempotency_key(key)?;

@@ -142,7 +142,7 @@ async fn take_turn<A: Send, T: Send>(
                 }
                 Evaluated::Needs(needs) => return Ok(Taken::Needs(needs)),
                 Evaluated::Commit(logged, then) => {
-                    let batch = Batch::open(inner, &view, logged)?;
+                    let batch = Batch::open(inner, &view, &logged)?;
                     let waiting = batch.join_waiting();
                     turn.forming = Some(batch);
                     turn.make_room(inner).await;
@@ -154,7 +154,7 @@ async fn take_turn<A: Send, T: Send>(
         match evaluate(inner, batch.view(), lookups, decide) {
             Ok(Evaluated::Needs(needs)) => return Ok(Taken::Needs(needs)),
             Ok(Evaluated::Commit(logged, then)) => {
-                if batch.join(logged)?.is_none() {
+                if batch.join(&logged)? {
                     let waiting = batch.join_waiting();
                     turn.make_room(inner).await;
                     return Ok(Taken::Joined(waiting, then));

@@ -5,6 +5,7 @@ pub(crate) mod append;
 pub(crate) mod as_of;
 mod batch;
 pub(crate) mod commit;
+mod draft;
 pub(crate) mod entry;
 mod fold;
 pub(crate) mod group;
