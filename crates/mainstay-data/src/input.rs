@@ -4,12 +4,16 @@ use std::fs::{self, File, Metadata};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
-use bytes::Bytes;
+use arrow::array::RecordBatch;
+use futures::StreamExt as _;
+use futures::stream::BoxStream;
 use mainstay_core::{Error, ErrorKind, FilePath, Result};
+use tokio::runtime::Handle;
 
 use crate::SnapshotInput;
 use crate::format::parquet::write;
 use crate::source::Source;
+use crate::spool::Spooled;
 
 /// The deepest directory that is entered.
 const MAX_DEPTH: usize = 64;
@@ -18,12 +22,14 @@ const MAX_DEPTH: usize = 64;
 pub(crate) struct InputFile {
     pub(crate) path: FilePath,
     pub(crate) origin: Origin,
+    /// Whether it was written by the writer profile just now.
+    pub(crate) canonical: bool,
 }
 
 /// Where the bytes of a file come from.
 pub(crate) enum Origin {
     Disk { path: PathBuf, before: Fingerprint },
-    Memory(Bytes),
+    Spooled(Spooled),
 }
 
 /// What tells that a file was written to.
@@ -42,45 +48,76 @@ impl Fingerprint {
     }
 }
 
-/// Lists the files of `inputs` in path order. Blocks.
+/// Lists the files of `inputs` in path order; rows are encoded. Blocks.
+///
+/// Streams of rows are driven on `runtime`, of which this must not be a thread that runs tasks.
 ///
 /// # Errors
 /// Naming the path: [`ErrorKind::NotFound`] when there is none, [`ErrorKind::Invalid`] for a symbolic
 /// link inside a directory, for what is neither file nor directory, for a name that is not UTF-8, for
-/// two files of one path, and when there is no file at all.
-pub(crate) fn gather(inputs: &[SnapshotInput]) -> Result<Vec<InputFile>> {
+/// two files of one path, and when there is no file at all; those of [`write::encode`].
+pub(crate) fn gather(inputs: &[SnapshotInput], runtime: &Handle) -> Result<Vec<InputFile>> {
     let mut files = Vec::new();
     for input in inputs {
         match input {
             SnapshotInput::Path(path) => named(path, &mut files)?,
             SnapshotInput::Batches { file, batches } => {
-                if file.extension() != "parquet" {
-                    return Err(
-                        Error::invalid("rows are stored in a file that ends in .parquet")
-                            .context("file", file),
-                    );
-                }
-                let schema = batches
-                    .first()
-                    .map(arrow::array::RecordBatch::schema)
-                    .ok_or_else(|| Error::invalid("no batches").context("file", file))?;
-                let bytes =
-                    write::encode(&schema, batches).map_err(|error| error.context("file", file))?;
-                files.push(InputFile {
-                    path: file.clone(),
-                    origin: Origin::Memory(bytes),
-                });
+                files.push(rows(file, batches.iter().cloned().map(Ok))?);
+            }
+            SnapshotInput::Stream { file, batches } => {
+                let batches = batches.take().ok_or_else(|| {
+                    Error::invalid("a stream of rows that was read before").context("file", file)
+                })?;
+                files.push(rows(file, Driven { batches, runtime })?);
             }
         }
     }
-    files.sort_by(|a, b| a.path.cmp(&b.path));
-    if let Some(pair) = files.windows(2).find(|pair| pair[0].path == pair[1].path) {
-        return Err(Error::invalid("two files of one path").context("file", &pair[0].path));
-    }
+    in_path_order(&mut files)?;
     if files.is_empty() {
         return Err(Error::invalid("a snapshot without files"));
     }
     Ok(files)
+}
+
+/// Sorts files by path.
+///
+/// # Errors
+/// [`ErrorKind::Invalid`] naming the path that two files have.
+pub(crate) fn in_path_order(files: &mut [InputFile]) -> Result<()> {
+    files.sort_by(|a, b| a.path.cmp(&b.path));
+    match files.windows(2).find(|pair| pair[0].path == pair[1].path) {
+        Some(pair) => Err(Error::invalid("two files of one path").context("file", &pair[0].path)),
+        None => Ok(()),
+    }
+}
+
+/// Encodes rows as a file.
+fn rows(file: &FilePath, batches: impl Iterator<Item = Result<RecordBatch>>) -> Result<InputFile> {
+    if file.extension() != "parquet" {
+        return Err(
+            Error::invalid("rows are stored in a file that ends in .parquet").context("file", file),
+        );
+    }
+    let encoded = write::encode(batches).map_err(|error| error.context("file", file))?;
+    Ok(InputFile {
+        path: file.clone(),
+        origin: Origin::Spooled(encoded),
+        canonical: true,
+    })
+}
+
+/// A stream, read from a thread that may block.
+struct Driven<'a> {
+    batches: BoxStream<'static, Result<RecordBatch>>,
+    runtime: &'a Handle,
+}
+
+impl Iterator for Driven<'_> {
+    type Item = Result<RecordBatch>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        self.runtime.block_on(self.batches.next())
+    }
 }
 
 /// Adds a path that the user named.
@@ -134,6 +171,7 @@ fn add(path: &Path, inside: &str, metadata: &Metadata, files: &mut Vec<InputFile
             path: path.to_owned(),
             before: Fingerprint::of(metadata),
         },
+        canonical: false,
     });
     Ok(())
 }
@@ -152,7 +190,7 @@ impl Origin {
     /// Returns the size that was found.
     pub(crate) fn bytes(&self) -> u64 {
         match self {
-            Self::Memory(bytes) => bytes.len() as u64,
+            Self::Spooled(spooled) => spooled.bytes(),
             Self::Disk { before, .. } => before.bytes,
         }
     }
@@ -160,7 +198,7 @@ impl Origin {
     /// Opens the bytes. Blocks.
     pub(crate) fn open(&self) -> Result<Source> {
         match self {
-            Self::Memory(bytes) => Ok(Source::memory(bytes.clone())),
+            Self::Spooled(spooled) => Ok(spooled.open()?),
             Self::Disk { path, .. } => File::open(path)
                 .and_then(Source::file)
                 .map_err(|error| unreadable(error, path)),
@@ -190,6 +228,11 @@ impl Origin {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn gather(inputs: &[SnapshotInput]) -> Result<Vec<InputFile>> {
+        let runtime = tokio::runtime::Builder::new_current_thread().build()?;
+        super::gather(inputs, runtime.handle())
+    }
 
     #[test]
     fn a_file_that_was_written_to_is_noticed() {

@@ -61,14 +61,17 @@ pub use arrow;
 
 mod blocking;
 mod calendar;
+mod canonical;
 mod cells;
 mod datasets;
 pub mod diff;
 pub mod digest;
+mod files;
 mod format;
 mod input;
 mod logical;
 mod manifest;
+mod pieces;
 mod record;
 mod report;
 pub mod rows;
@@ -78,15 +81,17 @@ mod slots;
 mod source;
 mod spec;
 pub mod split;
+mod spool;
 pub mod stats;
 mod workers;
 
 pub use datasets::{Datasets, ReadOptions};
-pub use manifest::{Column, FileEntry, Manifest, Table};
+pub use files::{Canonical, FileEntry, Files, PatchEntry};
+pub use manifest::{Column, Manifest, Table};
 pub use record::Transform;
 pub use report::{
     BranchChange, BranchInfo, ColumnReport, DatasetInfo, ExportReport, FileReport, SnapshotReport,
     VersionInfo,
 };
 pub use sample::{SampleSize, SampleSpec};
-pub use spec::{BranchTarget, SnapshotInput, SnapshotSpec};
+pub use spec::{BatchStream, BranchTarget, FileLayout, SnapshotInput, SnapshotSpec};

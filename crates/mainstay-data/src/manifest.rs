@@ -2,14 +2,15 @@
 
 use std::collections::BTreeMap;
 
-use mainstay_core::{BulkDigest, Digest, Error, ErrorKind, FilePath, Result, canon};
+use mainstay_core::{BulkDigest, Error, ErrorKind, Result, canon};
 use serde::{Deserialize, Serialize};
 
+use crate::Files;
 use crate::digest::{PROFILE, PROFILE_1};
 use crate::stats::ColumnStats;
 
 /// The format that this build writes, and the newest it reads.
-const FORMAT: u64 = 2;
+const FORMAT: u64 = 3;
 
 /// Everything known about a snapshot's content; its canonical JSON is a blob whose SHA-256 is the
 /// snapshot's digest.
@@ -19,12 +20,12 @@ const FORMAT: u64 = 2;
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Manifest {
-    /// The format's version: 2, or 1 when an earlier build wrote it.
+    /// The format's version: 3, or less when an earlier build wrote it.
     pub format: u64,
     /// The table that the table files make up in path order; `None` when there is none.
     pub table: Option<Table>,
-    /// The files, in path order.
-    pub files: Vec<FileEntry>,
+    /// The files.
+    pub files: Files,
     /// What the user said about the content.
     pub metadata: BTreeMap<String, String>,
 }
@@ -65,28 +66,11 @@ pub struct Column {
     pub stats: ColumnStats,
 }
 
-/// A file of a snapshot, stored verbatim.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-#[non_exhaustive]
-pub struct FileEntry {
-    /// Its path inside the snapshot.
-    pub path: FilePath,
-    /// The plain SHA-256 of its bytes.
-    pub digest: Digest,
-    /// Its size.
-    pub bytes: u64,
-    /// Its media type, by its extension.
-    pub media_type: String,
-    /// How many rows of the table it holds; `None` when it is not a table file.
-    pub rows: Option<u64>,
-}
-
 impl Manifest {
     /// Assembles a manifest of this format.
     pub(crate) fn new(
         table: Option<Table>,
-        files: Vec<FileEntry>,
+        files: Files,
         metadata: BTreeMap<String, String>,
     ) -> Self {
         Self {
@@ -107,17 +91,27 @@ impl Manifest {
         check_format(bytes, WHAT)?;
         let manifest: Self =
             canon::from_slice(bytes).map_err(|error| error.context("object", WHAT))?;
-        let profile = if manifest.format == 1 {
-            PROFILE_1
-        } else {
-            PROFILE
-        };
-        match &manifest.table {
-            Some(table) if table.profile != profile => Err(Error::corrupt(
-                WHAT,
-                "digests of a profile that its format does not have",
-            )),
-            _ => Ok(manifest),
+        manifest.check().map_err(|why| Error::corrupt(WHAT, why))?;
+        Ok(manifest)
+    }
+
+    /// Checks what its format says and its types do not.
+    fn check(&self) -> std::result::Result<(), &'static str> {
+        let profile = if self.format == 1 { PROFILE_1 } else { PROFILE };
+        if self
+            .table
+            .as_ref()
+            .is_some_and(|table| table.profile != profile)
+        {
+            return Err("digests of a profile that its format does not have");
+        }
+        match &self.files {
+            Files::Listed(files) if self.format < 3 => files
+                .iter()
+                .all(|file| file.canonical.is_none())
+                .then_some(())
+                .ok_or("a layout that its format does not have"),
+            Files::Listed(_) => Ok(()),
         }
     }
 

@@ -85,8 +85,8 @@ impl VersionRecord {
         Self {
             format: FORMAT,
             snapshot,
-            files: manifest.files.len() as u64,
-            bytes: manifest.files.iter().map(|file| file.bytes).sum(),
+            files: manifest.files.count(),
+            bytes: manifest.files.bytes(),
             rows: table.map(|table| table.rows),
             columns: manifest.columns().len() as u64,
             table_digest: table.map(|table| table.table_digest),

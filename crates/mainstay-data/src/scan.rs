@@ -10,7 +10,7 @@ use mainstay_core::{BulkDigest, Error, ErrorKind, FilePath, Result};
 use crate::digest::{ColumnHasher, Layout, PROFILE, Profile, RowsHasher, table_digest};
 use crate::format::csv::{CsvSchema, Inference};
 use crate::format::{TableFormat, TableReader};
-use crate::input::Origin;
+use crate::input::{InputFile, Origin};
 use crate::logical::check_names;
 use crate::slots::slots;
 use crate::stats::{ColumnCollector, ColumnStats};
@@ -28,6 +28,17 @@ pub(crate) struct TableFile<'a> {
     pub(crate) path: &'a FilePath,
     pub(crate) format: TableFormat,
     pub(crate) origin: &'a Origin,
+}
+
+impl<'a> TableFile<'a> {
+    /// A file, if it is a table by its extension.
+    pub(crate) fn of(file: &'a InputFile) -> Option<Self> {
+        TableFormat::of(&file.path).map(|format| Self {
+            path: &file.path,
+            format,
+            origin: &file.origin,
+        })
+    }
 }
 
 /// Scans files, in order, as one table; returns it with the rows of each file.
@@ -64,7 +75,7 @@ pub(crate) fn scan(files: &[TableFile<'_>]) -> Result<Option<(Table, Vec<u64>)>>
 }
 
 /// Finds the types of the columns of all CSV files together.
-fn infer(files: &[TableFile<'_>]) -> Result<CsvSchema> {
+pub(crate) fn infer(files: &[TableFile<'_>]) -> Result<CsvSchema> {
     let mut inference = Inference::default();
     for file in files {
         if let TableFormat::Csv { delimiter } = file.format {

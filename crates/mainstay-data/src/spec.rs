@@ -1,10 +1,14 @@
 //! What a user writes to take a snapshot.
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use arrow::array::RecordBatch;
-use mainstay_core::{Actor, Edge, EdgeKind, FilePath, Name, NodeKind, NodeRef};
+use futures::StreamExt as _;
+use futures::stream::{BoxStream, Stream};
+use mainstay_core::{Actor, Edge, EdgeKind, FilePath, Name, NodeKind, NodeRef, Result};
 
 use crate::Transform;
 
@@ -27,6 +31,8 @@ pub struct SnapshotSpec {
     pub dataset: Name,
     /// Where its content comes from; at least one file in all.
     pub inputs: Vec<SnapshotInput>,
+    /// How table files are laid out.
+    pub layout: FileLayout,
     /// Tags to set on the version.
     pub tags: Vec<Name>,
     /// The branch that moves to the version.
@@ -75,6 +81,19 @@ impl BranchTarget {
     }
 }
 
+/// How table files that are given as files are stored; rows are always stored canonically.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum FileLayout {
+    /// As they are, so that they come back byte by byte.
+    #[default]
+    Verbatim,
+    /// Written anew as Parquet by the writer profile of `docs/formats/data-snapshot.md`, so that
+    /// versions share what they have in common whatever wrote them. A file that is not Parquet gets the
+    /// extension `.parquet`. Files that are no tables stay verbatim.
+    Canonical,
+}
+
 /// One source of a snapshot's files.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -88,6 +107,37 @@ pub enum SnapshotInput {
         /// The rows; every batch has the same schema.
         batches: Vec<RecordBatch>,
     },
+    /// Rows that come one batch after the other, stored as one Parquet file.
+    Stream {
+        /// The file's path inside the snapshot; ends in `.parquet`.
+        file: FilePath,
+        /// The rows; every batch has the same schema.
+        batches: BatchStream,
+    },
+}
+
+/// Batches that can be taken once; copies share them.
+#[derive(Clone)]
+pub struct BatchStream(Arc<Mutex<Option<Batches>>>);
+
+type Batches = BoxStream<'static, Result<RecordBatch>>;
+
+impl BatchStream {
+    /// Wraps a stream.
+    pub fn new(batches: impl Stream<Item = Result<RecordBatch>> + Send + 'static) -> Self {
+        Self(Arc::new(Mutex::new(Some(batches.boxed()))))
+    }
+
+    /// Takes the batches; `None` when they were taken before.
+    pub(crate) fn take(&self) -> Option<Batches> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+impl fmt::Debug for BatchStream {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("BatchStream").finish_non_exhaustive()
+    }
 }
 
 impl SnapshotSpec {
@@ -97,6 +147,7 @@ impl SnapshotSpec {
         Self {
             dataset,
             inputs: Vec::new(),
+            layout: FileLayout::Verbatim,
             tags: Vec::new(),
             branch: None,
             key: Vec::new(),
@@ -122,6 +173,28 @@ impl SnapshotSpec {
     #[must_use]
     pub fn with_batches(mut self, file: FilePath, batches: Vec<RecordBatch>) -> Self {
         self.inputs.push(SnapshotInput::Batches { file, batches });
+        self
+    }
+
+    /// Adds rows that come as a stream, stored as the Parquet file `file` in bounded memory.
+    ///
+    /// An error of the stream is the error of the snapshot. The stream is taken by the first snapshot
+    /// of this specification: a copy of it has none.
+    #[must_use]
+    pub fn with_stream(
+        mut self,
+        file: FilePath,
+        batches: impl Stream<Item = Result<RecordBatch>> + Send + 'static,
+    ) -> Self {
+        let batches = BatchStream::new(batches);
+        self.inputs.push(SnapshotInput::Stream { file, batches });
+        self
+    }
+
+    /// Says how table files are stored.
+    #[must_use]
+    pub fn with_layout(mut self, layout: FileLayout) -> Self {
+        self.layout = layout;
         self
     }
 

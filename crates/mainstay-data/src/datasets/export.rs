@@ -17,14 +17,19 @@ pub(super) async fn export(
     manifest: &Manifest,
     directory: &Path,
 ) -> Result<ExportReport> {
-    for file in &manifest.files {
+    for file in manifest.files.listed() {
         let target = make_way(directory.to_owned(), file.path.clone()).await?;
         blob(repo, &file.digest).await?.export(&target).await?;
     }
     Ok(ExportReport {
         node: node.clone(),
-        files: manifest.files.iter().map(FileReport::from).collect(),
-        bytes: manifest.files.iter().map(|file| file.bytes).sum(),
+        files: manifest
+            .files
+            .listed()
+            .iter()
+            .map(FileReport::from)
+            .collect(),
+        bytes: manifest.files.bytes(),
     })
 }
 

@@ -3,7 +3,8 @@
 use std::path::Path;
 
 use arrow::array::RecordBatch;
-use futures::stream::BoxStream;
+use futures::StreamExt as _;
+use futures::stream::{self, BoxStream};
 use mainstay_core::{Actor, Error, Locator, Name, NodeKind, NodeRef, Result, Timestamp};
 use mainstay_repo::{RefState, Repo, Series, View};
 use tracing::instrument;
@@ -29,8 +30,8 @@ use crate::diff::{DatasetDiff, DriftThresholds};
 use crate::record::VersionRecord;
 use crate::split::{LeakageReport, SplitRecord, SplitReport, SplitSpec};
 use crate::{
-    BranchChange, BranchInfo, BranchTarget, DatasetInfo, ExportReport, Manifest, SampleSpec,
-    SnapshotReport, SnapshotSpec, VersionInfo,
+    BranchChange, BranchInfo, BranchTarget, DatasetInfo, ExportReport, FileEntry, Files, Manifest,
+    SampleSpec, SnapshotReport, SnapshotSpec, VersionInfo,
 };
 
 /// The datasets of a repository. Cheap to clone.
@@ -113,8 +114,8 @@ impl Datasets {
 
     /// Stores the inputs of `spec` as the next version of the dataset.
     ///
-    /// Files are stored verbatim. When content, metadata and edges equal those of the latest version,
-    /// no version is made and [`SnapshotReport::reused`] is set; tags are set in either case, in the
+    /// Files are stored verbatim unless [`SnapshotSpec::layout`] says otherwise. When content, metadata
+    /// and edges equal those of the latest version, no version is made and [`SnapshotReport::reused`] is set; tags are set in either case, in the
     /// same commit. On a branch, what the branch points to counts instead of the latest version. Input
     /// is read and checked before anything is stored.
     ///
@@ -132,7 +133,8 @@ impl Datasets {
     ///
     /// Complexity: two passes over the bytes, one more over CSV. Memory is bounded by a batch of each
     /// format (for Arrow IPC, the largest batch of the file) and about 100 KiB a column, whatever the
-    /// size of the files; rows given as batches are encoded in memory.
+    /// size of the files. What is encoded, rows and canonical files, waits in a temporary file when it has
+    /// more than 8 MiB, and its encoder holds a row group of 1,048,576 rows, encoded.
     #[instrument(skip_all, fields(dataset = %spec.dataset), err)]
     pub async fn snapshot(&self, spec: SnapshotSpec) -> Result<SnapshotReport> {
         snapshot::snapshot(self.writable()?, spec).await
@@ -167,6 +169,18 @@ impl Datasets {
     #[instrument(skip_all, fields(%node), err)]
     pub async fn manifest(&self, node: &NodeRef) -> Result<Manifest> {
         self.load(&self.view().await?, node).await
+    }
+
+    /// Streams the files of a version, in path order.
+    ///
+    /// # Errors
+    /// As [`manifest`](Self::manifest).
+    #[instrument(skip_all, fields(%node), err)]
+    pub async fn files(&self, node: &NodeRef) -> Result<BoxStream<'static, Result<FileEntry>>> {
+        let manifest = self.manifest(node).await?;
+        Ok(match manifest.files {
+            Files::Listed(files) => stream::iter(files.into_iter().map(Ok)).boxed(),
+        })
     }
 
     /// Reads the table of a version, file by file in path order, decoding ahead by two batches.

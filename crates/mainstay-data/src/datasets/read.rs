@@ -50,7 +50,12 @@ pub(super) fn read(
             digest: entry.digest,
         })
     };
-    let files = manifest.files.iter().filter_map(table_file).collect();
+    let files = manifest
+        .files
+        .listed()
+        .iter()
+        .filter_map(table_file)
+        .collect();
     let columns = manifest.columns().iter();
     let decoder = Decoder {
         csv: CsvSchema::recall(columns.map(|c| (c.name.as_str(), c.logical_type.as_str()))),

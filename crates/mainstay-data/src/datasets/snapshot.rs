@@ -1,22 +1,30 @@
 //! Taking a snapshot: scan, store, commit.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
 use bytes::Bytes;
 use mainstay_core::{Digest, Error, Name, Result, canon};
-use mainstay_repo::{Layout, Repo, Step, Value, View};
+use mainstay_repo::{Ingest, Layout, Repo, Step, StoredBlob, Value, View};
+use tokio::runtime::Handle;
 
 use super::branches::Head;
 use super::by::By;
 use super::commit::{Draft, Placed};
 use super::names::check_pointer;
 use super::version_number;
+use crate::canonical::rewrite;
+use crate::format::parquet::write::PROFILE;
 use crate::format::{TableFormat, layout, media_type};
 use crate::input::{InputFile, Origin, gather};
 use crate::record::VersionRecord;
 use crate::report::{ColumnReport, FileReport};
 use crate::scan::{TableFile, scan};
-use crate::{FileEntry, Manifest, SnapshotReport, SnapshotSpec, Table, blocking};
+use crate::spool::Spooled;
+use crate::{
+    Canonical, FileEntry, FileLayout, Files, Manifest, SnapshotInput, SnapshotReport, SnapshotSpec,
+    Table, blocking,
+};
 
 pub(super) async fn snapshot(repo: &Repo, spec: SnapshotSpec) -> Result<SnapshotReport> {
     let by = By::new(spec.actor.clone(), spec.reason.as_str());
@@ -53,8 +61,10 @@ pub(super) async fn stage(repo: &Repo, spec: SnapshotSpec) -> Result<Staged> {
         }
         None => None,
     };
-    let inputs = spec.inputs.clone();
-    let prepared = blocking::run(move || prepare(&inputs)).await?;
+    let (inputs, layout) = (spec.inputs.clone(), spec.layout);
+    let runtime = Handle::current();
+    let preparing = move || prepare(&inputs, layout, &runtime);
+    let prepared = blocking::run_on_own_thread(preparing).await?;
     let stored = store(repo, prepared, spec.metadata.clone()).await?;
     Ok(Staged {
         draft: draft(&spec, head, &stored)?,
@@ -74,9 +84,12 @@ struct Prepared {
 }
 
 /// Finds and scans the files, so that bad input is refused before anything is stored.
-fn prepare(inputs: &[crate::SnapshotInput]) -> Result<Prepared> {
-    let files = gather(inputs)?;
-    let tables: Vec<TableFile<'_>> = files.iter().filter_map(table_file).collect();
+fn prepare(inputs: &[SnapshotInput], layout: FileLayout, runtime: &Handle) -> Result<Prepared> {
+    let mut files = gather(inputs, runtime)?;
+    if layout == FileLayout::Canonical {
+        rewrite(&mut files)?;
+    }
+    let tables: Vec<TableFile<'_>> = files.iter().filter_map(TableFile::of).collect();
     let (table, table_rows) = scan(&tables)?.unzip();
     let mut table_rows = table_rows.unwrap_or_default().into_iter();
     let rows = files
@@ -99,14 +112,6 @@ fn layout_of(file: &InputFile) -> Result<Option<Layout>> {
     Ok(layout(&file.origin.open()?, format))
 }
 
-fn table_file(file: &InputFile) -> Option<TableFile<'_>> {
-    TableFormat::of(&file.path).map(|format| TableFile {
-        path: &file.path,
-        format,
-        origin: &file.origin,
-    })
-}
-
 /// A snapshot whose blobs are durable and that no ref names yet.
 struct Stored {
     manifest: Manifest,
@@ -124,14 +129,7 @@ async fn store(
     let mut entries = Vec::with_capacity(prepared.files.len());
     let described = prepared.rows.into_iter().zip(prepared.layouts);
     for (file, (rows, layout)) in prepared.files.into_iter().zip(described) {
-        let blob = match (&file.origin, layout) {
-            (Origin::Disk { path, .. }, Some(layout)) => ingest.file_with(path, layout).await?,
-            (Origin::Disk { path, .. }, None) => ingest.file(path).await?,
-            (Origin::Memory(bytes), Some(layout)) => {
-                ingest.bytes_with(bytes.clone(), layout).await?
-            }
-            (Origin::Memory(bytes), None) => ingest.bytes(bytes.clone()).await?,
-        };
+        let blob = put(&mut ingest, &file.origin, layout).await?;
         let origin = file.origin;
         blocking::run(move || origin.check_unchanged(blob.size)).await?;
         new_bytes += blob.new_bytes;
@@ -141,9 +139,13 @@ async fn store(
             digest: blob.digest,
             bytes: blob.size,
             rows,
+            canonical: file.canonical.then(|| Canonical {
+                profile: PROFILE,
+                patches: Vec::new(),
+            }),
         });
     }
-    let manifest = Manifest::new(prepared.table, entries, metadata);
+    let manifest = Manifest::new(prepared.table, Files::Listed(entries), metadata);
     let blob = ingest.bytes(Bytes::from(canon::to_vec(&manifest)?)).await?;
     ingest.finish().await?;
     Ok(Stored {
@@ -151,6 +153,24 @@ async fn store(
         snapshot: blob.digest,
         new_bytes: new_bytes + blob.new_bytes,
     })
+}
+
+async fn put(ingest: &mut Ingest, origin: &Origin, layout: Option<Layout>) -> Result<StoredBlob> {
+    let path: &Path = match origin {
+        Origin::Disk { path, .. } => path,
+        Origin::Spooled(Spooled::File { path, .. }) => path,
+        Origin::Spooled(Spooled::Memory(bytes)) => {
+            let bytes = bytes.clone();
+            return match layout {
+                Some(layout) => ingest.bytes_with(bytes, layout).await,
+                None => ingest.bytes(bytes).await,
+            };
+        }
+    };
+    match layout {
+        Some(layout) => ingest.file_with(path, layout).await,
+        None => ingest.file(path).await,
+    }
 }
 
 fn draft(spec: &SnapshotSpec, head: Option<Head>, stored: &Stored) -> Result<Draft> {
@@ -164,9 +184,9 @@ fn draft(spec: &SnapshotSpec, head: Option<Head>, stored: &Stored) -> Result<Dra
         transform: spec.transform.clone(),
         ..VersionRecord::new(manifest, *snapshot)
     };
-    let files = manifest.files.iter().map(|file| file.digest);
+    let files = manifest.files.listed().iter();
     let value = Value::new(VersionRecord::KIND, &record)?
-        .with_blobs(files.chain([*snapshot]))
+        .with_blobs(files.flat_map(FileEntry::blobs).chain([*snapshot]))
         .with_edges(spec.edges.iter().cloned());
     let draft = Draft::new(spec.dataset.clone(), value);
     Ok(draft.with_tags(spec.tags.iter().cloned()).with_head(head))
@@ -221,7 +241,7 @@ impl Staged {
                     digest: column.digest,
                 })
                 .collect(),
-            files: files.iter().map(FileReport::from).collect(),
+            files: files.listed().iter().map(FileReport::from).collect(),
             new_bytes,
             reused,
         })

@@ -14,6 +14,7 @@ mod golden;
 mod hostile;
 mod inputs;
 mod interop;
+mod layouts;
 mod model;
 mod multiset;
 mod reference;

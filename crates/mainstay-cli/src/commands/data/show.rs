@@ -90,7 +90,7 @@ impl<'a> Document<'a> {
             table_digest: table.map(|table| table.table_digest),
             rows_digest: table.map(|table| table.rows_digest),
             columns: manifest.columns(),
-            files: &manifest.files,
+            files: manifest.files.listed(),
             metadata: &manifest.metadata,
         }
     }

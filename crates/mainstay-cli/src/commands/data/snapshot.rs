@@ -3,8 +3,8 @@
 use crate::commands::resolve;
 use std::path::PathBuf;
 
-use clap::Args;
-use mainstay::data::{BranchTarget, SnapshotSpec, Transform};
+use clap::{Args, ValueEnum};
+use mainstay::data::{BranchTarget, FileLayout, SnapshotSpec, Transform};
 use mainstay::{Edge, EdgeKind, Locator, Name, NodeRef, Result};
 
 use crate::args::{self, Pair, Slot};
@@ -20,6 +20,7 @@ use crate::text::{BOLD, Cell, Fields, bytes};
 #[command(after_long_help = "\
 Example:
   mainstay data snapshot penguins penguins.csv --tag v1
+  mainstay data snapshot payments payments.csv --layout canonical
   mainstay data snapshot payments 2024/ --parent payments@3 --meta licence=CC0
   mainstay data snapshot payments 2024/ --branch main --key id
   mainstay data snapshot clean clean.parquet --source raw=payments@3 --transform drop_nulls \\
@@ -30,6 +31,9 @@ pub(crate) struct Snapshot {
     /// Files, or directories whose files are taken
     #[arg(value_name = "PATH", required = true)]
     paths: Vec<PathBuf>,
+    /// How table files are stored
+    #[arg(long, value_enum, default_value_t = Layout::Verbatim)]
+    layout: Layout,
     /// Tag the version; may be repeated
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<Name>,
@@ -65,10 +69,28 @@ pub(crate) struct Snapshot {
     code: Option<NodeRef>,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Layout {
+    /// As they are, so that export gives them back byte by byte
+    Verbatim,
+    /// Written anew as Parquet, so that versions share what they have in common
+    Canonical,
+}
+
+impl From<Layout> for FileLayout {
+    fn from(layout: Layout) -> Self {
+        match layout {
+            Layout::Verbatim => Self::Verbatim,
+            Layout::Canonical => Self::Canonical,
+        }
+    }
+}
+
 impl Snapshot {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let reason = global.reason(format!("snapshot {}", self.name));
         let mut spec = SnapshotSpec::new(self.name, global.actor()?, reason);
+        spec.layout = self.layout.into();
         spec.tags = self.tags;
         spec.metadata = args::texts(self.metadata, "meta")?;
         spec.key = self.key;

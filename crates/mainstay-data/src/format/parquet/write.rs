@@ -1,73 +1,111 @@
-//! Writing rows in memory as Parquet, by one fixed profile.
+//! Writing rows as Parquet, by one fixed profile.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arrow::array::RecordBatch;
-use arrow::compute::concat_batches;
 use arrow::datatypes::{DataType, Schema, SchemaRef};
-use bytes::Bytes;
 use mainstay_core::{Error, ErrorKind, Result};
 use parquet::arrow::ArrowWriter;
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::errors::ParquetError;
 use parquet::file::properties::{CdcOptions, EnabledStatistics, WriterProperties, WriterVersion};
 
-use crate::digest::{Profile, TableHasher};
+use crate::digest::{Profile, TableDigests, TableHasher};
 use crate::format::csv::CsvSchema;
 use crate::format::{TableFormat, TableReader};
+use crate::pieces::Pieces;
 use crate::source::Source;
+use crate::spool::{Spool, Spooled};
 
-/// Rows are handed to the encoder in pieces of this size, because it may cut pages where they end.
-const PIECE_ROWS: usize = 8_192;
+/// The number of the writer profile.
+pub(crate) const PROFILE: u64 = 2;
 
-/// Encodes `batches` as one Parquet file by the writer profile of
+/// Encodes batches of one schema as one Parquet file by the writer profile of
 /// `docs/formats/data-snapshot.md`. How the rows are cut into batches leaves no trace.
 ///
 /// The file is decoded again and its digests compared with those of the batches, so that what cannot
-/// be stored as it is, is refused.
+/// be stored as it is, is refused. Blocks; memory is bounded by a row group, encoded.
 ///
 /// # Errors
-/// [`ErrorKind::Invalid`] when the batches differ in schema; [`ErrorKind::Unsupported`] when Parquet
-/// does not hold them.
-pub(crate) fn encode(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Bytes> {
-    if let Some(other) = batches.iter().find(|batch| batch.schema() != *schema) {
-        return Err(Error::invalid("batches of different schemas")
-            .context("first", schema)
-            .context("other", other.schema()));
+/// Those of the batches; [`ErrorKind::Invalid`] when there are none and when they differ in schema;
+/// [`ErrorKind::Unsupported`] when Parquet does not hold them.
+pub(crate) fn encode(batches: impl Iterator<Item = Result<RecordBatch>>) -> Result<Spooled> {
+    let mut encoder: Option<Encoder> = None;
+    for batch in batches {
+        let batch = batch?;
+        let encoder = match &mut encoder {
+            Some(encoder) => encoder,
+            None => encoder.insert(Encoder::new(batch.schema())?),
+        };
+        encoder.write(&batch)?;
     }
-    // The encoder is not free of panics on rare types.
-    let encoded = catch_unwind(AssertUnwindSafe(|| write(schema, batches)));
-    let bytes = encoded.unwrap_or_else(|_| Err(unsupported("the encoder gave up")))?;
-    verify(&bytes, schema, batches)?;
-    Ok(bytes)
+    let encoder = encoder.ok_or_else(|| Error::invalid("no batches"))?;
+    encoder.finish()
 }
 
-fn write(schema: &SchemaRef, batches: &[RecordBatch]) -> Result<Bytes> {
-    let properties = properties(schema)?;
-    let mut writer = ArrowWriter::try_new(Vec::new(), SchemaRef::clone(schema), Some(properties))
-        .map_err(unencodable)?;
-    let mut pieces = Pieces::new(batches);
-    while let Some(piece) = pieces.next(schema)? {
-        writer.write(&piece).map_err(unencodable)?;
-    }
-    writer.into_inner().map(Bytes::from).map_err(unencodable)
+struct Encoder {
+    schema: SchemaRef,
+    pieces: Pieces,
+    writer: ArrowWriter<Spool>,
+    given: TableHasher,
 }
 
-/// Checks that a file says what the batches say.
-fn verify(bytes: &Bytes, schema: &SchemaRef, batches: &[RecordBatch]) -> Result<()> {
-    let hash = |schema: &Schema, batches: &mut dyn Iterator<Item = Result<RecordBatch>>| {
-        let mut hasher = TableHasher::new(schema, Profile::Strict)?;
-        for batch in batches {
-            hasher.update(&batch?)?;
+impl Encoder {
+    fn new(schema: SchemaRef) -> Result<Self> {
+        let properties = properties(&schema)?;
+        let writer = guarded(|| {
+            ArrowWriter::try_new(Spool::new(), SchemaRef::clone(&schema), Some(properties))
+        })?;
+        Ok(Self {
+            given: TableHasher::new(&schema, Profile::Strict)?,
+            pieces: Pieces::new(SchemaRef::clone(&schema)),
+            schema,
+            writer,
+        })
+    }
+
+    fn write(&mut self, batch: &RecordBatch) -> Result<()> {
+        if batch.schema() != self.schema {
+            return Err(Error::invalid("batches of different schemas")
+                .context("first", &self.schema)
+                .context("other", batch.schema()));
         }
-        hasher.finish()
-    };
-    let given = hash(schema, &mut batches.iter().cloned().map(Ok))?;
-    let source = Source::memory(bytes.clone());
-    let mut reader = TableReader::open(source, TableFormat::Parquet, &CsvSchema::default(), None)
+        self.given.update(batch)?;
+        self.pieces.push(batch.clone());
+        while let Some(piece) = self.pieces.next_whole()? {
+            guarded(|| self.writer.write(&piece))?;
+        }
+        Ok(())
+    }
+
+    fn finish(mut self) -> Result<Spooled> {
+        if let Some(piece) = self.pieces.rest()? {
+            guarded(|| self.writer.write(&piece))?;
+        }
+        let spooled = guarded(|| self.writer.into_inner())?.finish()?;
+        let given = self.given.finish()?;
+        verify(spooled.open()?, &self.schema, &given)?;
+        Ok(spooled)
+    }
+}
+
+/// The encoder is not free of panics on rare types.
+fn guarded<T>(encode: impl FnOnce() -> parquet::errors::Result<T>) -> Result<T> {
+    let encoded = catch_unwind(AssertUnwindSafe(encode));
+    encoded
+        .map_err(|_| unsupported("the encoder gave up"))?
+        .map_err(unencodable)
+}
+
+/// Checks that a file says what was given.
+fn verify(stored: Source, schema: &Schema, given: &TableDigests) -> Result<()> {
+    let reader = TableReader::open(stored, TableFormat::Parquet, &CsvSchema::default(), None)
         .map_err(unreadable)?;
-    let stored = SchemaRef::clone(reader.schema());
-    let stored = hash(&stored, &mut reader).map_err(unreadable)?;
+    let mut hasher = TableHasher::new(reader.schema(), Profile::Strict)?;
+    for batch in reader {
+        hasher.update(&batch.map_err(unreadable)?)?;
+    }
+    let stored = hasher.finish()?;
     if stored.table == given.table {
         return Ok(());
     }
@@ -93,7 +131,7 @@ fn properties(schema: &Schema) -> Result<WriterProperties> {
     let looked_into = fields.all(|field| looks_into(field.data_type()));
     Ok(WriterProperties::builder()
         .set_content_defined_chunking(looked_into.then_some(PAGES))
-        .set_created_by("mainstay-data writer profile 2".to_owned())
+        .set_created_by(format!("mainstay-data writer profile {PROFILE}"))
         .set_writer_version(WriterVersion::PARQUET_1_0)
         .set_compression(Compression::ZSTD(level))
         .set_dictionary_enabled(false)
@@ -129,41 +167,4 @@ fn unreadable(error: Error) -> Error {
 fn unsupported(why: &str) -> Error {
     let message = format!("cannot store these rows as Parquet: {why}");
     Error::new(ErrorKind::Unsupported, message)
-}
-
-/// Cuts a sequence of batches into pieces of [`PIECE_ROWS`] rows, only the last one shorter.
-struct Pieces<'a> {
-    batches: &'a [RecordBatch],
-    /// Rows of the first batch already handed out.
-    used: usize,
-}
-
-impl<'a> Pieces<'a> {
-    fn new(batches: &'a [RecordBatch]) -> Self {
-        Self { batches, used: 0 }
-    }
-
-    fn next(&mut self, schema: &SchemaRef) -> Result<Option<RecordBatch>> {
-        let mut parts = Vec::new();
-        let mut missing = PIECE_ROWS;
-        while missing > 0
-            && let Some(batch) = self.batches.first()
-        {
-            let rows = missing.min(batch.num_rows() - self.used);
-            parts.push(batch.slice(self.used, rows));
-            missing -= rows;
-            self.used += rows;
-            if self.used == batch.num_rows() {
-                self.batches = &self.batches[1..];
-                self.used = 0;
-            }
-        }
-        if missing == PIECE_ROWS {
-            return Ok(None);
-        }
-        concat_batches(schema, &parts).map(Some).map_err(|error| {
-            Error::new(ErrorKind::Unsupported, "cannot join batches of these types")
-                .with_source(error)
-        })
-    }
 }

@@ -1,0 +1,41 @@
+//! Table files written anew, so that versions share what they have in common whatever wrote them.
+
+use mainstay_core::{FilePath, Result};
+
+use crate::format::parquet::write;
+use crate::format::{TableFormat, TableReader};
+use crate::input::{InputFile, Origin, in_path_order};
+use crate::scan::{TableFile, infer};
+
+/// Writes every table file anew by the writer profile. Blocks.
+///
+/// # Errors
+/// Those of decoding and of [`write::encode`], naming the file;
+/// [`Invalid`](mainstay_core::ErrorKind::Invalid) when two files would have one path then.
+pub(crate) fn rewrite(files: &mut [InputFile]) -> Result<()> {
+    let tables: Vec<TableFile<'_>> = files.iter().filter_map(TableFile::of).collect();
+    let csv = infer(&tables)?;
+    for file in files.iter_mut().filter(|file| !file.canonical) {
+        let Some(format) = TableFormat::of(&file.path) else {
+            continue;
+        };
+        let encoded = TableReader::open(file.origin.open()?, format, &csv, None)
+            .and_then(write::encode)
+            .map_err(|error| error.context("file", &file.path))?;
+        file.origin.check_unchanged(file.origin.bytes())?;
+        file.path = canonical_path(&file.path)?;
+        file.origin = Origin::Spooled(encoded);
+        file.canonical = true;
+    }
+    in_path_order(files)
+}
+
+/// Names a Parquet file after a table file.
+fn canonical_path(path: &FilePath) -> Result<FilePath> {
+    if TableFormat::of(path) == Some(TableFormat::Parquet) {
+        return Ok(path.clone());
+    }
+    let text = path.as_str();
+    let stem = text.len() - path.extension().len();
+    FilePath::new(&format!("{}parquet", &text[..stem]))
+}
