@@ -24,6 +24,16 @@ static COMMIT_CHANGES: Instrument = Instrument::new(
     "{change}",
     "Changes, and checks, of refs in a transaction that was given to commit",
 );
+static COMMIT_ATTEMPTS: Instrument = Instrument::new(
+    "mainstay.repo.commit.attempts",
+    "{attempt}",
+    "Log entries that a transaction was put into until one was written, or no more were tried",
+);
+static COMMIT_BATCH: Instrument = Instrument::new(
+    "mainstay.repo.commit.batch",
+    "{transaction}",
+    "Transactions that share a log entry which was written",
+);
 static INGESTED_BLOBS: Instrument = Instrument::new(
     "mainstay.repo.ingest.blobs",
     "{blob}",
@@ -86,6 +96,18 @@ impl Told {
             told: self,
             began: self.clock.now(),
         }
+    }
+
+    /// Tells into how many entries a transaction was put.
+    pub(crate) fn attempted(&self, entries: u32) {
+        let attempts = f64::from(entries);
+        self.metrics.record(&COMMIT_ATTEMPTS, attempts, &[]);
+    }
+
+    /// Tells of an entry of so many transactions.
+    pub(crate) fn appended(&self, transactions: u32) {
+        let transactions = f64::from(transactions);
+        self.metrics.record(&COMMIT_BATCH, transactions, &[]);
     }
 
     pub(crate) fn ingested(&self, report: &IngestReport) {

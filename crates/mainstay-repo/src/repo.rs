@@ -39,7 +39,7 @@ pub(crate) struct Inner {
     pub(crate) source: Arc<Source>,
     pub(crate) options: RepoOptions,
     pub(crate) blobs: BlobStore,
-    told: Told,
+    pub(crate) told: Told,
     /// What the commits of this handle and its clones share.
     pub(crate) turn: Mutex<Turn>,
     pub(crate) background: Background,

@@ -14,7 +14,7 @@ use crate::repo::Inner;
 use crate::{View, checkpoint, gc};
 
 /// The most transactions in one entry: so many callers at most share one fate.
-const MAX_TRANSACTIONS: usize = 1_024;
+const MAX_TRANSACTIONS: u32 = 1_024;
 
 /// What became of an entry.
 #[derive(Debug, Clone)]
@@ -35,7 +35,7 @@ pub(super) struct Batch {
     draft: Draft,
     /// The view after these transactions, as if they were the whole entry.
     view: View,
-    transactions: usize,
+    transactions: u32,
     /// No other may follow.
     closed: bool,
     /// What is written; once it is there the entry may be in the log and stays what it is.
@@ -148,6 +148,7 @@ impl Batch {
                 let mut view = self.view.clone();
                 view.entry = Some(digest);
                 inner.learn(view.clone());
+                inner.told.appended(self.transactions);
                 checkpoint::committed(inner, &view);
                 Ok(Landing::Committed(view))
             }

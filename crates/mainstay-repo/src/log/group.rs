@@ -72,7 +72,8 @@ pub(super) async fn settle<A: Send, T: Send>(
     mut decide: impl FnMut(&View) -> Result<Decision<A, T>> + Send,
 ) -> Result<Outcome<A, T>> {
     let mut lookups = Lookups::default();
-    let mut lost = 0;
+    // Losses count entries that this call only waited for, too.
+    let (mut lost, mut attempts) = (0_u32, 0_u32);
     while lost < inner.options.max_commit_attempts {
         match take_turn(inner, begin, &mut lookups, &mut decide).await? {
             Taken::Answered(answer) => return Ok(Outcome::Answer(answer)),
@@ -90,13 +91,18 @@ pub(super) async fn settle<A: Send, T: Send>(
             },
             Taken::Joined(waiting, then) => match landed(inner, waiting).await {
                 Landing::Committed(view) => {
+                    inner.told.attempted(attempts + 1);
                     return Ok(Outcome::Committed(Committed::at(&view), then));
                 }
-                Landing::Lost => lost += 1,
-                Landing::Failed(error) => return Err(error),
+                Landing::Lost => (lost, attempts) = (lost + 1, attempts + 1),
+                Landing::Failed(error) => {
+                    inner.told.attempted(attempts + 1);
+                    return Err(error);
+                }
             },
         }
     }
+    inner.told.attempted(attempts);
     Err(
         Error::new(ErrorKind::Conflict, "other commits came first every time")
             .context("attempts", inner.options.max_commit_attempts),

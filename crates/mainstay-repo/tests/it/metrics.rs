@@ -83,6 +83,27 @@ async fn commits_are_told_by_how_they_ended() {
         sums.expect(&format!("mainstay.repo.commit.duration {outcome}"), times);
     }
     sums.expect("mainstay.repo.commit.changes", 3.0);
+    sums.expect("mainstay.repo.commit.attempts", 2.0);
+    sums.expect("mainstay.repo.commit.batch", 2.0);
+}
+
+#[tokio::test]
+async fn a_commit_that_loses_its_number_tells_of_another_attempt() {
+    let sums = Arc::new(Sums::default());
+    let storage = Arc::new(MemoryStorage::new());
+    let told = options(1).with_metrics(Arc::clone(&sums) as _);
+    let repo = Repo::create(Arc::clone(&storage) as _, told).await.unwrap();
+    let other = Repo::open(storage, options(2)).await.unwrap();
+    let elsewhere = set("note/other", 1, Expectation::Any);
+    committed(other.commit(elsewhere).await.unwrap());
+    // This handle does not know of the entry of the other one.
+    committed(
+        repo.commit(set("note/own", 1, Expectation::Any))
+            .await
+            .unwrap(),
+    );
+    sums.expect("mainstay.repo.commit.attempts", 2.0);
+    sums.expect("mainstay.repo.commit.batch", 1.0);
 }
 
 #[tokio::test]
