@@ -27,7 +27,7 @@ pub enum ErrorKind {
     Corrupt,
     /// Written by a newer Mainstay, or two things do not fit together: upgrade or choose others.
     Incompatible,
-    /// The storage refused the credentials: fix the permissions.
+    /// The storage refused the credentials, or a policy asks for a role: get the permission.
     PermissionDenied,
     /// The storage cannot be reached or is full: retry later or free resources.
     Unavailable,

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use mainstay_core::{Actor, Error, Name, NodeKind, NodeRef, Result};
 use mainstay_repo::{Repo, Series, Step, Transaction, Value, View};
 
+use crate::format::Formatted as _;
 use crate::policy::StagePolicy;
 use crate::refs::{self, Family};
 use crate::standing::standing;
@@ -18,6 +19,7 @@ pub(crate) async fn set_policy(
     reason: String,
 ) -> Result<Option<u64>> {
     policy.check()?;
+    let policy = policy.normal();
     let path = refs::policy(model)?;
     let build = |view: &View| {
         if StagePolicy::of(view, model)? == policy {

@@ -1,14 +1,18 @@
 //! Aliases: names of one's own choice that point to a version.
 
+use std::collections::BTreeSet;
+
 use futures::TryStreamExt as _;
-use mainstay_core::{Actor, Error, Locator, Name, NodeRef, Result, Timestamp};
+use mainstay_core::{Actor, Error, ErrorKind, Locator, Name, NodeRef, Result, Timestamp};
 use mainstay_repo::{Repo, Step, Transaction, Value, View};
 use serde::Serialize;
 
 use crate::expect::Expect;
+use crate::gate::alternatives;
 use crate::policy::StagePolicy;
 use crate::refs::{self, Family};
 use crate::resolve::resolve;
+use crate::standing::standing;
 
 /// An alias to set.
 #[derive(Debug, Clone, PartialEq)]
@@ -22,6 +26,8 @@ pub struct AliasSpec {
     pub expect: Expect,
     /// Who sets it.
     pub actor: Actor,
+    /// In which roles, as the caller says; a protected alias asks for one.
+    pub roles: BTreeSet<Name>,
     /// Why.
     pub reason: String,
 }
@@ -35,8 +41,16 @@ impl AliasSpec {
             alias,
             expect: Expect::Any,
             actor,
+            roles: BTreeSet::new(),
             reason: reason.into(),
         }
+    }
+
+    /// Adds a role of whoever sets it.
+    #[must_use]
+    pub fn with_role(mut self, role: Name) -> Self {
+        self.roles.insert(role);
+        self
     }
 
     /// Sets which version the caller believes the alias points to.
@@ -91,6 +105,8 @@ pub(crate) async fn set(repo: &Repo, spec: AliasSpec) -> Result<AliasReport> {
             return Ok(Step::Done((held, target)));
         }
         spec.expect.check("alias", &spec.alias, held.as_ref())?;
+        check_mover(&policy, &spec.alias, &spec.roles)?;
+        check_target(view, &policy, &spec.alias, &target)?;
         let mut transaction = Transaction::new(spec.actor.clone(), spec.reason.clone());
         // The target too: it must still be there when the alias is set.
         let (target_path, value) = (target.ref_path(), Value::pointer(&target));
@@ -108,11 +124,47 @@ pub(crate) async fn set(repo: &Repo, spec: AliasSpec) -> Result<AliasReport> {
     })
 }
 
+/// Refuses who may not move a protected alias.
+fn check_mover(policy: &StagePolicy, alias: &Name, roles: &BTreeSet<Name>) -> Result<()> {
+    match policy.aliases.get(alias) {
+        Some(rule) if !rule.movers.is_empty() && rule.movers.is_disjoint(roles) => Err(Error::new(
+            ErrorKind::PermissionDenied,
+            "the stage policy protects the alias",
+        )
+        .context("alias", alias)
+        .context("asked for", alternatives(&rule.movers))),
+        _ => Ok(()),
+    }
+}
+
+/// Refuses a version that is not where a protected alias may point.
+fn check_target(view: &View, policy: &StagePolicy, alias: &Name, target: &NodeRef) -> Result<()> {
+    let Some(rule) = policy
+        .aliases
+        .get(alias)
+        .filter(|rule| !rule.stages.is_empty())
+    else {
+        return Ok(());
+    };
+    let registered = refs::version(view, target)?.seq;
+    let stage = standing(view, policy, target, registered)?.stage;
+    if rule.stages.contains(&stage) {
+        return Ok(());
+    }
+    let why = "the stage policy lets the alias point to versions in other stages only";
+    Err(Error::new(ErrorKind::Conflict, why)
+        .context("alias", alias)
+        .context("model", target)
+        .context("stage", stage)
+        .context("asked for", alternatives(&rule.stages)))
+}
+
 pub(crate) async fn remove(
     repo: &Repo,
     model: &Name,
     alias: &Name,
     actor: Actor,
+    roles: &BTreeSet<Name>,
     reason: String,
 ) -> Result<AliasReport> {
     let path = refs::of(model, Family::Alias, alias)?;
@@ -120,6 +172,7 @@ pub(crate) async fn remove(
         let Some(held) = refs::target(view, &path)? else {
             return Ok(Step::Done(None));
         };
+        check_mover(&StagePolicy::of(view, model)?, alias, roles)?;
         let mut transaction = Transaction::new(actor.clone(), reason.clone());
         transaction.delete(path.clone(), refs::unchanged(view, &path)?);
         Ok(Step::Commit(transaction, Some(held)))

@@ -31,7 +31,7 @@ fn plan(view: &View, model: &Locator, actor: &Actor, reason: &str) -> Result<Ste
     let version = resolve(view, model)?;
     check_free(view, &version)?;
     let mut transaction = Transaction::new(actor.clone(), reason.to_owned());
-    let beside = [Family::Status, Family::Annotation]
+    let beside = [Family::Status, Family::Annotation, Family::Approval]
         .map(|family| refs::of(version.name(), family, version.version()));
     for path in [Ok(version.ref_path())].into_iter().chain(beside) {
         let path = path?;

@@ -1,5 +1,7 @@
 //! What a caller believes about a name.
 
+use std::fmt;
+
 use mainstay_core::{Error, ErrorKind, Name, NodeRef, Result};
 use semver::Version;
 
@@ -14,6 +16,16 @@ pub enum Expect {
     Nothing,
     /// It holds this version.
     Version(Version),
+}
+
+impl fmt::Display for Expect {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Any => f.write_str("anything"),
+            Self::Nothing => f.write_str("nothing"),
+            Self::Version(version) => version.fmt(f),
+        }
+    }
 }
 
 impl Expect {

@@ -1,9 +1,13 @@
 //! Gates: what a version must pass to enter a stage.
 
-use std::collections::BTreeMap;
+mod evaluate;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
-use mainstay_core::{Error, Result};
+use mainstay_core::{Actor, Error, FilePath, Name, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::metric::Metric;
@@ -11,8 +15,17 @@ use crate::text;
 
 /// Whole numbers below this have an exact canonical JSON.
 const MAX_LIMIT: f64 = 1e15;
+/// The most approvals that one gate asks for.
+const MAX_APPROVALS: u32 = 16;
+/// The most roles that one gate names.
+const MAX_ROLES: usize = 32;
+/// The longest that an approval counts, in hours: a hundred years.
+const MAX_HOURS: u32 = 876_000;
 
 /// A condition on a version that is to enter a stage.
+///
+/// In JSON an object with one member, the name of the gate in snake case:
+/// `{"at_least": {"metric": "auc", "limit": 0.9}}`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 #[non_exhaustive]
@@ -50,6 +63,47 @@ pub enum Gate {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         value: Option<String>,
     },
+    /// Who calls the version that holds the stage can call this one: no difference of their signatures
+    /// weighs [`Major`](crate::Level::Major). Passes when nobody holds the stage.
+    Compatible {
+        /// Whether the serving code refuses inputs it does not know.
+        #[serde(default)]
+        strict_inputs: bool,
+    },
+    /// The version has a file that is not empty: a model card, a report.
+    Document {
+        /// Its path in the artifact.
+        path: FilePath,
+    },
+    /// Who promotes has one of these roles; the caller says which they have.
+    Role {
+        /// The roles.
+        any_of: BTreeSet<Name>,
+    },
+    /// Several people have approved this version for this stage under this policy; see
+    /// [`Registry::approve`](crate::Registry::approve).
+    Approvals {
+        /// How many, each another person: 1 to 16.
+        count: u32,
+        /// Roles of which an approver must have one; empty for anybody.
+        #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+        roles: BTreeSet<Name>,
+        /// Whether the approval of whoever registered the version counts.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        author: bool,
+        /// For how many hours an approval counts; for ever when absent.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        valid_hours: Option<u32>,
+    },
+    /// A [check](crate::GateCheck) of the program's own passes. Fails in a program that does not have
+    /// it.
+    Check {
+        /// The name under which the program has it.
+        name: Name,
+        /// What it is told.
+        #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+        arguments: BTreeMap<String, String>,
+    },
 }
 
 /// Which direction of a metric is better.
@@ -73,147 +127,133 @@ pub enum Better {
 pub struct GateResult {
     /// The gate.
     pub gate: Gate,
-    /// Whether the version passed.
+    /// Whether it let the version pass.
     pub passed: bool,
-    /// The candidate's value, if it has the metric.
+    /// The metric of the version, if it has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub candidate: Option<Metric>,
-    /// The holder's value, if there is a holder that has the metric.
+    /// The metric of the version that held the stage, if anybody did and has it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub incumbent: Option<Metric>,
-    /// Why, for people.
+    /// What was found, in words.
     pub why: String,
-}
-
-/// What gates look at: one version's metrics and tags.
-#[derive(Debug, Clone, PartialEq, Default)]
-pub(crate) struct Evidence {
-    pub(crate) metrics: BTreeMap<String, Metric>,
-    pub(crate) tags: BTreeMap<String, String>,
+    /// Whose approvals counted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub approved_by: Vec<Actor>,
 }
 
 impl Gate {
+    /// Returns what the gate is about, for people and for `gate.…` in a search: its metric, tag,
+    /// document or check, or else `signature`, `role` or `approvals`.
+    #[must_use]
+    pub fn subject(&self) -> &str {
+        match self {
+            Self::AtLeast { metric, .. }
+            | Self::AtMost { metric, .. }
+            | Self::NotWorse { metric, .. } => metric,
+            Self::Tag { key, .. } => key,
+            Self::Compatible { .. } => "signature",
+            Self::Document { path } => path.as_str(),
+            Self::Role { .. } => "role",
+            Self::Approvals { .. } => "approvals",
+            Self::Check { name, .. } => name.as_str(),
+        }
+    }
+
+    /// The least format of a record that holds the gate.
+    pub(crate) const fn format(&self) -> u32 {
+        match self {
+            Self::AtLeast { .. }
+            | Self::AtMost { .. }
+            | Self::NotWorse { .. }
+            | Self::Tag { .. } => 1,
+            Self::Compatible { .. }
+            | Self::Document { .. }
+            | Self::Role { .. }
+            | Self::Approvals { .. }
+            | Self::Check { .. } => 2,
+        }
+    }
+
     /// Checks that the gate can be stored and its numbers make sense.
     pub(crate) fn check(&self) -> Result<()> {
-        let (key, number, least) = match self {
+        let checked = match self {
             Self::AtLeast { metric, limit } | Self::AtMost { metric, limit } => {
-                (metric, *limit, -MAX_LIMIT)
+                check_key(metric).and_then(|()| check_limit(*limit, -MAX_LIMIT))
             }
             Self::NotWorse {
                 metric, tolerance, ..
-            } => (metric, *tolerance, 0.0),
-            Self::Tag { key, .. } => (key, 0.0, 0.0),
+            } => check_key(metric).and_then(|()| check_limit(*tolerance, 0.0)),
+            Self::Tag { key, value } => {
+                check_key(key)?;
+                value
+                    .iter()
+                    .try_for_each(|value| text::check_value("gate", value))
+            }
+            Self::Compatible { .. } | Self::Document { .. } => Ok(()),
+            Self::Role { any_of } => check_roles(any_of, 1),
+            Self::Approvals {
+                count,
+                roles,
+                valid_hours,
+                ..
+            } => check_roles(roles, 0).and_then(|()| check_approvals(*count, *valid_hours)),
+            Self::Check { arguments, .. } => {
+                text::check_keys("arguments", arguments.keys())?;
+                let mut values = arguments.values();
+                values.try_for_each(|value| text::check_value("argument", value))
+            }
         };
-        text::check_keys("gate", std::iter::once(key))?;
-        if (least..=MAX_LIMIT).contains(&number) {
-            Ok(())
+        checked.map_err(|error| error.context("gate", self))
+    }
+}
+
+fn check_key(key: &String) -> Result<()> {
+    text::check_keys("gate", std::iter::once(key))
+}
+
+fn check_limit(number: f64, least: f64) -> Result<()> {
+    if (least..=MAX_LIMIT).contains(&number) {
+        Ok(())
+    } else {
+        Err(Error::invalid(
+            "a limit lies within 1e15 of zero, a tolerance is 0 or more",
+        ))
+    }
+}
+
+fn check_roles(roles: &BTreeSet<Name>, least: usize) -> Result<()> {
+    if (least..=MAX_ROLES).contains(&roles.len()) {
+        Ok(())
+    } else {
+        Err(Error::invalid(format!(
+            "a gate names {least} to {MAX_ROLES} roles"
+        )))
+    }
+}
+
+fn check_approvals(count: u32, valid_hours: Option<u32>) -> Result<()> {
+    if !(1..=MAX_APPROVALS).contains(&count) {
+        return Err(Error::invalid(format!(
+            "a gate asks for 1 to {MAX_APPROVALS} approvals"
+        )));
+    }
+    if valid_hours.is_some_and(|hours| !(1..=MAX_HOURS).contains(&hours)) {
+        return Err(Error::invalid(format!(
+            "an approval counts for 1 to {MAX_HOURS} hours"
+        )));
+    }
+    Ok(())
+}
+
+impl GateResult {
+    /// The least format of a record that holds the result.
+    pub(crate) const fn format(&self) -> u32 {
+        if self.approved_by.is_empty() {
+            self.gate.format()
         } else {
-            Err(
-                Error::invalid("a limit lies within 1e15 of zero, a tolerance is 0 or more")
-                    .context("gate", self),
-            )
+            2
         }
-    }
-
-    /// Evaluates the gate. A metric that is missing, NaN or infinite fails it; a holder's that is NaN or
-    /// infinite loses to any that is not.
-    pub(crate) fn evaluate(
-        &self,
-        candidate: &Evidence,
-        incumbent: Option<&Evidence>,
-    ) -> GateResult {
-        let finding = match self {
-            Self::AtLeast { metric, limit } => limited(candidate, metric, |value| value >= *limit),
-            Self::AtMost { metric, limit } => limited(candidate, metric, |value| value <= *limit),
-            Self::NotWorse {
-                metric,
-                better,
-                tolerance,
-            } => not_worse(candidate, incumbent, metric, *better, *tolerance),
-            Self::Tag { key, value } => tagged(candidate, key, value.as_deref()),
-        };
-        GateResult {
-            gate: self.clone(),
-            passed: finding.passed,
-            candidate: finding.candidate,
-            incumbent: finding.incumbent,
-            why: finding.why,
-        }
-    }
-}
-
-struct Finding {
-    passed: bool,
-    candidate: Option<Metric>,
-    incumbent: Option<Metric>,
-    why: String,
-}
-
-fn limited(candidate: &Evidence, metric: &str, passes: impl Fn(f64) -> bool) -> Finding {
-    let value = candidate.metrics.get(metric).copied();
-    Finding {
-        passed: value.is_some_and(|value| value.value().is_finite() && passes(value.value())),
-        candidate: value,
-        incumbent: None,
-        why: match value {
-            Some(value) => format!("{metric} is {value}"),
-            None => format!("{metric} was not measured"),
-        },
-    }
-}
-
-fn not_worse(
-    candidate: &Evidence,
-    incumbent: Option<&Evidence>,
-    metric: &str,
-    better: Better,
-    tolerance: f64,
-) -> Finding {
-    let value = candidate.metrics.get(metric).copied();
-    let held = incumbent.map(|incumbent| incumbent.metrics.get(metric).copied());
-    let (passed, why) = match (value, held) {
-        (None, _) => (false, format!("{metric} was not measured")),
-        (Some(value), None) => (
-            value.value().is_finite(),
-            format!("{metric} is {value}; nobody holds the stage"),
-        ),
-        (Some(value), Some(None)) => (
-            false,
-            format!("{metric} is {value}; the holder's was not measured"),
-        ),
-        (Some(value), Some(Some(held))) => {
-            let (ours, theirs) = (value.value(), held.value());
-            let wins = match better {
-                Better::Higher => ours >= theirs - tolerance,
-                Better::Lower => ours <= theirs + tolerance,
-            };
-            (
-                ours.is_finite() && (wins || !theirs.is_finite()),
-                format!("{metric} is {value}; the holder's is {held}"),
-            )
-        }
-    };
-    Finding {
-        passed,
-        candidate: value,
-        incumbent: held.flatten(),
-        why,
-    }
-}
-
-fn tagged(candidate: &Evidence, key: &str, value: Option<&str>) -> Finding {
-    let (passed, why) = match (candidate.tags.get(key), value) {
-        (None, _) => (false, format!("tag {key} is not set")),
-        (Some(found), Some(wanted)) if found != wanted => {
-            (false, format!("tag {key} has another value"))
-        }
-        (Some(_), _) => (true, format!("tag {key} is set")),
-    };
-    Finding {
-        passed,
-        candidate: None,
-        incumbent: None,
-        why,
     }
 }
 
@@ -235,93 +275,23 @@ impl fmt::Display for Gate {
                 key,
                 value: Some(value),
             } => write!(f, "tag {key} = {value}"),
+            Self::Compatible { .. } => f.write_str("signature compatible with the incumbent's"),
+            Self::Document { path } => write!(f, "document {path}"),
+            Self::Role { any_of } => write!(f, "promoted by {}", alternatives(any_of)),
+            Self::Approvals { count, roles, .. } => {
+                write!(f, "{count} approved")?;
+                if !roles.is_empty() {
+                    write!(f, " by {}", alternatives(roles))?;
+                }
+                Ok(())
+            }
+            Self::Check { name, .. } => write!(f, "check {name}"),
         }
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn evidence(metrics: &[(&str, f64)]) -> Evidence {
-        Evidence {
-            metrics: metrics
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), Metric::new(*value)))
-                .collect(),
-            tags: [("review".to_owned(), "passed".to_owned())].into(),
-        }
-    }
-
-    fn check(
-        gate: &Gate,
-        candidate: &[(&str, f64)],
-        incumbent: Option<&[(&str, f64)]>,
-        passed: bool,
-    ) {
-        let incumbent = incumbent.map(evidence);
-        let result = gate.evaluate(&evidence(candidate), incumbent.as_ref());
-        assert_eq!(result.passed, passed, "{gate}: {}", result.why);
-    }
-
-    #[test]
-    fn a_limit_is_part_of_what_passes_and_nan_or_nothing_never_does() {
-        let gate = Gate::AtLeast {
-            metric: "auc".into(),
-            limit: 0.9,
-        };
-        check(&gate, &[("auc", 0.9)], None, true);
-        check(&gate, &[("auc", 0.89)], None, false);
-        for odd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-            check(&gate, &[("auc", odd)], None, false);
-        }
-        check(&gate, &[("loss", 1.0)], None, false);
-    }
-
-    #[test]
-    fn not_worse_compares_with_the_holder_and_passes_without_one() {
-        let loss = |tolerance| Gate::NotWorse {
-            metric: "loss".into(),
-            better: Better::Lower,
-            tolerance,
-        };
-        check(&loss(0.0), &[("loss", 0.3)], Some(&[("loss", 0.3)]), true);
-        check(&loss(0.0), &[("loss", 0.4)], Some(&[("loss", 0.3)]), false);
-        check(&loss(0.2), &[("loss", 0.4)], Some(&[("loss", 0.3)]), true);
-        check(&loss(0.0), &[("loss", 9.0)], None, true);
-        check(&loss(0.0), &[("loss", 0.1)], Some(&[]), false);
-        for odd in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
-            check(&loss(0.0), &[("loss", odd)], None, false);
-            check(&loss(0.0), &[("loss", odd)], Some(&[("loss", 0.3)]), false);
-            check(&loss(0.0), &[("loss", 0.3)], Some(&[("loss", odd)]), true);
-            check(&loss(0.0), &[("loss", odd)], Some(&[("loss", odd)]), false);
-        }
-    }
-
-    #[test]
-    fn a_tag_must_be_there_and_have_the_value_if_one_is_asked_for() {
-        let tag = |key: &str, value: Option<&str>| Gate::Tag {
-            key: key.into(),
-            value: value.map(Into::into),
-        };
-        check(&tag("review", None), &[], None, true);
-        check(&tag("review", Some("passed")), &[], None, true);
-        check(&tag("review", Some("failed")), &[], None, false);
-        check(&tag("approved", None), &[], None, false);
-    }
-
-    #[test]
-    fn limits_without_meaning_are_refused() {
-        let gate = Gate::AtMost {
-            metric: "loss".into(),
-            limit: f64::NAN,
-        };
-        assert!(gate.check().is_err());
-        let gate = Gate::NotWorse {
-            metric: "loss".into(),
-            better: Better::Lower,
-            tolerance: -1.0,
-        };
-        assert!(gate.check().is_err());
-    }
+/// Names roles of which one is enough.
+pub(crate) fn alternatives(roles: &BTreeSet<Name>) -> String {
+    let names: Vec<&str> = roles.iter().map(Name::as_str).collect();
+    names.join(" or ")
 }

@@ -5,7 +5,7 @@ use mainstay_core::{Actor, Name, NodeKind, NodeRef, RefPath, Result, Timestamp};
 use mainstay_repo::{RefChange, Repo};
 use serde::Serialize;
 
-use crate::record::decode;
+use crate::format::decode;
 use crate::refs::Family;
 use crate::standing::Status;
 
@@ -27,6 +27,9 @@ pub struct StageChange {
     pub from: Name,
     /// The stage it entered.
     pub to: Name,
+    /// Why it entered in spite of gates that said no; `None` when none did.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub overruled: Option<String>,
 }
 
 /// Reads every change of stage of a model, or those that concern one stage; newest first.
@@ -57,7 +60,7 @@ fn read(model: &Name, change: RefChange) -> Result<Option<StageChange>> {
     let (Some(value), Some(version)) = (&change.value, change.path.segments().next_back()) else {
         return Ok(None);
     };
-    let status: Status = decode(value, Status::KIND)?;
+    let status: Status = decode(value)?;
     Ok(Some(StageChange {
         model: NodeRef::new(NodeKind::Model, model.clone(), version.parse()?),
         seq: change.seq,
@@ -66,5 +69,6 @@ fn read(model: &Name, change: RefChange) -> Result<Option<StageChange>> {
         reason: change.reason,
         from: status.from,
         to: status.stage,
+        overruled: status.overruled,
     }))
 }

@@ -8,7 +8,6 @@ use semver::Version;
 use serde::Serialize;
 
 use crate::annotate::Annotation;
-use crate::gate::Evidence;
 use crate::metric::Metric;
 use crate::policy::StagePolicy;
 use crate::record::ModelVersion;
@@ -165,13 +164,5 @@ impl ModelInfo {
     #[must_use]
     pub fn version(&self) -> &Version {
         &self.record.version
-    }
-
-    /// Returns what gates look at.
-    pub(crate) fn evidence(&self) -> Evidence {
-        Evidence {
-            metrics: self.metrics.clone(),
-            tags: self.tags.clone(),
-        }
     }
 }

@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mainstay_core::{Error, Name, Result};
+use mainstay_core::{Digest, Error, Name, Result, canon};
 use mainstay_repo::View;
 use serde::{Deserialize, Serialize};
 
+use crate::format::{Formatted, decode};
 use crate::gate::Gate;
-use crate::record::{FORMAT, decode};
 use crate::refs;
 
 /// The stages of a model.
@@ -23,11 +23,16 @@ use crate::refs;
 /// production     staging, archived
 /// archived       development, staging
 /// ```
+///
+/// What a version must pass to enter a stage, approvals and roles included, are [gates](Gate). A policy
+/// may also protect aliases. Mainstay does not authenticate: who acts, and in which roles, is what the
+/// caller says, so that a policy binds programs that tell the truth.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct StagePolicy {
-    /// The format of this record.
+    /// The format of this record; the least that has a word for everything in it.
+    #[serde(default = "first_format")]
     pub format: u32,
     /// The stages, from the least to the most advanced.
     pub stages: Vec<Stage>,
@@ -36,9 +41,42 @@ pub struct StagePolicy {
     /// Where the holder of an exclusive stage goes when another version takes it; not exclusive.
     pub retired: Name,
     /// Where a version in each stage may go; a stage that is not listed leads nowhere.
+    #[serde(default)]
     pub transitions: BTreeMap<Name, BTreeSet<Name>>,
     /// What a version must pass to enter a stage.
+    #[serde(default)]
     pub gates: BTreeMap<Name, Vec<Gate>>,
+    /// Aliases that not everybody moves, or not to every version.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub aliases: BTreeMap<Name, AliasRule>,
+}
+
+/// Who may move an alias, and to which versions.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct AliasRule {
+    /// Roles of which one must be had to move or remove it; empty for everybody.
+    #[serde(default)]
+    pub movers: BTreeSet<Name>,
+    /// Stages of which the version must be in one when the alias is pointed to it; empty for any. What
+    /// the version does later does not move the alias.
+    #[serde(default)]
+    pub stages: BTreeSet<Name>,
+}
+
+impl AliasRule {
+    /// Creates a rule: one of these roles, one of these stages.
+    #[must_use]
+    pub fn new(
+        movers: impl IntoIterator<Item = Name>,
+        stages: impl IntoIterator<Item = Name>,
+    ) -> Self {
+        Self {
+            movers: movers.into_iter().collect(),
+            stages: stages.into_iter().collect(),
+        }
+    }
 }
 
 /// One stage.
@@ -49,7 +87,12 @@ pub struct Stage {
     /// Its name.
     pub name: Name,
     /// Whether at most one version of a model is in it.
+    #[serde(default)]
     pub exclusive: bool,
+}
+
+const fn first_format() -> u32 {
+    1
 }
 
 impl Stage {
@@ -78,7 +121,7 @@ impl Default for StagePolicy {
             ["development", "staging", "production", "archived"].map(literal);
         let to = |stages: &[&Name]| stages.iter().map(|&stage| stage.clone()).collect();
         Self {
-            format: FORMAT,
+            format: 1,
             stages: vec![
                 Stage::shared(development.clone()),
                 Stage::shared(staging.clone()),
@@ -94,6 +137,7 @@ impl Default for StagePolicy {
             initial: development,
             retired: archived,
             gates: BTreeMap::new(),
+            aliases: BTreeMap::new(),
         }
     }
 }
@@ -103,19 +147,34 @@ fn literal(name: &str) -> Name {
     name.parse().expect("a lower-case word is a name")
 }
 
-impl StagePolicy {
-    pub(crate) const KIND: &'static str = "model.stage_policy";
+impl Formatted for StagePolicy {
+    const KIND: &'static str = "model.stage_policy";
+    const NEWEST: u32 = 2;
 
+    fn format(&self) -> u32 {
+        self.format
+    }
+
+    fn least_format(&self) -> u32 {
+        let of_gates = self.gates.values().flatten().map(Gate::format).max();
+        of_gates
+            .unwrap_or(1)
+            .max(if self.aliases.is_empty() { 1 } else { 2 })
+    }
+}
+
+impl StagePolicy {
     /// Creates a policy without transitions and gates.
     #[must_use]
     pub fn new(stages: Vec<Stage>, initial: Name, retired: Name) -> Self {
         Self {
-            format: FORMAT,
+            format: 1,
             stages,
             initial,
             retired,
             transitions: BTreeMap::new(),
             gates: BTreeMap::new(),
+            aliases: BTreeMap::new(),
         }
     }
 
@@ -133,13 +192,61 @@ impl StagePolicy {
         self
     }
 
+    /// Protects an alias.
+    #[must_use]
+    pub fn with_alias(mut self, alias: Name, rule: AliasRule) -> Self {
+        self.aliases.insert(alias, rule);
+        self
+    }
+
+    /// Reads a policy from JSON, as a file holds it; `format` and what is empty may be left out.
+    ///
+    /// ```
+    /// use mainstay_registry::StagePolicy;
+    ///
+    /// let policy = StagePolicy::from_json(br#"{
+    ///     "stages": [{"name": "lab"}, {"name": "live", "exclusive": true}, {"name": "gone"}],
+    ///     "initial": "lab",
+    ///     "retired": "gone",
+    ///     "transitions": {"lab": ["live"], "gone": ["lab"]},
+    ///     "gates": {"live": [{"at_least": {"metric": "auc", "limit": 0.9}},
+    ///                        {"approvals": {"count": 1, "roles": ["risk"]}}]},
+    ///     "aliases": {"champion": {"movers": ["release"], "stages": ["live"]}}
+    /// }"#)?;
+    /// assert_eq!(policy.stages.len(), 3);
+    /// # Ok::<(), mainstay_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) saying what is wrong and where.
+    pub fn from_json(bytes: &[u8]) -> Result<Self> {
+        let policy: Self = serde_json::from_slice(bytes)
+            .map_err(|error| Error::invalid("not a stage policy").with_source(error))?;
+        policy.check()?;
+        Ok(policy.normal())
+    }
+
+    /// Gives the record the least format that has a word for all of it.
+    pub(crate) fn normal(mut self) -> Self {
+        self.format = self.least_format();
+        self
+    }
+
+    /// Returns the digest of the policy's record: what an approval is bound to.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when it has no canonical JSON.
+    pub fn digest(&self) -> Result<Digest> {
+        canon::digest(&self.clone().normal())
+    }
+
     /// Returns the policy of a model: the one set for it, or the default.
     ///
     /// # Errors
     /// [`ErrorKind::Incompatible`](mainstay_core::ErrorKind::Incompatible) when a newer format wrote it.
     pub fn of(view: &View, model: &Name) -> Result<Self> {
         match refs::value(view, &refs::policy(model)?)? {
-            Some(value) => decode(value, Self::KIND),
+            Some(value) => decode(value),
             None => Ok(Self::default()),
         }
     }
@@ -200,8 +307,12 @@ impl StagePolicy {
             .transitions
             .iter()
             .flat_map(|(from, to)| to.iter().chain([from]));
-        for name in ways.chain(self.gates.keys()) {
+        let of_aliases = self.aliases.values().flat_map(|rule| &rule.stages);
+        for name in ways.chain(self.gates.keys()).chain(of_aliases) {
             self.stage(name)?;
+        }
+        for alias in self.aliases.keys() {
+            refs::check_pointer_name("alias", alias)?;
         }
         self.gates.values().flatten().try_for_each(Gate::check)
     }

@@ -6,6 +6,9 @@
 //! annotation/<semver>    tags and description set after registration
 //! stage/<stage>          pointer to the one version in an exclusive stage
 //! alias/<alias>          pointer to a version
+//! approval/<semver>      who approves it for which stage; absent when nobody does
+//! overruled/<semver>     that it entered a stage in spite of gates; absent when it never did
+//! promotion/<digest>     what a promotion with this idempotency key answered
 //! policy/stages          the stage policy; absent while it is the default
 //! ```
 
@@ -20,6 +23,9 @@ pub(crate) enum Family {
     Annotation,
     Stage,
     Alias,
+    Approval,
+    Overruled,
+    Promotion,
 }
 
 impl Family {
@@ -29,6 +35,9 @@ impl Family {
             Self::Annotation => "annotation",
             Self::Stage => "stage",
             Self::Alias => "alias",
+            Self::Approval => "approval",
+            Self::Overruled => "overruled",
+            Self::Promotion => "promotion",
         }
     }
 }

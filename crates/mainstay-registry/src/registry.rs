@@ -1,6 +1,8 @@
 //! The handle: each verb lives in its own module.
 
+use std::collections::BTreeSet;
 use std::path::Path;
+use std::sync::Arc;
 
 use mainstay_core::{Actor, BulkDigest, Locator, Name, NodeRef, Result};
 use mainstay_repo::{Repo, View};
@@ -8,6 +10,8 @@ use tracing::instrument;
 
 use crate::alias::{self, AliasChange, AliasReport, AliasSpec};
 use crate::annotate::{self, AnnotateSpec};
+use crate::approval::{self, ApprovalReport, ApproveSpec};
+use crate::check::{Checks, GateCheck};
 use crate::history::{self, StageChange};
 use crate::info::{self, ModelInfo, ModelSummary};
 use crate::policy::StagePolicy;
@@ -26,13 +30,25 @@ use crate::{adopt, delete, resolve, show};
 #[derive(Debug, Clone)]
 pub struct Registry {
     repo: Repo,
+    checks: Arc<Checks>,
 }
 
 impl Registry {
     /// Opens the registry of a repository.
     #[must_use]
     pub fn new(repo: Repo) -> Self {
-        Self { repo }
+        Self {
+            repo,
+            checks: Arc::default(),
+        }
+    }
+
+    /// Adds a check of the program's own, for gates that ask for it by this name; it replaces another
+    /// of the same name.
+    #[must_use]
+    pub fn with_check(mut self, name: Name, check: Arc<dyn GateCheck>) -> Self {
+        Arc::make_mut(&mut self.checks).insert(name, check);
+        self
     }
 
     /// Registers a version: stores its files, finds its version number, records it.
@@ -56,7 +72,11 @@ impl Registry {
 
     /// Lets a version enter a stage; whom it displaces is retired in the same transaction.
     ///
-    /// Repeating a promotion changes nothing. Metrics given then are not recorded.
+    /// All in one transaction: the gates are evaluated on exactly the state that it changes, again when
+    /// another commit came first; what they found and what was measured is recorded; the approvals that
+    /// counted are used up. A promotion of a version that is in the stage already changes nothing, and
+    /// metrics given then are not recorded. One with an idempotency key happens once, also when the
+    /// version has left the stage since.
     ///
     /// # Errors
     /// * [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound): no such version.
@@ -64,13 +84,52 @@ impl Registry {
     ///   not allow this way.
     /// * [`ErrorKind::Conflict`](mainstay_core::ErrorKind::Conflict): another version holds the stage
     ///   than expected.
+    /// * [`ErrorKind::AlreadyExists`](mainstay_core::ErrorKind::AlreadyExists): the idempotency key
+    ///   stands for another promotion.
+    /// * Those of a [check](GateCheck) of the program's own.
     ///
     /// A gate that says no is a value, [`Promotion::Refused`].
     #[instrument(skip_all, fields(model = %spec.model, to = %spec.to), err(level = "debug"))]
     pub async fn promote(&self, spec: PromoteSpec) -> Result<Promotion> {
-        promote::promote(&self.repo, spec)
+        promote::promote(&self.repo, &self.checks, spec)
             .await
             .map_err(|error| error.operation("promote model"))
+    }
+
+    /// Approves that a version enters a stage.
+    ///
+    /// An approval is of exactly this version, for this stage, under the stage policy of this moment:
+    /// under another policy it does not count. One person has one approval for a stage; the newer
+    /// replaces the older. A promotion to the stage uses it up.
+    ///
+    /// # Errors
+    /// * [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound): no such version.
+    /// * [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid): no such stage, or its gates ask for
+    ///   no approvals.
+    /// * [`ErrorKind::PermissionDenied`](mainstay_core::ErrorKind::PermissionDenied): no gate would count
+    ///   it, because of the roles or because the approver registered the version.
+    #[instrument(skip_all, fields(model = %spec.model, stage = %spec.stage), err(level = "debug"))]
+    pub async fn approve(&self, spec: ApproveSpec) -> Result<ApprovalReport> {
+        approval::approve(&self.repo, spec)
+            .await
+            .map_err(|error| error.operation("approve model"))
+    }
+
+    /// Withdraws what `actor` approved; changes nothing when that is nothing.
+    ///
+    /// # Errors
+    /// [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound): no such version.
+    #[instrument(skip_all, fields(model = %model, stage = %stage), err(level = "debug"))]
+    pub async fn withdraw(
+        &self,
+        model: &Locator,
+        stage: &Name,
+        actor: Actor,
+        reason: impl Into<String>,
+    ) -> Result<ApprovalReport> {
+        approval::withdraw(&self.repo, model, stage, actor, reason.into())
+            .await
+            .map_err(|error| error.operation("withdraw approval"))
     }
 
     /// Gives an exclusive stage back to the version that held it before, whatever the policy says of
@@ -131,7 +190,9 @@ impl Registry {
     ///   version, or is that of a stage.
     /// * [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound): no such version.
     /// * [`ErrorKind::Conflict`](mainstay_core::ErrorKind::Conflict): the alias points elsewhere than
-    ///   expected.
+    ///   expected, or is protected and the version is in none of the stages it asks for.
+    /// * [`ErrorKind::PermissionDenied`](mainstay_core::ErrorKind::PermissionDenied): the alias is
+    ///   protected and the spec names none of the roles that move it.
     #[instrument(skip_all, fields(model = %spec.model, alias = %spec.alias), err(level = "debug"))]
     pub async fn set_alias(&self, spec: AliasSpec) -> Result<AliasReport> {
         alias::set(&self.repo, spec)
@@ -139,16 +200,22 @@ impl Registry {
             .map_err(|error| error.operation("set alias"))
     }
 
-    /// Removes an alias; removing one that is not there changes nothing.
+    /// Removes an alias; removing one that is not there changes nothing. `roles` are those of `actor`, as
+    /// the caller says.
+    ///
+    /// # Errors
+    /// [`ErrorKind::PermissionDenied`](mainstay_core::ErrorKind::PermissionDenied): the alias is protected
+    /// and none of the roles moves it.
     #[instrument(skip_all, fields(model = %model, alias = %alias), err(level = "debug"))]
     pub async fn remove_alias(
         &self,
         model: &Name,
         alias: &Name,
         actor: Actor,
+        roles: &BTreeSet<Name>,
         reason: impl Into<String>,
     ) -> Result<AliasReport> {
-        alias::remove(&self.repo, model, alias, actor, reason.into())
+        alias::remove(&self.repo, model, alias, actor, roles, reason.into())
             .await
             .map_err(|error| error.operation("remove alias"))
     }

@@ -126,6 +126,7 @@ fn plan(
         to: stage,
         metrics: std::collections::BTreeMap::new(),
         gates: Vec::new(),
+        overruled: None,
     }
     .write(view, &policy, &mut transaction)?;
     Ok(Step::Commit(transaction, Some((holder, previous))))

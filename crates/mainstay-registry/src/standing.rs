@@ -6,10 +6,10 @@ use mainstay_core::{Name, NodeRef, Result};
 use mainstay_repo::{Transaction, Value, View};
 use serde::{Deserialize, Serialize};
 
+use crate::format::{Formatted, decode};
 use crate::gate::GateResult;
 use crate::metric::Metric;
 use crate::policy::{Stage, StagePolicy};
-use crate::record::{FORMAT, decode};
 use crate::refs::{self, Family};
 
 /// The stored stage of one version.
@@ -25,10 +25,25 @@ pub(crate) struct Status {
     pub(crate) metrics: BTreeMap<String, Metric>,
     /// The gates it passed to enter the stage.
     pub(crate) gates: Vec<GateResult>,
+    /// Why it entered in spite of gates that said no.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) overruled: Option<String>,
 }
 
-impl Status {
-    pub(crate) const KIND: &'static str = "model.status";
+impl Formatted for Status {
+    const KIND: &'static str = "model.status";
+    const NEWEST: u32 = 2;
+
+    fn format(&self) -> u32 {
+        self.format
+    }
+
+    fn least_format(&self) -> u32 {
+        let of_gates = self.gates.iter().map(GateResult::format).max();
+        of_gates
+            .unwrap_or(1)
+            .max(if self.overruled.is_some() { 2 } else { 1 })
+    }
 }
 
 /// Where a version stands.
@@ -55,7 +70,7 @@ pub(crate) fn standing(
             metrics: BTreeMap::new(),
         });
     };
-    let status: Status = decode(refs::held(&path, state)?, Status::KIND)?;
+    let status: Status = decode(refs::held(&path, state)?)?;
     Ok(Standing {
         stage: status.stage,
         since: state.seq,
@@ -75,6 +90,7 @@ pub(crate) struct Move<'m> {
     pub(crate) to: &'m Stage,
     pub(crate) metrics: BTreeMap<String, Metric>,
     pub(crate) gates: Vec<GateResult>,
+    pub(crate) overruled: Option<String>,
 }
 
 impl Move<'_> {
@@ -108,24 +124,26 @@ impl Move<'_> {
             let registered = refs::version(view, holder)?.seq;
             let standing = standing(view, policy, holder, registered)?;
             let status = Status {
-                format: FORMAT,
+                format: 1,
                 stage: policy.retired.clone(),
                 from: standing.stage,
                 metrics: standing.metrics,
                 gates: Vec::new(),
+                overruled: None,
             };
-            set_status(view, holder, &status, transaction)?;
+            set_status(view, holder, status, transaction)?;
         }
         let mut metrics = self.from.metrics.clone();
         metrics.extend(self.metrics);
         let status = Status {
-            format: FORMAT,
+            format: 1,
             stage: self.to.name.clone(),
             from: self.from.stage.clone(),
             metrics,
             gates: self.gates,
+            overruled: self.overruled,
         };
-        set_status(view, self.version, &status, transaction)?;
+        set_status(view, self.version, status, transaction)?;
         Ok(displaced)
     }
 }
@@ -133,11 +151,12 @@ impl Move<'_> {
 fn set_status(
     view: &View,
     version: &NodeRef,
-    status: &Status,
+    mut status: Status,
     transaction: &mut Transaction,
 ) -> Result<()> {
+    status.format = status.least_format();
     let path = refs::of(version.name(), Family::Status, version.version())?;
     let expectation = refs::unchanged(view, &path)?;
-    transaction.set(path, Value::new(Status::KIND, status)?, expectation);
+    transaction.set(path, Value::new(Status::KIND, &status)?, expectation);
     Ok(())
 }

@@ -136,6 +136,12 @@ impl Repo {
         self.view().await?.read(f).await
     }
 
+    /// Returns the time by the clock that the repository was opened with.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.inner.options.clock.now()
+    }
+
     /// Returns the newest view this process knows, without I/O.
     #[must_use]
     pub fn cached_view(&self) -> View {

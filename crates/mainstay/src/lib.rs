@@ -35,7 +35,7 @@
 //! |---|---|
 //! | tables and files | [`Workspace::data`] |
 //! | a training, or an evaluation | [`Workspace::runs`] |
-//! | a trained model | [`Workspace::models`] |
+//! | a trained model | [`Workspace::models`], [`Workspace::promote`] |
 //! | prompts and inference configuration | [`Workspace::prompts`] |
 //! | the machine it runs on | [`Workspace::environments`] |
 //! | all of them, to be served together | [`Workspace::units`], [`Workspace::rollouts`] |
@@ -59,6 +59,7 @@
 //! | `conformance` | `store::conformance`: test cases that every storage passes |
 
 mod changed;
+mod gates;
 mod location;
 mod workspace;
 

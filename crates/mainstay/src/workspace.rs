@@ -16,6 +16,7 @@ use mainstay_rollout::{Rollouts, Units};
 use mainstay_store::Storage;
 
 use crate::Location;
+use crate::gates::EnvironmentCheck;
 
 /// Everything a production AI system is made of, in one repository.
 ///
@@ -86,10 +87,17 @@ impl Workspace {
         Datasets::new(self.repo.clone())
     }
 
-    /// Returns the model registry.
+    /// Returns the model registry. Its gates may ask for the check `environment`; those that ask for
+    /// `drift` are answered by [`promote`](Self::promote).
     #[must_use]
+    #[expect(
+        clippy::missing_panics_doc,
+        clippy::expect_used,
+        reason = "a lower-case word is a name"
+    )]
     pub fn models(&self) -> Registry {
-        Registry::new(self.repo.clone())
+        let environment = "environment".parse().expect("a lower-case word is a name");
+        Registry::new(self.repo.clone()).with_check(environment, Arc::new(EnvironmentCheck))
     }
 
     /// Returns the runs: trainings and evaluations.

@@ -1,9 +1,11 @@
 //! `mainstay model`
 
 mod alias;
+mod approve;
 mod delete;
 mod diff;
 mod list;
+mod policy;
 mod promote;
 mod pull;
 mod register;
@@ -29,7 +31,12 @@ pub(crate) enum Model {
     Search(search::Search),
     Diff(diff::Diff),
     Tensors(tensors::Tensors),
-    Promote(promote::Promote),
+    Promote(Box<promote::Promote>),
+    Approve(approve::Approve),
+    Withdraw(approve::Withdraw),
+    /// The stages of a model, and what they ask for
+    #[command(subcommand)]
+    Policy(policy::Policy),
     Rollback(rollback::Rollback),
     Stage(stage::Stage),
     Alias(alias::Alias),
@@ -47,6 +54,9 @@ impl Model {
             Self::Diff(command) => command.run(global).await,
             Self::Tensors(command) => command.run(global).await,
             Self::Promote(command) => command.run(global).await,
+            Self::Approve(command) => command.run(global).await,
+            Self::Withdraw(command) => command.run(global).await,
+            Self::Policy(command) => command.run(global).await,
             Self::Rollback(command) => command.run(global).await,
             Self::Stage(command) => command.run(global).await,
             Self::Alias(command) => command.run(global).await,

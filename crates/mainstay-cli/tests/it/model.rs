@@ -260,3 +260,72 @@ fn a_version_in_use_is_a_conflict_and_any_other_is_deleted() {
     has(&deleted, &["seq"]);
     shell.failure(3, "model show fraud@1.0.0");
 }
+
+#[test]
+fn a_policy_asks_for_approval_and_a_broken_glass_is_told() {
+    let shell = with_two_versions();
+    let shown = shell.json("model policy show fraud");
+    has(&shown, &["model", "digest", "policy"]);
+    let mut policy = shown["policy"].clone();
+    policy["gates"]["production"] = json!([
+        {"approvals": {"count": 1, "roles": ["risk"]}},
+        {"check": {"name": "environment"}},
+    ]);
+    shell.write("policy.json", &policy.to_string());
+    shell.json("model policy set fraud policy.json");
+    shell.json("model promote fraud@1.0.0 --to staging");
+    let refused = shell.answer(1, "model promote fraud@1.0.0 --to production");
+    assert_eq!(refused["gates"][0]["why"], "0 of 1 approved");
+    assert_eq!(
+        refused["gates"][1]["why"],
+        "the version says no environment"
+    );
+
+    let denied = shell.failure(6, "model approve fraud@1.0.0 --role risk");
+    assert_eq!(denied["kind"], "permission_denied");
+    let approved = shell.json("--actor bob model approve fraud@1.0.0 --role risk");
+    assert_eq!(approved["approvals"][0]["actor"], "bob");
+    let withdrawn = shell.json("--actor bob model withdraw fraud@1.0.0");
+    assert_eq!(withdrawn["approvals"], json!([]));
+
+    let glass = "model promote fraud@1.0.0 --to production --break-glass outage --key job-1";
+    let promoted = shell.json(glass);
+    assert_eq!(promoted["overruled"], "outage");
+    assert_eq!(shell.json(glass)["seq"], promoted["seq"]);
+    let stages = shell.json("model stage fraud --history");
+    assert_eq!(stages["history"][0]["overruled"], "outage");
+    assert!(
+        shell
+            .run("log -n 1")
+            .out
+            .contains("GATES OVERRULED (outage)")
+    );
+}
+
+#[test]
+fn data_that_drifted_does_not_pass_a_check_for_drift() {
+    let shell = Shell::new();
+    shell.json("data snapshot penguins penguins.csv");
+    shell.write("kilograms.csv", &crate::support::penguins_in_kilograms());
+    shell.json("data snapshot penguins kilograms.csv");
+    for version in [1, 2] {
+        shell.write("model.bin", &format!("weights {version}"));
+        shell.json(&format!(
+            "model register fraud model.bin --data penguins@{version}"
+        ));
+    }
+    let promote =
+        |version: &str| format!("model promote fraud@{version} --to production --check drift");
+    for version in ["1.0.0", "1.1.0"] {
+        shell.json(&format!("model promote fraud@{version} --to staging"));
+    }
+    let first = shell.json(&promote("1.0.0"));
+    assert_eq!(first["gates"][0]["why"], "nobody holds the stage");
+    let second = shell.answer(1, &promote("1.1.0"));
+    let why = second["gates"][0]["why"].as_str().unwrap();
+    assert!(why.contains("body_mass_g"), "{why}");
+    shell.failure(
+        2,
+        "model promote fraud@1.1.0 --to production --check drift:roll=train",
+    );
+}

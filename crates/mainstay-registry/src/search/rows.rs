@@ -6,6 +6,7 @@ use mainstay_core::{Error, Name, NodeKind, NodeRef, RefPath, Result, Timestamp};
 use mainstay_repo::{RefState, Value, View};
 
 use crate::annotate::Annotation;
+use crate::format;
 use crate::policy::StagePolicy;
 use crate::record::{FORMAT, ModelVersion, decode};
 use crate::standing::Status;
@@ -91,14 +92,14 @@ impl<'v> Model<'v> {
         match family {
             "version" => self.versions.push((path, state)),
             "status" => {
-                self.statuses.insert(key, decode(value, Status::KIND)?);
+                self.statuses.insert(key, format::decode(value)?);
             }
             "annotation" => {
                 self.annotations
                     .insert(key, decode(value, Annotation::KIND)?);
             }
             "policy" => {
-                let policy: StagePolicy = decode(value, StagePolicy::KIND)?;
+                let policy: StagePolicy = format::decode(value)?;
                 self.initial = policy.initial;
             }
             "alias" => self.alias(path, key, value)?,

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use mainstay_core::ErrorKind;
 use mainstay_registry::{AliasSpec, Expect};
 use semver::Version;
@@ -38,12 +40,12 @@ async fn an_alias_moves_keeps_its_history_and_can_be_removed() {
 
     let (model, champion) = (name("fraud"), name("champion"));
     let removed = registry
-        .remove_alias(&model, &champion, ada(), "retired")
+        .remove_alias(&model, &champion, ada(), &BTreeSet::new(), "retired")
         .await
         .unwrap();
     assert_eq!(removed.from, Some(node("model:fraud@1.1.0")));
     let nothing = registry
-        .remove_alias(&model, &champion, ada(), "retired")
+        .remove_alias(&model, &champion, ada(), &BTreeSet::new(), "retired")
         .await
         .unwrap();
     assert_eq!(nothing.seq, None);

@@ -12,6 +12,7 @@ use mainstay_repo::{Expectation, Repo, RepoOptions, Step, Transaction, Value};
 use mainstay_store::{MemoryStorage, NoWait};
 
 pub(crate) struct Fixture {
+    storage: Arc<MemoryStorage>,
     pub(crate) repo: Repo,
     pub(crate) registry: Registry,
     pub(crate) clock: Arc<ManualClock>,
@@ -21,14 +22,12 @@ impl Fixture {
     pub(crate) async fn new() -> Self {
         let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let clock = Arc::new(ManualClock::new(start));
-        let options = RepoOptions::default()
-            .with_clock(Arc::clone(&clock) as _)
-            .with_ids(Arc::new(SeededIds::new(7)))
-            .with_timer(Arc::new(NoWait::default()));
-        let repo = Repo::create(Arc::new(MemoryStorage::new()), options)
+        let storage = Arc::new(MemoryStorage::new());
+        let repo = Repo::create(Arc::clone(&storage) as _, options(&clock, 7))
             .await
             .unwrap();
         Self {
+            storage,
             registry: Registry::new(repo.clone()),
             repo,
             clock,
@@ -37,6 +36,14 @@ impl Fixture {
 
     pub(crate) fn runs(&self) -> Runs {
         Runs::new(self.repo.clone())
+    }
+
+    /// Opens the repository as another process does.
+    pub(crate) async fn reopened(&self) -> Repo {
+        let options = options(&self.clock, 8);
+        Repo::open(Arc::clone(&self.storage) as _, options)
+            .await
+            .unwrap()
     }
 
     /// Records something that a model may refer to.
@@ -114,6 +121,13 @@ impl Fixture {
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
+}
+
+fn options(clock: &Arc<ManualClock>, seed: u64) -> RepoOptions {
+    RepoOptions::default()
+        .with_clock(Arc::clone(clock) as _)
+        .with_ids(Arc::new(SeededIds::new(seed)))
+        .with_timer(Arc::new(NoWait::default()))
 }
 
 pub(crate) fn spec(model: &str, weights: &str) -> ModelSpec {

@@ -9,6 +9,7 @@ mod aliases;
 mod deletion;
 mod fixture;
 mod format;
+mod gates;
 mod pull;
 mod races;
 mod register;

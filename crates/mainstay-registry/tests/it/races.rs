@@ -3,7 +3,7 @@
 //! Whatever they do, at every entry of the log an exclusive stage has at most one holder, which says so
 //! itself, and every alias points to a version that is there.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -85,7 +85,8 @@ impl Racer {
             14 => {
                 let alias = self.one_of(&ALIASES);
                 let model = name("m");
-                let removed = registry.remove_alias(&model, &alias, ada(), "race");
+                let roles = BTreeSet::new();
+                let removed = registry.remove_alias(&model, &alias, ada(), &roles, "race");
                 removed.await.map(drop)
             }
             15 => {

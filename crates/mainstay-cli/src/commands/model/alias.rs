@@ -33,6 +33,9 @@ pub(crate) struct Alias {
     /// Remove the alias
     #[arg(long)]
     remove: bool,
+    /// A role of whoever moves it, for policies that ask; may be repeated
+    #[arg(long = "role", value_name = "ROLE")]
+    roles: Vec<Name>,
 }
 
 #[derive(Serialize)]
@@ -54,12 +57,15 @@ impl Alias {
                 selector: selector.clone(),
             };
             let reason = global.reason(format!("set alias {alias}"));
-            let spec = AliasSpec::new(locator, alias.clone(), actor, reason)
+            let mut spec = AliasSpec::new(locator, alias.clone(), actor, reason)
                 .with_expect(expectation(self.expect.as_ref())?);
+            spec.roles = self.roles.iter().cloned().collect();
             models.set_alias(spec).await?
         } else {
             let reason = global.reason(format!("remove alias {alias}"));
-            models.remove_alias(model, alias, actor, reason).await?
+            let roles = self.roles.iter().cloned().collect();
+            let removed = models.remove_alias(model, alias, actor, &roles, reason);
+            removed.await?
         };
         let document = Document {
             model,

@@ -1,10 +1,11 @@
 //! `mainstay model promote`
 
+use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use clap::Args;
 use mainstay::registry::{Better, Gate, GateResult, PromoteSpec, Promotion};
-use mainstay::{Error, Locator, Name, NodeRef, Result};
+use mainstay::{Error, FilePath, Locator, Name, NodeRef, Result};
 use serde::Serialize;
 
 use super::expectation;
@@ -17,13 +18,17 @@ use crate::text::{BAD, GOOD, Line};
 ///
 /// Whoever holds an exclusive stage such as production is archived in the same log entry. The stages
 /// are development, staging, production and archived, in which a version goes one step at a time,
-/// unless the model has a policy of its own. Exit code 1 when a gate said no; nothing changed then.
+/// unless the model has a policy of its own, whose gates are asked too. Exit code 1 when a gate said no;
+/// nothing changed then.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Example:
   mainstay model promote fraud@1.2.0 --to staging
   mainstay model promote fraud@1.2.0 --to production --incumbent 1.1.0 \\
-      --at-least auc=0.9 --not-lower auc --require-tag approved=yes")]
+      --at-least auc=0.9 --not-lower auc --require-tag approved=yes
+  mainstay model promote fraud@1.2.0 --to production --compatible --require-file CARD.md \\
+      --check environment --check drift:role=train,against=payments@live
+  mainstay model promote fraud@1.2.0 --to production --break-glass 'fraud wave, incident 17'")]
 pub(crate) struct Promote {
     /// The model version, as name@selector
     #[arg(value_name = "REF", value_parser = args::model)]
@@ -54,6 +59,45 @@ pub(crate) struct Promote {
     /// Gate: a tag is set; may be repeated
     #[arg(long = "require-tag", value_name = "KEY[=VALUE]")]
     tags: Vec<String>,
+    /// Gate: a file of the model is not empty; may be repeated
+    #[arg(long = "require-file", value_name = "PATH")]
+    files: Vec<FilePath>,
+    /// Gate: whoever calls the holder can call this version, by their signatures
+    #[arg(long)]
+    compatible: bool,
+    /// Gate: a check passes, environment or drift; may be repeated
+    #[arg(long = "check", value_name = "NAME[:KEY=VALUE,…]")]
+    checks: Vec<Check>,
+    /// A role of whoever promotes, for policies that ask; may be repeated
+    #[arg(long = "role", value_name = "ROLE")]
+    roles: Vec<Name>,
+    /// Promote also when gates say no, for this reason; the log, the history and a record tell of it
+    #[arg(long, value_name = "WHY")]
+    break_glass: Option<String>,
+    /// Promote once however often the command is repeated with this key
+    #[arg(long, value_name = "KEY")]
+    key: Option<String>,
+}
+
+/// `NAME[:KEY=VALUE,…]`.
+#[derive(Debug, Clone)]
+struct Check {
+    name: Name,
+    arguments: BTreeMap<String, String>,
+}
+
+impl FromStr for Check {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        let (name, arguments) = text.split_once(':').unwrap_or((text, ""));
+        let pairs = arguments.split(',').filter(|pair| !pair.is_empty());
+        let pairs = pairs.map(str::parse).collect::<Result<Vec<Pair>>>()?;
+        Ok(Self {
+            name: name.parse()?,
+            arguments: args::texts(pairs, "argument")?,
+        })
+    }
 }
 
 /// `METRIC[=TOLERANCE]`.
@@ -83,6 +127,7 @@ struct Document<'a> {
     to: &'a Name,
     displaced: Option<&'a NodeRef>,
     gates: &'a [GateResult],
+    overruled: Option<&'a str>,
     seq: Option<u64>,
 }
 
@@ -92,13 +137,14 @@ impl Promote {
         let gates = self.gates()?;
         let mut spec = PromoteSpec::new(self.reference, self.to, global.actor()?, reason)
             .with_incumbent(expectation(self.incumbent.as_ref())?);
-        for gate in gates {
-            spec = spec.with_gate(gate);
-        }
+        spec.gates = gates;
+        spec.roles = self.roles.into_iter().collect();
+        spec.overrule = self.break_glass;
+        spec.idempotency_key = self.key;
         for (name, value) in args::collect(self.metrics, "metric", args::number)? {
             spec = spec.with_metric(name, value);
         }
-        let promotion = global.open().await?.models().promote(spec).await?;
+        let promotion = global.open().await?.promote(spec).await?;
         let document = Document::of(&promotion);
         global
             .output()
@@ -141,6 +187,17 @@ impl Promote {
                 value: None,
             },
         }));
+        let files = self.files.iter().cloned();
+        gates.extend(files.map(|path| Gate::Document { path }));
+        if self.compatible {
+            gates.push(Gate::Compatible {
+                strict_inputs: false,
+            });
+        }
+        gates.extend(self.checks.iter().map(|check| Gate::Check {
+            name: check.name.clone(),
+            arguments: check.arguments.clone(),
+        }));
         Ok(gates)
     }
 }
@@ -155,6 +212,7 @@ impl<'a> Document<'a> {
                 to: &report.to,
                 displaced: report.displaced.as_ref(),
                 gates: &report.gates,
+                overruled: report.overruled.as_deref(),
                 seq: report.seq,
             },
             Promotion::Refused(refusal) => Self {
@@ -164,6 +222,7 @@ impl<'a> Document<'a> {
                 to: &refusal.to,
                 displaced: None,
                 gates: &refusal.gates,
+                overruled: None,
                 seq: None,
             },
         }
@@ -180,6 +239,9 @@ impl<'a> Document<'a> {
         }
         if let Some(displaced) = self.displaced {
             writeln!(out, "{displaced}: displaced")?;
+        }
+        if let Some(why) = self.overruled {
+            writeln!(out, "{BAD}gates overruled{BAD:#}: {}", Line(why))?;
         }
         for gate in self.gates {
             let (style, word) = if gate.passed {

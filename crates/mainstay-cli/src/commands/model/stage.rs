@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use crate::cli::Global;
 use crate::output::Answer;
-use crate::text::{BOLD, Cell, DIM, PLAIN, Table, joined, when};
+use crate::text::{BAD, BOLD, Cell, DIM, PLAIN, Table, joined, when};
 
 /// Show which versions are in which stage, and who moved them there
 ///
@@ -116,7 +116,10 @@ impl Document<'_> {
                 (&change.to).into(),
                 Cell::new(when(change.time), DIM),
                 (&change.actor).into(),
-                (&change.reason).into(),
+                match change.overruled {
+                    Some(_) => Cell::new(&change.reason, BAD),
+                    None => (&change.reason).into(),
+                },
             ]);
         }
         moves.write(out)
