@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use bytes::{Buf as _, Bytes};
@@ -26,6 +27,8 @@ struct Inner {
     /// The first failure of the place itself. The decoders between us and the caller flatten errors
     /// into text, and their caller must tell a failing disk from a bad file.
     failure: Mutex<Option<Error>>,
+    /// How many bytes were read.
+    read: AtomicU64,
 }
 
 enum Place {
@@ -58,7 +61,11 @@ impl Source {
     fn new(place: Place, size: u64) -> Self {
         let failure = Mutex::new(None);
         Self {
-            inner: Arc::new(Inner { place, failure }),
+            inner: Arc::new(Inner {
+                place,
+                failure,
+                read: AtomicU64::new(0),
+            }),
             size,
         }
     }
@@ -73,9 +80,15 @@ impl Source {
         if end.is_none_or(|end| end > self.size) {
             return Err(io::ErrorKind::UnexpectedEof.into());
         }
+        self.inner.read.fetch_add(length as u64, Ordering::Relaxed);
         self.inner
             .read_at(offset, length)
             .map_err(|error| self.inner.remember(error))
+    }
+
+    /// Returns how many bytes were read so far, those read twice counted twice.
+    pub(crate) fn bytes_read(&self) -> u64 {
+        self.inner.read.load(Ordering::Relaxed)
     }
 
     /// Reads from the beginning to the end, in large pieces.

@@ -186,6 +186,32 @@ fn a_comparison_has_the_documented_fields_and_its_exit_codes() {
 }
 
 #[test]
+fn rows_that_differ_are_shown_by_key() {
+    let shell = Shell::new();
+    shell.write("t.csv", "id,n\n1,a\n2,b\n3,c\n");
+    shell.json("data snapshot t t.csv");
+    shell.write("t.csv", "id,n\n1,a\n3,d\n4,e\n");
+    shell.json("data snapshot t t.csv");
+    let diff = shell.answer(1, "data diff t@1 t --key id --rows 5 --fail-on rows");
+    has(
+        &diff["rows"],
+        &[
+            "before",
+            "after",
+            "added",
+            "removed",
+            "changed",
+            "duplicates",
+            "sample",
+        ],
+    );
+    assert_eq!(diff["rows"]["changed"], 1);
+    assert_eq!(diff["rows"]["cells"], json!({"n": 1}));
+    shell.json("data diff t@1 t@1 --rows 1 --fail-on rows");
+    shell.answer(2, "data diff t@1 t --format daff");
+}
+
+#[test]
 fn a_removed_column_is_incompatible() {
     let shell = Shell::new();
     shell.write("t.csv", "a,b\n1,2\n");

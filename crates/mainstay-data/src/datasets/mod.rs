@@ -19,6 +19,7 @@ mod leakage;
 mod names;
 mod read;
 mod resolve;
+mod rows;
 mod sample;
 mod snapshot;
 mod split;
@@ -26,8 +27,9 @@ mod tags;
 
 use self::by::By;
 
-use crate::diff::{DatasetDiff, DriftThresholds};
+use crate::diff::{CompareOptions, DatasetDiff};
 use crate::record::VersionRecord;
+use crate::rows::{Both, Identity, RowDiffOptions};
 use crate::split::{LeakageReport, SplitRecord, SplitReport, SplitSpec};
 use crate::{
     BranchChange, BranchInfo, BranchTarget, DatasetInfo, ExportReport, FileEntry, Files, Manifest,
@@ -356,30 +358,65 @@ impl Datasets {
         branches::moves(&self.repo, &self.view().await?, dataset, branch).await
     }
 
-    /// Compares two versions with the default thresholds; see [`DatasetDiff`].
+    /// Compares two versions from their manifests, with the default thresholds; see [`DatasetDiff`].
     ///
     /// # Errors
     /// As [`manifest`](Self::manifest).
     pub async fn compare(&self, before: &NodeRef, after: &NodeRef) -> Result<DatasetDiff> {
-        self.compare_with(before, after, &DriftThresholds::default())
+        self.compare_with(before, after, &CompareOptions::default())
             .await
     }
 
-    /// Compares two versions, which may be of different datasets, from their manifests alone.
+    /// Compares two versions, which may be of different datasets, as far down as `options` say.
+    ///
+    /// Data are read only when rows are asked for, and then only where the files of both versions are
+    /// not the same; see [`row_changes`](Self::row_changes).
     ///
     /// # Errors
-    /// As [`manifest`](Self::manifest).
+    /// As [`manifest`](Self::manifest), and where rows are compared as
+    /// [`row_changes`](Self::row_changes).
     #[instrument(skip_all, fields(%before, %after), err)]
     pub async fn compare_with(
         &self,
         before: &NodeRef,
         after: &NodeRef,
-        thresholds: &DriftThresholds,
+        options: &CompareOptions,
     ) -> Result<DatasetDiff> {
+        let manifests = self.load_both(before, after).await?;
+        rows::compare(&self.repo, manifests, options).await
+    }
+
+    /// Streams the rows in which the tables of two versions differ, as
+    /// [`RowChanges`](crate::rows::RowChanges) describes them.
+    ///
+    /// Columns that were renamed are known by their digests. Rows are not read where both versions have
+    /// the same file, or Parquet files of one path with the same pages in all compared columns. Rows
+    /// that were not read count as they are: a key that lies in one of them and once more elsewhere is
+    /// not told as a duplicate, but as an added or removed row.
+    ///
+    /// # Errors
+    /// As [`manifest`](Self::manifest) and [`RowDiff::new`](crate::rows::RowDiff::new);
+    /// [`Invalid`](mainstay_core::ErrorKind::Invalid) when a version has no table; within the stream
+    /// [`Corrupt`](mainstay_core::ErrorKind::Corrupt) when stored bytes are damaged, and failures of the
+    /// disk. Dropping the stream stops the comparison.
+    #[instrument(skip_all, fields(%before, %after), err)]
+    pub async fn row_changes(
+        &self,
+        before: &NodeRef,
+        after: &NodeRef,
+        identity: Identity,
+        options: RowDiffOptions,
+    ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+        let manifests = self.load_both(before, after).await?;
+        Ok(rows::changes(&self.repo, manifests, identity, options))
+    }
+
+    async fn load_both(&self, before: &NodeRef, after: &NodeRef) -> Result<Both<Manifest>> {
         let view = self.view().await?;
-        let before = self.load(&view, before).await?;
-        let after = self.load(&view, after).await?;
-        DatasetDiff::between(&before, &after, thresholds)
+        Ok(Both {
+            before: self.load(&view, before).await?,
+            after: self.load(&view, after).await?,
+        })
     }
 
     /// Divides the table of a version into parts, each a version of a dataset of its own, all in one

@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Schema, SchemaRef};
-use futures::StreamExt as _;
-use futures::stream::{self, BoxStream};
+use futures::stream::BoxStream;
 use mainstay_core::{Digest, Error, ErrorKind, FilePath, NodeRef, Result};
 use mainstay_repo::{Blob, Repo};
 use tokio::runtime::Handle;
@@ -107,28 +106,14 @@ struct Decoder {
 
 impl Decoder {
     fn stream(mut self, files: Vec<StoredTable>) -> BoxStream<'static, Result<RecordBatch>> {
-        let (sender, receiver) = mpsc::channel(WAITING_BATCHES);
-        let failures = sender.clone();
-        let decoding = blocking::run_on_own_thread(move || {
+        blocking::produce(WAITING_BATCHES, move |sender| {
             for file in files {
                 if self.decode(&file, &sender)? == Reader::Gone {
                     break;
                 }
             }
             Ok(())
-        });
-        let reporting = async move {
-            if let Err(error) = decoding.await {
-                // The reader is gone when this fails, and no one wants to know.
-                let _unread = failures.send(Err(error)).await;
-            }
-        };
-        // Polling the batches drives both: the decoder ends when its batches are taken.
-        let reporting = stream::once(reporting).filter_map(|()| async { None });
-        let batches = stream::unfold(receiver, |mut receiver| async move {
-            Some((receiver.recv().await?, receiver))
-        });
-        stream::select(reporting, batches).boxed()
+        })
     }
 
     /// Sends the batches of one file.

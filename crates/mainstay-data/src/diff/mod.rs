@@ -1,4 +1,12 @@
-//! What changed between two snapshots, from their manifests alone: no data is read.
+//! What changed between two snapshots: a ladder of which each step costs more and says more.
+//!
+//! | step | read |
+//! |---|---|
+//! | the same snapshot, the same table, the same rows in any order | manifests |
+//! | columns added, removed, changed, and renamed: those of another name and the same values | manifests |
+//! | which columns have other values | manifests |
+//! | statistics and drift | manifests |
+//! | rows by key, or as whole rows, when [`CompareOptions::rows`] asks for them | what both do not share |
 //!
 //! # Drift
 //! Numbers, dates and times are compared by their distributions, which the percentiles and, for few
@@ -20,11 +28,17 @@ use mainstay_core::{Digest, Result, canon};
 use serde::Serialize;
 
 mod columns;
+mod daff;
 mod distribution;
+mod markdown;
 mod measure;
+mod options;
+mod rows;
 mod schema;
 mod verdict;
 
+pub use options::{CompareOptions, CompareRows};
+pub use rows::{ComparedRows, RowsDiff};
 pub use verdict::{DriftThresholds, Threshold, Verdict};
 
 use crate::Manifest;
@@ -48,13 +62,13 @@ pub struct DatasetDiff {
     /// Whether a reader of the earlier columns can read the later ones: no column was removed,
     /// renamed or changed its type, and none that had no nulls allows them now.
     pub compatible: bool,
-    /// Rows before and after.
+    /// Rows before and after, and which of them differ when that was asked for.
     pub rows: RowsDiff,
     /// The columns that both have, the most drifted first.
     pub columns: Vec<ColumnDiff>,
     /// The worst verdict of the columns; [`Verdict::Fail`] also when the schemas are incompatible.
     pub verdict: Verdict,
-    /// Bytes read to answer: the two manifests.
+    /// Bytes read to answer: the two manifests, and what was read of files to compare rows.
     pub bytes_read: u64,
 }
 
@@ -105,16 +119,6 @@ pub struct Renaming {
     pub from: String,
     /// Its later name.
     pub to: String,
-}
-
-/// Rows of both tables; 0 where there is no table.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[non_exhaustive]
-pub struct RowsDiff {
-    /// Of the earlier snapshot.
-    pub before: u64,
-    /// Of the later snapshot.
-    pub after: u64,
 }
 
 /// What changed in a column that both snapshots have.
@@ -194,6 +198,7 @@ impl DatasetDiff {
             rows: RowsDiff {
                 before: rows(before),
                 after: rows(after),
+                compared: None,
             },
             columns,
             verdict: if compatible {

@@ -53,6 +53,12 @@ fn column_type(column: &Column) -> ColumnType {
 }
 
 impl SchemaDiff {
+    /// Compares the columns of two tables.
+    #[must_use]
+    pub fn between(before: &[Column], after: &[Column]) -> Self {
+        pair(before, after).0
+    }
+
     /// Reports whether nothing differs.
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -40,6 +40,18 @@ pub struct Threshold {
     pub fail: f64,
 }
 
+impl Verdict {
+    /// Returns its name: `pass`, `warn` or `fail`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Warn => "warn",
+            Self::Fail => "fail",
+        }
+    }
+}
+
 impl Default for DriftThresholds {
     fn default() -> Self {
         let threshold = |warn, fail| Threshold { warn, fail };

@@ -1,5 +1,6 @@
 //! Table formats: from the bytes of a file to record batches.
 
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arrow::array::RecordBatch;
@@ -75,6 +76,13 @@ struct OpenTable {
     batches: Box<dyn Iterator<Item = Result<RecordBatch>> + Send>,
 }
 
+/// Whether a reader hands out the rows that were asked for and no others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Selected {
+    Yes,
+    No,
+}
+
 /// The batches of a table file, in order. Blocks; ends after an error.
 pub(crate) struct TableReader {
     table: OpenTable,
@@ -107,6 +115,31 @@ impl TableReader {
             source,
             ended: false,
         })
+    }
+
+    /// Opens a table file to read the rows of `ranges`, which rise and do not overlap.
+    ///
+    /// Of Parquet only the pages that they are in are read; the other formats are read from the
+    /// beginning, and hand out all their rows.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(crate) fn open_rows(
+        source: Source,
+        format: TableFormat,
+        csv: &csv::CsvSchema,
+        ranges: &[Range<u64>],
+    ) -> Result<(Self, Selected)> {
+        if format != TableFormat::Parquet {
+            return Ok((Self::open(source, format, csv, None)?, Selected::No));
+        }
+        let table = guarded(&source, || parquet::open_rows(&source, ranges))?;
+        let reader = Self {
+            table,
+            source,
+            ended: false,
+        };
+        Ok((reader, Selected::Yes))
     }
 
     /// Returns the schema of the file, of all its columns.

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
-use super::side::Both;
+use super::side::{Both, Side};
 
 /// What became of a key, or of equal rows.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -98,6 +98,13 @@ impl RowCounts {
     #[must_use]
     pub fn order_only(&self) -> bool {
         self.same_rows() && self.moved
+    }
+
+    pub(super) fn total(&mut self, side: Side) -> &mut u64 {
+        match side {
+            Side::Before => &mut self.before,
+            Side::After => &mut self.after,
+        }
     }
 
     pub(super) fn add(&mut self, op: Option<Op>, rows: Both<u64>) {

@@ -54,16 +54,22 @@ mod join;
 mod output;
 mod parts;
 mod plain;
+mod sample;
+mod shared;
 mod side;
 mod spill;
+pub(crate) mod stored;
 
 pub use changes::RowChanges;
 pub use counts::{Duplicates, Op, RowCounts};
+pub use sample::{CellValue, ChangedRow};
 pub use side::Side;
 
 use columns::Columns;
 use parts::Parts;
-use side::Both;
+pub(crate) use sample::Sample;
+use shared::Shared;
+pub(crate) use side::Both;
 
 /// What tells the rows of a table apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -140,6 +146,8 @@ pub struct RowDiff {
     columns: Columns,
     options: RowDiffOptions,
     parts: Both<Parts>,
+    /// The number of the row that comes next.
+    next: Both<u64>,
     counts: RowCounts,
 }
 
@@ -165,6 +173,7 @@ impl RowDiff {
                 let schema = SchemaRef::clone(columns.tables[side].kept());
                 Parts::new(0, columns.key_of(side), schema)
             }),
+            next: Both::default(),
             counts: RowCounts {
                 cells: names.collect(),
                 incomparable: columns.incomparable.clone(),
@@ -182,12 +191,14 @@ impl RowDiff {
     /// [`Unsupported`](mainstay_core::ErrorKind::Unsupported) when its rows cannot be moved; those of
     /// writing to disk.
     pub fn add(&mut self, side: Side, batch: &RecordBatch) -> Result<()> {
-        let total = match side {
-            Side::Before => &mut self.counts.before,
-            Side::After => &mut self.counts.after,
-        };
-        let first = *total;
-        *total += batch.num_rows() as u64;
+        self.add_at(side, self.next[side], batch)
+    }
+
+    /// Adds rows of one side, of which the first has the number `first`.
+    pub(crate) fn add_at(&mut self, side: Side, first: u64, batch: &RecordBatch) -> Result<()> {
+        let rows = batch.num_rows() as u64;
+        self.next[side] = first + rows;
+        *self.counts.total(side) += rows;
         let batch = self.columns.tables[side].keep(batch, first)?;
         self.parts[side].add(&batch)?;
         make_room(
@@ -195,6 +206,27 @@ impl RowDiff {
             self.options.memory_bytes / 2,
             &self.options,
         )
+    }
+
+    /// Counts rows that both sides have alike, which are not added.
+    pub(crate) fn skip(&mut self, shared: &Shared) {
+        for side in Side::BOTH {
+            *self.counts.total(side) += shared.rows;
+        }
+        self.counts.unchanged += shared.rows;
+        self.counts.skipped += shared.rows;
+        self.counts.moved |= shared.first.before != shared.first.after;
+    }
+
+    /// Returns the later names of the columns that are looked at, with their earlier ones.
+    pub(crate) fn compared(&self) -> Vec<(String, String)> {
+        let columns = self.columns.key.iter().chain(&self.columns.values);
+        columns
+            .map(|pair| {
+                let earlier = self.options.earlier_name(&pair.name).to_owned();
+                (pair.name.clone(), earlier)
+            })
+            .collect()
     }
 
     /// Compares the rows.

@@ -13,9 +13,9 @@ pub enum Side {
 }
 
 impl Side {
-    pub(super) const BOTH: [Self; 2] = [Self::Before, Self::After];
+    pub(crate) const BOTH: [Self; 2] = [Self::Before, Self::After];
 
-    pub(super) fn name(self) -> &'static str {
+    pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Before => "before",
             Self::After => "after",
@@ -25,27 +25,27 @@ impl Side {
 
 /// Something of each side.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Both<T> {
-    pub(super) before: T,
-    pub(super) after: T,
+pub(crate) struct Both<T> {
+    pub(crate) before: T,
+    pub(crate) after: T,
 }
 
 impl<T> Both<T> {
-    pub(super) fn of(mut each: impl FnMut(Side) -> T) -> Self {
+    pub(crate) fn of(mut each: impl FnMut(Side) -> T) -> Self {
         Self {
             before: each(Side::Before),
             after: each(Side::After),
         }
     }
 
-    pub(super) fn try_of<E>(mut each: impl FnMut(Side) -> Result<T, E>) -> Result<Self, E> {
+    pub(crate) fn try_of<E>(mut each: impl FnMut(Side) -> Result<T, E>) -> Result<Self, E> {
         Ok(Self {
             before: each(Side::Before)?,
             after: each(Side::After)?,
         })
     }
 
-    pub(super) fn iter(&self) -> impl Iterator<Item = &T> {
+    pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         [&self.before, &self.after].into_iter()
     }
 }

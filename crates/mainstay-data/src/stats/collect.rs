@@ -7,7 +7,7 @@ use super::bounds::Bounds;
 use super::categories::Categories;
 use super::distinct::DistinctEstimate;
 use super::numeric::NumericCollector;
-use super::spelling::{IntegerMeaning, approximate, decimal};
+use super::spelling::{IntegerMeaning, approximate, decimal, scale};
 use crate::slots::{Scalar, Slots};
 
 /// Collects the statistics of a column over any number of batches, in O(1) memory.
@@ -121,15 +121,5 @@ fn value_type(data_type: &DataType) -> &DataType {
         DataType::Dictionary(_, values) => value_type(values),
         DataType::RunEndEncoded(_, values) => value_type(values.data_type()),
         other => other,
-    }
-}
-
-fn scale(data_type: &DataType) -> i8 {
-    match data_type {
-        DataType::Decimal32(_, scale)
-        | DataType::Decimal64(_, scale)
-        | DataType::Decimal128(_, scale)
-        | DataType::Decimal256(_, scale) => *scale,
-        _ => 0,
     }
 }

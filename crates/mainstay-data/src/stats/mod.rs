@@ -10,6 +10,7 @@ mod numeric;
 mod spelling;
 
 pub(crate) use collect::ColumnCollector;
+pub(crate) use spelling::spell;
 
 /// What the values of a column look like.
 ///
@@ -74,6 +75,16 @@ pub enum ScalarValue {
     Number(f64),
     /// Text, dates and times, decimals, binary as hex, and integers beyond ±(2⁵³ − 1).
     Text(String),
+}
+
+impl std::fmt::Display for ScalarValue {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Bool(value) => value.fmt(f),
+            Self::Number(value) => value.fmt(f),
+            Self::Text(value) => value.fmt(f),
+        }
+    }
 }
 
 /// The distribution of a column of numbers; times are numbers in the unit of the column.

@@ -6,6 +6,7 @@ use arrow::datatypes::{DataType, Decimal256Type, DecimalType, TimeUnit, i256};
 
 use super::ScalarValue;
 use crate::calendar::date_of;
+use crate::slots::Scalar;
 
 /// The largest integer that every JSON reader keeps.
 const MAX_SAFE_INTEGER: u128 = (1 << 53) - 1;
@@ -49,6 +50,32 @@ impl IntegerMeaning {
             }
             _ => integer(number),
         }
+    }
+}
+
+/// Spells a value of a type; `None` for nested values and intervals.
+pub(crate) fn spell(data_type: &DataType, value: Scalar<'_>) -> Option<ScalarValue> {
+    Some(match value {
+        Scalar::Bool(value) => ScalarValue::Bool(value),
+        Scalar::Int(number) => IntegerMeaning::of(data_type).spell(number),
+        // Canonical JSON has no negative zero.
+        Scalar::Float(number) if number.is_finite() => ScalarValue::Number(number + 0.0),
+        Scalar::Float(number) => ScalarValue::Text(number.to_string()),
+        Scalar::Decimal(number) => ScalarValue::Text(decimal(number, scale(data_type))),
+        Scalar::Text(text) => ScalarValue::Text(text.to_owned()),
+        Scalar::Bytes(bytes) => ScalarValue::Text(hex(bytes)),
+        Scalar::Other => return None,
+    })
+}
+
+/// Returns the scale of decimals; 0 for other types.
+pub(super) fn scale(data_type: &DataType) -> i8 {
+    match data_type {
+        DataType::Decimal32(_, scale)
+        | DataType::Decimal64(_, scale)
+        | DataType::Decimal128(_, scale)
+        | DataType::Decimal256(_, scale) => *scale,
+        _ => 0,
     }
 }
 

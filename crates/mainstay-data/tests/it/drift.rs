@@ -3,7 +3,7 @@
 use arrow::array::{BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use mainstay_core::NodeRef;
 use mainstay_data::Datasets;
-use mainstay_data::diff::{DatasetDiff, DriftThresholds, Threshold, Verdict};
+use mainstay_data::diff::{CompareOptions, DatasetDiff, DriftThresholds, Threshold, Verdict};
 
 use crate::support::{column, datasets, penguins, rows, spec, table};
 
@@ -221,6 +221,7 @@ async fn thresholds_are_the_users_to_choose() {
         .with_psi(never)
         .with_ks(never)
         .with_missing(never);
+    let lenient = CompareOptions::default().with_thresholds(lenient);
     let lenient = datasets
         .compare_with(&before, &after, &lenient)
         .await

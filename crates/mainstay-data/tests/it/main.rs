@@ -23,4 +23,5 @@ mod rows_in_memory;
 mod snapshots;
 mod splits;
 mod stored;
+mod stored_rows;
 mod support;

@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
 use mainstay_core::{Error, ErrorKind, Result};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaData;
 
@@ -13,10 +14,13 @@ use crate::source::Source;
 
 mod footer;
 mod pages;
+mod select;
 mod thrift;
 pub(crate) mod write;
 
 pub(super) use pages::layout;
+pub(super) use select::open_rows;
+pub(crate) use select::{LeafPages, leaf_pages};
 
 /// About how large a decoded batch is when the footer tells the truth.
 const BATCH_BYTES: u64 = 32 * 1024 * 1024;
@@ -51,14 +55,20 @@ pub(super) fn open(source: &Source, wanted: Option<&[String]>) -> Result<OpenTab
         .with_projection(mask)
         .build()
         .map_err(undecodable)?;
-    Ok(OpenTable {
-        schema,
-        batches: Box::new(reader.map(|batch| {
-            batch.map_err(|error| {
-                Error::invalid("cannot decode the Parquet file").with_source(error)
-            })
-        })),
-    })
+    Ok(OpenTable::of_parquet(schema, reader))
+}
+
+impl OpenTable {
+    fn of_parquet(schema: SchemaRef, reader: ParquetRecordBatchReader) -> Self {
+        Self {
+            schema,
+            batches: Box::new(reader.map(|batch| {
+                batch.map_err(|error| {
+                    Error::invalid("cannot decode the Parquet file").with_source(error)
+                })
+            })),
+        }
+    }
 }
 
 /// Chooses how many rows to decode at once, so that wide rows do not make huge batches.

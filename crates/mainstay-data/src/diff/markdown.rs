@@ -1,0 +1,151 @@
+//! A comparison as Markdown, for a review or a report.
+
+use std::fmt::{self, Write as _};
+
+use super::{ComparedRows, DatasetDiff};
+use crate::rows::{CellValue, ChangedRow};
+
+impl DatasetDiff {
+    /// Spells the comparison as Markdown: schema, drift of the columns that changed, rows.
+    #[must_use]
+    pub fn to_markdown(&self) -> String {
+        let mut text = String::new();
+        // Writing to a String cannot fail.
+        let _infallible = self.write_markdown(&mut text);
+        text
+    }
+
+    fn write_markdown(&self, out: &mut String) -> fmt::Result {
+        let (before, after) = (self.rows.before, self.rows.after);
+        writeln!(out, "**{}**, rows {before} → {after}", self.verdict.name())?;
+        if self.same_table {
+            return writeln!(out, "\nThe same table.");
+        }
+        self.write_schema(out)?;
+        let changed = self.columns.iter().filter(|column| column.changed);
+        let mut changed = changed.peekable();
+        if changed.peek().is_some() {
+            out.push_str("\n| column | verdict | PSI | KS | JS | shift | missing |\n");
+            out.push_str("|---|---|---:|---:|---:|---:|---:|\n");
+        }
+        for column in changed {
+            let drift = &column.drift;
+            write!(
+                out,
+                "| {} | {} |",
+                escaped(&column.name),
+                column.verdict.name()
+            )?;
+            for measure in [drift.psi, drift.ks, drift.js, drift.shift] {
+                match measure {
+                    Some(measure) => write!(out, " {measure:.3} |")?,
+                    None => out.push_str(" |"),
+                }
+            }
+            writeln!(out, " {:+.3} |", drift.missing)?;
+        }
+        match &self.rows.compared {
+            Some(rows) => write_rows(rows, out),
+            None => Ok(()),
+        }
+    }
+
+    fn write_schema(&self, out: &mut String) -> fmt::Result {
+        let schema = &self.schema;
+        if !schema.is_empty() {
+            out.push('\n');
+        }
+        for column in &schema.added {
+            writeln!(
+                out,
+                "- added {} {}",
+                code(&column.name),
+                column.logical_type
+            )?;
+        }
+        for column in &schema.removed {
+            writeln!(
+                out,
+                "- removed {} {}",
+                code(&column.name),
+                column.logical_type
+            )?;
+        }
+        for change in &schema.changed {
+            let [before, after] = [&change.before, &change.after].map(|column| {
+                let nullable = if column.nullable { ", nullable" } else { "" };
+                format!("{}{nullable}", column.logical_type)
+            });
+            writeln!(out, "- changed {}: {before} → {after}", code(&change.name))?;
+        }
+        for renaming in &schema.renamed {
+            writeln!(
+                out,
+                "- renamed {} → {}",
+                code(&renaming.from),
+                code(&renaming.to)
+            )?;
+        }
+        Ok(())
+    }
+}
+
+fn write_rows(rows: &ComparedRows, out: &mut String) -> fmt::Result {
+    writeln!(
+        out,
+        "\n{} added, {} removed, {} changed, {} unchanged",
+        rows.added, rows.removed, rows.changed, rows.unchanged
+    )?;
+    if rows.duplicates.keys > 0 {
+        writeln!(
+            out,
+            "\n{} keys are there more than once",
+            rows.duplicates.keys
+        )?;
+    }
+    if rows.order_only {
+        writeln!(out, "\nThe same rows in another order.")?;
+    }
+    if rows.sample.is_empty() {
+        return Ok(());
+    }
+    out.push_str("\n| row | key | before | after |\n|---|---|---|---|\n");
+    for row in &rows.sample {
+        let [before, after] = [&row.before, &row.after].map(|side| shown(row, side.as_deref()));
+        let key = cells(row.key.iter());
+        writeln!(out, "| {} | {key} | {before} | {after} |", row.op.name())?;
+    }
+    Ok(())
+}
+
+/// Spells a side of a row: of a changed one, the cells that changed.
+fn shown(row: &ChangedRow, side: Option<&[(String, CellValue)]>) -> String {
+    let all = row.changed.is_empty();
+    let side = side.into_iter().flatten();
+    cells(side.filter(|(name, _)| all || row.changed.contains(name)))
+}
+
+fn cells<'a>(cells: impl Iterator<Item = &'a (String, CellValue)>) -> String {
+    let spelled = cells.map(|(name, value)| match value {
+        Some(value) => format!("{}: {}", escaped(name), escaped(&value.to_string())),
+        None => format!("{}: *null*", escaped(name)),
+    });
+    spelled.collect::<Vec<_>>().join(", ")
+}
+
+fn code(text: &str) -> String {
+    format!("`{}`", text.replace('`', "'").escape_debug())
+}
+
+/// Keeps a text within its cell, and from being markup.
+fn escaped(text: &str) -> String {
+    let mut out = String::new();
+    for c in text.chars() {
+        match c {
+            '\n' | '\r' => out.push(' '),
+            '|' | '*' | '_' | '`' | '<' | '[' | '\\' => out.extend(['\\', c]),
+            c => out.push(c),
+        }
+    }
+    out
+}

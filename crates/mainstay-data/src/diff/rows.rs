@@ -1,0 +1,90 @@
+//! Rows in a comparison.
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+
+use crate::rows::{ChangedRow, Duplicates, Identity, RowCounts};
+
+/// Rows of both tables; 0 where there is no table.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+#[non_exhaustive]
+pub struct RowsDiff {
+    /// Of the earlier snapshot.
+    pub before: u64,
+    /// Of the later snapshot.
+    pub after: u64,
+    /// Which rows differ; `None` when that was not asked for, or one has no table.
+    #[serde(flatten)]
+    pub compared: Option<ComparedRows>,
+}
+
+/// Which rows of two tables differ; the numbers are those of [`RowCounts`].
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[non_exhaustive]
+pub struct ComparedRows {
+    /// The columns that tell rows apart; `None` when it is the whole row.
+    pub key: Option<Vec<String>>,
+    /// Rows that only the later table has.
+    pub added: u64,
+    /// Rows that only the earlier table has.
+    pub removed: u64,
+    /// Rows that both have, with other values.
+    pub changed: u64,
+    /// Rows that both have alike.
+    pub unchanged: u64,
+    /// Of `unchanged`, the rows that were not read.
+    pub skipped: u64,
+    /// Keys that a table has more than once; not looked for where digests say that all rows are alike.
+    pub duplicates: Duplicates,
+    /// How many cells of each column changed; columns without are left out.
+    pub cells: BTreeMap<String, u64>,
+    /// Columns that were not compared: their types have no values in common.
+    pub incomparable: Vec<String>,
+    /// Whether both have the same rows, in another order.
+    pub order_only: bool,
+    /// The rows that differ and come first, in the later order; removed rows are where they were.
+    pub sample: Vec<ChangedRow>,
+}
+
+impl ComparedRows {
+    pub(crate) fn new(identity: &Identity, counts: RowCounts, sample: Vec<ChangedRow>) -> Self {
+        Self {
+            added: counts.added,
+            removed: counts.removed,
+            changed: counts.changed,
+            unchanged: counts.unchanged,
+            skipped: counts.skipped,
+            duplicates: counts.duplicates,
+            order_only: counts.order_only(),
+            cells: counts
+                .cells
+                .into_iter()
+                .filter(|(_, count)| *count > 0)
+                .collect(),
+            incomparable: counts.incomparable,
+            sample,
+            ..Self::alike(identity, 0, false)
+        }
+    }
+
+    /// Of tables that are known to have the same rows.
+    pub(crate) fn alike(identity: &Identity, rows: u64, order_only: bool) -> Self {
+        Self {
+            key: match identity {
+                Identity::Key(columns) => Some(columns.clone()),
+                Identity::WholeRow => None,
+            },
+            unchanged: rows,
+            skipped: rows,
+            order_only,
+            ..Self::default()
+        }
+    }
+
+    /// Returns how many rows, or keys that are none, differ.
+    #[must_use]
+    pub fn differing(&self) -> u64 {
+        self.added + self.removed + self.changed + self.duplicates.keys
+    }
+}

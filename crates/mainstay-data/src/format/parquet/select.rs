@@ -1,0 +1,144 @@
+//! Reading some rows of a Parquet file, and where its pages are.
+
+use std::ops::Range;
+use std::sync::Arc;
+
+use mainstay_core::{Error, Result};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
+};
+use parquet::file::metadata::{
+    ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader,
+};
+
+use super::{batch_rows, footer, undecodable};
+use crate::format::OpenTable;
+use crate::source::Source;
+
+/// The pages of one leaf of a column, in row order.
+#[derive(Debug)]
+pub(crate) struct LeafPages {
+    /// The name of its column.
+    pub(crate) column: String,
+    /// Where in the column it is and how its values are stored: pages of leaves alike in this mean the
+    /// same when they are the same bytes.
+    pub(crate) kind: String,
+    pub(crate) pages: Vec<Page>,
+}
+
+/// A data page.
+#[derive(Debug)]
+pub(crate) struct Page {
+    /// Numbers of its rows in the file.
+    pub(crate) rows: Range<u64>,
+    /// Where it and its header are.
+    pub(crate) bytes: Range<u64>,
+    /// Where the dictionary is that it refers to; empty when there is none.
+    pub(crate) dictionary: Range<u64>,
+}
+
+/// Finds the pages of a Parquet file; `None` when its index does not say, or not as it should.
+pub(crate) fn leaf_pages(source: &Source) -> Option<Vec<LeafPages>> {
+    footer::check(source).ok()?;
+    let reader = ParquetMetaDataReader::new();
+    let reader = reader.with_offset_index_policy(PageIndexPolicy::Required);
+    let metadata = reader.parse_and_finish(source).ok()?;
+    let leaves = metadata.file_metadata().schema_descr().num_columns();
+    (0..leaves).map(|leaf| pages_of(&metadata, leaf)).collect()
+}
+
+fn pages_of(metadata: &ParquetMetaData, leaf: usize) -> Option<LeafPages> {
+    let described = metadata.file_metadata().schema_descr().column(leaf);
+    let (column, path) = described.path().parts().split_first()?;
+    let mut found = LeafPages {
+        column: column.clone(),
+        kind: format!(
+            "{path:?} {:?} {:?} {:?} {} {}",
+            described.self_type(),
+            described.logical_type_ref(),
+            described.converted_type(),
+            described.max_def_level(),
+            described.max_rep_level()
+        ),
+        pages: Vec::new(),
+    };
+    let (mut first_row, mut codec) = (0, None);
+    for (number, group) in metadata.row_groups().iter().enumerate() {
+        let index = metadata.page_index_for_row_group(number);
+        let locations = index.offset_index(leaf)?.page_locations();
+        let chunk = group.column(leaf);
+        let rows = u64::try_from(group.num_rows()).ok()?;
+        if *codec.get_or_insert(chunk.compression()) != chunk.compression() {
+            return None;
+        }
+        let bytes = chunk_bytes(chunk)?;
+        let dictionary = bytes.start..start(locations.first()?.offset)?;
+        let mut expected = dictionary.end;
+        for (at, location) in locations.iter().enumerate() {
+            let begin = start(location.offset)?;
+            let end = begin + u64::try_from(location.compressed_page_size).ok()?;
+            let row = u64::try_from(location.first_row_index).ok()?;
+            let next = locations
+                .get(at + 1)
+                .map(|next| u64::try_from(next.first_row_index));
+            let next = next.transpose().ok()?.unwrap_or(rows);
+            let as_it_should = begin == expected
+                && end <= bytes.end
+                && row < next
+                && next <= rows
+                && (at > 0 || row == 0);
+            if !as_it_should {
+                return None;
+            }
+            expected = end;
+            found.pages.push(Page {
+                rows: first_row + row..first_row + next,
+                bytes: begin..end,
+                dictionary: dictionary.clone(),
+            });
+        }
+        first_row += rows;
+    }
+    found.kind = format!("{} {codec:?}", found.kind);
+    Some(found)
+}
+
+fn chunk_bytes(chunk: &ColumnChunkMetaData) -> Option<Range<u64>> {
+    let (start, length) = chunk.byte_range();
+    Some(start..start.checked_add(length)?)
+}
+
+fn start(offset: i64) -> Option<u64> {
+    u64::try_from(offset).ok()
+}
+
+/// Opens a Parquet file to read the rows of `ranges`, which rise and do not overlap; reads the pages that
+/// they are in.
+pub(in crate::format) fn open_rows(source: &Source, ranges: &[Range<u64>]) -> Result<OpenTable> {
+    footer::check(source)?;
+    let options = ArrowReaderOptions::new().with_offset_index_policy(PageIndexPolicy::Optional);
+    let metadata = ArrowReaderMetadata::load(source, options).map_err(undecodable)?;
+    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(source.clone(), metadata);
+    let total = builder.metadata().file_metadata().num_rows();
+    let number = |row: u64| {
+        usize::try_from(row).map_err(|cause| {
+            Error::invalid("more rows than this machine can count").with_source(cause)
+        })
+    };
+    let ranges = ranges
+        .iter()
+        .map(|range| Ok(number(range.start)?..number(range.end)?))
+        .collect::<Result<Vec<_>>>()?;
+    let total = number(u64::try_from(total).unwrap_or(0))?;
+    if ranges.last().is_some_and(|last| last.end > total) {
+        return Err(Error::invalid("the file has fewer rows than it had"));
+    }
+    let selection = RowSelection::from_consecutive_ranges(ranges.into_iter(), total);
+    let (schema, rows) = (Arc::clone(builder.schema()), batch_rows(builder.metadata()));
+    let reader = builder
+        .with_batch_size(rows)
+        .with_row_selection(selection)
+        .build()
+        .map_err(undecodable)?;
+    Ok(OpenTable::of_parquet(schema, reader))
+}
