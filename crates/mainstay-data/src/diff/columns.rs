@@ -2,7 +2,7 @@
 
 use super::distribution::{Categories, Cdf, float};
 use super::measure::{self, Measures, Noise};
-use super::{ColumnDiff, Drift, DriftThresholds, StatsPair, Verdict};
+use super::{CategoryDrift, ChiSquare, ColumnDiff, Drift, DriftThresholds, StatsPair, Verdict};
 use crate::Column;
 use crate::stats::ColumnStats;
 
@@ -31,7 +31,16 @@ fn compare_pair(before: &Column, after: &Column, thresholds: &DriftThresholds) -
     let (measures, noise) = measure(before, after).unwrap_or_default();
     let (missing_before, missing_after) = (missing(&before.stats), missing(&after.stats));
     let (rows_before, rows_after) = (float(before.stats.count), float(after.stats.count));
+    let same_type = before.logical_type == after.logical_type;
+    let categories = Categories::of(&before.stats, &after.stats).filter(|_| same_type);
+    let chi_square = categories
+        .as_ref()
+        .and_then(|found| ChiSquare::of(&found.counts));
+    let counts = ((missing_before, missing_after), (rows_before, rows_after));
     let drift = Drift {
+        chi_square,
+        categories: categories.as_ref().map(CategoryDrift::of),
+        missing_p_value: measure::missing_p_value(counts.0, counts.1),
         psi: measures.psi,
         ks: measures.ks,
         js: measures.js,
@@ -39,11 +48,12 @@ fn compare_pair(before: &Column, after: &Column, thresholds: &DriftThresholds) -
         missing: missing_after / rows_after - missing_before / rows_before,
     };
     let noise = Noise {
-        missing: measure::missing_noise((missing_before, missing_after), (rows_before, rows_after)),
+        missing: measure::missing_noise(counts.0, counts.1),
+        cramers_v: measure::unless(chi_square.is_some_and(|test| test.p_value < 0.01)),
         ..noise
     };
-    let verdict = if before.logical_type == after.logical_type {
-        thresholds.judge(&drift, &noise)
+    let verdict = if same_type {
+        thresholds.judge(&after.name, &drift, &noise)
     } else {
         Verdict::Fail
     };

@@ -131,21 +131,29 @@ fn between(a: f64, b: f64, part: f64) -> f64 {
 pub(super) struct Categories {
     /// Counts before and after.
     pub(super) counts: Vec<(f64, f64)>,
+    /// The values that are counted.
+    pub(super) values: Vec<ScalarValue>,
 }
 
 impl Categories {
     /// Joins the counts of both sides; `None` when one side has no counts.
     pub(super) fn of(before: &ColumnStats, after: &ColumnStats) -> Option<Self> {
-        let mut joined: BTreeMap<String, (f64, f64)> = BTreeMap::new();
+        let mut joined: BTreeMap<String, (&ScalarValue, (f64, f64))> = BTreeMap::new();
         for category in before.categories.as_ref()? {
-            joined.entry(key(&category.value)).or_default().0 += float(category.count);
+            let entry = joined.entry(key(&category.value));
+            let (_, counts) = entry.or_insert((&category.value, (0.0, 0.0)));
+            counts.0 += float(category.count);
         }
         for category in after.categories.as_ref()? {
-            joined.entry(key(&category.value)).or_default().1 += float(category.count);
+            let entry = joined.entry(key(&category.value));
+            let (_, counts) = entry.or_insert((&category.value, (0.0, 0.0)));
+            counts.1 += float(category.count);
         }
-        Some(Self {
-            counts: joined.into_values().collect(),
-        })
+        let joined = joined.into_values();
+        let (values, counts) = joined
+            .map(|(value, counts)| (value.clone(), counts))
+            .unzip();
+        Some(Self { counts, values })
     }
 }
 

@@ -1,5 +1,7 @@
 //! Measures of how far a distribution moved, and how far sampling alone moves them.
 
+use statrs::function::erf::erfc;
+
 use super::distribution::{Categories, Cdf};
 
 /// Into how many bins the baseline is cut for the PSI.
@@ -29,6 +31,8 @@ pub(super) struct Noise {
     pub(super) psi: f64,
     pub(super) ks: f64,
     pub(super) missing: f64,
+    pub(super) js: f64,
+    pub(super) cramers_v: f64,
 }
 
 /// Measures a numeric column.
@@ -47,10 +51,12 @@ pub(super) fn numeric(before: &Cdf, after: &Cdf) -> (Measures, Noise) {
         js: Some(jensen_shannon(&bins)),
         shift: shift(before, after),
     };
+    let psi_noise = psi_noise(bins.len(), samples);
     let noise = Noise {
-        psi: psi_noise(bins.len(), samples),
+        psi: psi_noise,
         ks: KOLMOGOROV_99 * samples.sqrt() + before.resolution + after.resolution,
-        missing: 0.0,
+        js: unless(measures.psi > Some(psi_noise)),
+        ..Noise::default()
     };
     (measures, noise)
 }
@@ -77,10 +83,28 @@ pub(super) fn categorical(categories: &Categories) -> Option<(Measures, Noise)> 
         psi: psi_noise,
         // The total variation has no handy distribution; both measures see the same counts, so one
         // is noise when the other is.
-        ks: if psi > psi_noise { 0.0 } else { 1.0 },
-        missing: 0.0,
+        ks: unless(psi > psi_noise),
+        js: unless(psi > psi_noise),
+        ..Noise::default()
     };
     Some((measures, noise))
+}
+
+/// The noise of a measure without a distribution of its own, which is at most 1: nothing where another
+/// one of the same counts is more than noise.
+pub(super) fn unless(significant: bool) -> f64 {
+    if significant { 0.0 } else { 1.0 }
+}
+
+/// Returns how likely two shares differ as much when they are one: the two-proportion z test, two-sided.
+/// `None` when all values or none are missing.
+///
+/// Source: Fleiss, *Statistical Methods for Rates and Proportions*, 1981, 2.3, without correction.
+pub(super) fn missing_p_value(missing: (f64, f64), count: (f64, f64)) -> Option<f64> {
+    let pooled = (missing.0 + missing.1) / (count.0 + count.1);
+    let deviation = (pooled * (1.0 - pooled) * (1.0 / count.0 + 1.0 / count.1)).sqrt();
+    let z = (missing.0 / count.0 - missing.1 / count.1).abs() / deviation;
+    z.is_finite().then(|| erfc(z / std::f64::consts::SQRT_2))
 }
 
 /// Returns how far the difference of two shares strays at 99 % when they are one: the two-proportion

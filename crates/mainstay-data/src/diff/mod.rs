@@ -20,6 +20,9 @@
 //!   variation ½ Σ |q − p|. Warns from 0.1, fails from 0.2. From percentiles it may be off by 0.02.
 //! * *missing* = the change of the share of nulls and NaN. Warns from 0.05, fails from 0.15.
 //!
+//! * *chi-square* and *Cramér's V* test whether categories depend on the side; new and vanished
+//!   categories are named. Judged where [`DriftThresholds`] say so, as is the Jensen-Shannon divergence.
+//!
 //! A measure counts only where sampling alone would exceed it in less than 1 % of cases: (1/n + 1/m)
 //! χ² for PSI, the Kolmogorov distribution for KS, the two-proportion z test for missing values. So
 //! small tables do not raise alarms by chance.
@@ -27,7 +30,9 @@
 use mainstay_core::{Digest, Result, canon};
 use serde::Serialize;
 
+mod categories;
 mod columns;
+mod compatibility;
 mod daff;
 mod distribution;
 mod markdown;
@@ -37,9 +42,11 @@ mod rows;
 mod schema;
 mod verdict;
 
+pub use categories::{CategoryDrift, ChiSquare};
+pub use compatibility::{Compatibility, Direction, Incompatibility};
 pub use options::{CompareOptions, CompareRows};
 pub use rows::{ComparedRows, RowsDiff};
-pub use verdict::{DriftThresholds, Threshold, Verdict};
+pub use verdict::{ColumnThresholds, DriftThresholds, Threshold, Verdict};
 
 use crate::Manifest;
 use crate::stats::ColumnStats;
@@ -62,6 +69,8 @@ pub struct DatasetDiff {
     /// Whether a reader of the earlier columns can read the later ones: no column was removed,
     /// renamed or changed its type, and none that had no nulls allows them now.
     pub compatible: bool,
+    /// Whether readers of either version can read the other, and why not.
+    pub compatibility: Compatibility,
     /// Rows before and after, and which of them differ when that was asked for.
     pub rows: RowsDiff,
     /// The columns that both have, the most drifted first.
@@ -149,7 +158,7 @@ pub struct StatsPair {
 
 /// How far a column's distribution moved; a measure is absent where the column has no distribution
 /// to compare.
-#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[non_exhaustive]
 pub struct Drift {
     /// The population stability index: 0 or more.
@@ -164,6 +173,13 @@ pub struct Drift {
     pub shift: Option<f64>,
     /// The change of the share of nulls and NaN: -1 to 1.
     pub missing: f64,
+    /// How likely such a change is when nothing drifted, by the two-proportion z test: 0 to 1; absent
+    /// when all values or none are missing.
+    pub missing_p_value: Option<f64>,
+    /// The test of independence, where values are counted one by one.
+    pub chi_square: Option<ChiSquare>,
+    /// Which of such values are new or gone.
+    pub categories: Option<CategoryDrift>,
 }
 
 impl DatasetDiff {
@@ -176,11 +192,14 @@ impl DatasetDiff {
     /// # Errors
     /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when a manifest holds a number that
     /// has no canonical JSON; one that was read from a repository does not.
+    /// [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound) when thresholds name a column that the
+    /// later table does not have.
     pub fn between(
         before: &Manifest,
         after: &Manifest,
         thresholds: &DriftThresholds,
     ) -> Result<Self> {
+        thresholds.check_names(after.columns())?;
         let encoded = [canon::to_vec(before)?, canon::to_vec(after)?];
         let (schema, pairs) = schema::pair(before.columns(), after.columns());
         let compatible = schema.is_compatible();
@@ -195,6 +214,7 @@ impl DatasetDiff {
             same_rows: tables.is_some_and(|(a, b)| a.has_same_rows(b)),
             schema,
             compatible,
+            compatibility: Compatibility::between(before.columns(), after.columns()),
             rows: RowsDiff {
                 before: rows(before),
                 after: rows(after),

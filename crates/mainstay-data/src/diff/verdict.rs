@@ -1,9 +1,13 @@
 //! From measures of drift to a verdict.
 
-use serde::Serialize;
+use std::collections::BTreeMap;
+
+use mainstay_core::{Error, Result};
+use serde::{Deserialize, Serialize};
 
 use super::Drift;
 use super::measure::Noise;
+use crate::Column;
 
 /// What thresholds say about a column.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -18,28 +22,6 @@ pub enum Verdict {
     Fail,
 }
 
-/// The drift from which a column warns and fails.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[non_exhaustive]
-pub struct DriftThresholds {
-    /// PSI; 0.1 and 0.25 by default, the customary values.
-    pub psi: Threshold,
-    /// KS or total variation distance; 0.1 and 0.2 by default.
-    pub ks: Threshold,
-    /// Absolute change of the share of missing values; 0.05 and 0.15 by default.
-    pub missing: Threshold,
-}
-
-/// Where a measure begins to warn and to fail.
-#[derive(Debug, Clone, Copy, PartialEq)]
-#[expect(clippy::exhaustive_structs, reason = "a threshold has these two parts")]
-pub struct Threshold {
-    /// Warns from this value.
-    pub warn: f64,
-    /// Fails from this value.
-    pub fail: f64,
-}
-
 impl Verdict {
     /// Returns its name: `pass`, `warn` or `fail`.
     #[must_use]
@@ -52,6 +34,96 @@ impl Verdict {
     }
 }
 
+/// The drift from which columns warn and fail: for all columns, and for some of their own.
+///
+/// As JSON, what is not said is as by default:
+///
+/// ```
+/// use mainstay_data::diff::DriftThresholds;
+///
+/// let thresholds = DriftThresholds::from_json(
+///     br#"{
+///         "psi": {"warn": 0.1, "fail": 0.3},
+///         "columns": {
+///             "country": {"new_categories": {"warn": 0.0, "fail": 0.01}},
+///             "age": {"missing": {"warn": 0.01, "fail": 0.02}}
+///         }
+///     }"#,
+/// )?;
+/// assert_eq!(thresholds.psi.fail, 0.3);
+/// assert!(DriftThresholds::from_json(br#"{"psi": {"warn": 2, "fail": 1}}"#).is_err());
+/// # Ok::<(), mainstay_core::Error>(())
+/// ```
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct DriftThresholds {
+    /// PSI; 0.1 and 0.25 by default, the customary values.
+    pub psi: Threshold,
+    /// KS or total variation distance; 0.1 and 0.2 by default.
+    pub ks: Threshold,
+    /// Absolute change of the share of missing values; 0.05 and 0.15 by default.
+    pub missing: Threshold,
+    /// Jensen-Shannon divergence; not judged by default.
+    pub js: Option<Threshold>,
+    /// Cramér's V; not judged by default.
+    pub cramers_v: Option<Threshold>,
+    /// The share of later values that are new categories; not judged by default.
+    pub new_categories: Option<Threshold>,
+    /// Thresholds of single columns, by their later names, instead of those above.
+    pub columns: BTreeMap<String, ColumnThresholds>,
+}
+
+/// Thresholds of one column; what is `None` is as for all columns.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+#[non_exhaustive]
+pub struct ColumnThresholds {
+    /// As [`DriftThresholds::psi`].
+    pub psi: Option<Threshold>,
+    /// As [`DriftThresholds::ks`].
+    pub ks: Option<Threshold>,
+    /// As [`DriftThresholds::missing`].
+    pub missing: Option<Threshold>,
+    /// As [`DriftThresholds::js`].
+    pub js: Option<Threshold>,
+    /// As [`DriftThresholds::cramers_v`].
+    pub cramers_v: Option<Threshold>,
+    /// As [`DriftThresholds::new_categories`].
+    pub new_categories: Option<Threshold>,
+}
+
+/// Where a measure begins to warn and to fail: `0 <= warn <= fail`.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Limits")]
+#[expect(clippy::exhaustive_structs, reason = "a threshold has these two parts")]
+pub struct Threshold {
+    /// Warns from this value.
+    pub warn: f64,
+    /// Fails from this value.
+    pub fail: f64,
+}
+
+/// A threshold that was not checked.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Limits {
+    warn: f64,
+    fail: f64,
+}
+
+impl TryFrom<Limits> for Threshold {
+    type Error = &'static str;
+
+    fn try_from(Limits { warn, fail }: Limits) -> Result<Self, &'static str> {
+        if 0.0 <= warn && warn <= fail && fail.is_finite() {
+            Ok(Self { warn, fail })
+        } else {
+            Err("expected 0 <= warn <= fail")
+        }
+    }
+}
+
 impl Default for DriftThresholds {
     fn default() -> Self {
         let threshold = |warn, fail| Threshold { warn, fail };
@@ -59,11 +131,25 @@ impl Default for DriftThresholds {
             psi: threshold(0.1, 0.25),
             ks: threshold(0.1, 0.2),
             missing: threshold(0.05, 0.15),
+            js: None,
+            cramers_v: None,
+            new_categories: None,
+            columns: BTreeMap::new(),
         }
     }
 }
 
 impl DriftThresholds {
+    /// Reads thresholds from JSON.
+    ///
+    /// # Errors
+    /// [`Invalid`](mainstay_core::ErrorKind::Invalid) saying where, when a field is unknown or a
+    /// threshold is not `0 <= warn <= fail`.
+    pub fn from_json(json: &[u8]) -> Result<Self> {
+        serde_json::from_slice(json)
+            .map_err(|error| Error::invalid(format!("bad thresholds: {error}")).with_source(error))
+    }
+
     /// Sets the thresholds of the PSI.
     #[must_use]
     pub fn with_psi(mut self, psi: Threshold) -> Self {
@@ -84,6 +170,51 @@ impl DriftThresholds {
         self.missing = missing;
         self
     }
+
+    /// Sets thresholds of one column, by its later name.
+    #[must_use]
+    pub fn with_column(mut self, name: impl Into<String>, column: ColumnThresholds) -> Self {
+        self.columns.insert(name.into(), column);
+        self
+    }
+
+    /// Checks that the columns named are there: a gate that looks at nothing would always be open.
+    pub(super) fn check_names(&self, columns: &[Column]) -> Result<()> {
+        let known = |name: &str| columns.iter().any(|column| column.name == name);
+        match self.columns.keys().find(|name| !known(name)) {
+            Some(name) => Err(Error::not_found("column", name.escape_debug())
+                .context("used in", "drift thresholds")),
+            None => Ok(()),
+        }
+    }
+
+    pub(super) fn judge(&self, column: &str, drift: &Drift, noise: &Noise) -> Verdict {
+        let own = self.columns.get(column).copied().unwrap_or_default();
+        let test = drift.chi_square.as_ref();
+        let new = drift
+            .categories
+            .as_ref()
+            .map(|categories| categories.new_share);
+        let verdicts = [
+            own.psi.unwrap_or(self.psi).judge(drift.psi, noise.psi),
+            own.ks.unwrap_or(self.ks).judge(drift.ks, noise.ks),
+            own.missing
+                .unwrap_or(self.missing)
+                .judge(Some(drift.missing), noise.missing),
+            judge(own.js.or(self.js), drift.js, noise.js),
+            judge(
+                own.cramers_v.or(self.cramers_v),
+                test.map(|test| test.cramers_v),
+                noise.cramers_v,
+            ),
+            judge(own.new_categories.or(self.new_categories), new, 0.0),
+        ];
+        verdicts.into_iter().fold(Verdict::Pass, Verdict::max)
+    }
+}
+
+fn judge(threshold: Option<Threshold>, value: Option<f64>, noise: f64) -> Verdict {
+    threshold.map_or(Verdict::Pass, |threshold| threshold.judge(value, noise))
 }
 
 impl Threshold {
@@ -94,16 +225,5 @@ impl Threshold {
             Some(value) if value > noise && value >= self.warn => Verdict::Warn,
             _ => Verdict::Pass,
         }
-    }
-}
-
-impl DriftThresholds {
-    pub(super) fn judge(&self, drift: &Drift, noise: &Noise) -> Verdict {
-        let verdicts = [
-            self.psi.judge(drift.psi, noise.psi),
-            self.ks.judge(drift.ks, noise.ks),
-            self.missing.judge(Some(drift.missing), noise.missing),
-        ];
-        verdicts.into_iter().fold(Verdict::Pass, Verdict::max)
     }
 }

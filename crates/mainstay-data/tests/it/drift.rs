@@ -228,3 +228,52 @@ async fn thresholds_are_the_users_to_choose() {
         .unwrap();
     assert_eq!(lenient.verdict, Verdict::Pass);
 }
+
+#[tokio::test]
+async fn one_column_has_thresholds_of_its_own() {
+    let letters = |new: usize| {
+        let letters = (0..400).map(|i| if i < new { "new" } else { ["a", "b"][i % 2] });
+        table([("letter", column(StringArray::from_iter_values(letters)))])
+    };
+    let datasets = datasets().await;
+    let before = datasets.snapshot(rows("d", letters(0))).await.unwrap().node;
+    let after = datasets.snapshot(rows("d", letters(8))).await.unwrap().node;
+    let compare = async |thresholds: &str| {
+        let thresholds = DriftThresholds::from_json(thresholds.as_bytes()).unwrap();
+        let options = CompareOptions::default().with_thresholds(thresholds);
+        datasets.compare_with(&before, &after, &options).await
+    };
+    let diff = compare("{}").await.unwrap();
+    assert_eq!(diff.verdict, Verdict::Pass);
+    let drift = &diff.columns[0].drift;
+    let categories = drift.categories.as_ref().unwrap();
+    assert_eq!(
+        categories.new,
+        [mainstay_data::stats::ScalarValue::Text("new".into())]
+    );
+    assert!((categories.new_share - 0.02).abs() < 1e-12 && categories.vanished.is_empty());
+    assert_eq!(drift.chi_square.unwrap().freedom, 2);
+    let strict = r#"{"columns": {"letter": {"new_categories": {"warn": 0, "fail": 0.01}}}}"#;
+    assert_eq!(compare(strict).await.unwrap().verdict, Verdict::Fail);
+    let misspelled = compare(r#"{"columns": {"leter": {}}}"#).await;
+    crate::support::check_error(misspelled, mainstay_core::ErrorKind::NotFound, &["leter"]);
+}
+
+#[tokio::test]
+async fn compatibility_is_told_in_both_directions_with_reasons() {
+    use arrow::array::Int32Array;
+    let before = table([
+        ("a", column(Int32Array::from(vec![1]))),
+        ("gone", column(Int64Array::from(vec![1]))),
+    ]);
+    let after = table([
+        ("a", column(Int64Array::from(vec![1]))),
+        ("new", column(Int64Array::from(vec![2]))),
+    ]);
+    let found = compare(before, after).await.compatibility;
+    // An int32 fits into an int64, and columns that allow nulls may be missing.
+    assert!(found.backward && !found.forward && !found.full);
+    assert_eq!(found.reasons.len(), 1);
+    assert_eq!(found.reasons[0].column, "a");
+    assert_eq!(found.reasons[0].reason, "int64 does not fit into int32");
+}

@@ -2,6 +2,7 @@
 
 use crate::commands::resolve;
 use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use anstyle::Style;
@@ -91,6 +92,9 @@ struct Comparison {
     /// The version compared
     #[arg(value_name = "B", value_parser = args::data)]
     after: Locator,
+    /// A JSON file of thresholds, for all columns and for single ones; --psi, --ks and --missing go first
+    #[arg(long, value_name = "FILE")]
+    thresholds: Option<PathBuf>,
     /// From which population stability index to warn and to fail [default: 0.1,0.25]
     #[arg(long, value_name = "WARN,FAIL")]
     psi: Option<Limits>,
@@ -123,7 +127,7 @@ impl FromStr for Limits {
 
 impl Diff {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
-        let mut options = self.comparison.options();
+        let mut options = self.comparison.options()?;
         if !self.key.is_empty() || self.rows.is_some() {
             let identity = if self.key.is_empty() {
                 Identity::WholeRow
@@ -168,7 +172,7 @@ impl Diff {
 
 impl Drift {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
-        let options = self.comparison.options();
+        let options = self.comparison.options()?;
         let (diff, title) = self.comparison.run(global, &options).await?;
         global.output().result(&diff, |out| {
             writeln!(out, "{BOLD}{title}{BOLD:#}")?;
@@ -194,8 +198,11 @@ impl Comparison {
         Ok((diff, format!("{before} -> {after}")))
     }
 
-    fn options(&self) -> CompareOptions {
-        let mut thresholds = DriftThresholds::default();
+    fn options(&self) -> Result<CompareOptions> {
+        let mut thresholds = match &self.thresholds {
+            Some(path) => read_thresholds(path)?,
+            None => DriftThresholds::default(),
+        };
         if let Some(Limits(psi)) = self.psi {
             thresholds = thresholds.with_psi(psi);
         }
@@ -205,8 +212,14 @@ impl Comparison {
         if let Some(Limits(missing)) = self.missing {
             thresholds = thresholds.with_missing(missing);
         }
-        CompareOptions::default().with_thresholds(thresholds)
+        Ok(CompareOptions::default().with_thresholds(thresholds))
     }
+}
+
+fn read_thresholds(path: &Path) -> Result<DriftThresholds> {
+    let named = |error: Error| error.context("path", path.display());
+    let json = std::fs::read(path).map_err(|error| named(error.into()))?;
+    DriftThresholds::from_json(&json).map_err(named)
 }
 
 fn write(diff: &DatasetDiff, out: &mut dyn Write) -> io::Result<()> {

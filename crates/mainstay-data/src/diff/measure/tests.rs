@@ -73,6 +73,7 @@ fn disjoint_distributions_are_as_far_as_can_be() {
     close(measures.js.unwrap(), 0.5, 0.5);
     let categories = Categories {
         counts: vec![(7.0, 0.0), (0.0, 9.0)],
+        values: Vec::new(),
     };
     let (measures, _) = categorical(&categories).unwrap();
     assert_eq!((measures.ks, measures.js), (Some(1.0), Some(1.0)));
@@ -83,6 +84,15 @@ fn the_noise_of_the_psi_is_the_percentile_of_chi_squared() {
     // χ² tables: 21.666 at 9 degrees of freedom, 6.635 at 1.
     close(psi_noise(10, 1.0), 21.666, 0.05);
     close(psi_noise(2, 1.0), 6.635, 0.15);
+}
+
+#[test]
+fn the_test_of_missing_values_is_pearsons_of_two_by_two() {
+    // Without correction both are one test: z² is the statistic.
+    let test = crate::diff::ChiSquare::of(&[(30.0, 55.0), (170.0, 145.0)]).unwrap();
+    let p_value = missing_p_value((30.0, 55.0), (200.0, 200.0)).unwrap();
+    close(p_value, test.p_value, 1e-9);
+    assert_eq!(missing_p_value((0.0, 0.0), (5.0, 5.0)), None);
 }
 
 #[test]

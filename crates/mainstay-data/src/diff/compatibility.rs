@@ -1,0 +1,131 @@
+//! Whether readers of one version's columns can read the other's data.
+
+use serde::Serialize;
+
+use crate::Column;
+
+/// Verdicts in the words of Confluent's schema registry, for tables.
+///
+/// A reader asks for its columns by name. It can read data that have each of them, in a type whose
+/// values all fit into its own, and without nulls where it allows none; a column that it allows nulls
+/// in may be missing. Further columns do not matter. A renamed column is one missing and one more.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
+#[non_exhaustive]
+pub struct Compatibility {
+    /// Whether readers of the later columns can read the earlier data.
+    pub backward: bool,
+    /// Whether readers of the earlier columns can read the later data.
+    pub forward: bool,
+    /// Both.
+    pub full: bool,
+    /// Why not.
+    pub reasons: Vec<Incompatibility>,
+}
+
+/// Why a reader cannot read a column.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct Incompatibility {
+    /// Which readers.
+    pub direction: Direction,
+    /// The column.
+    pub column: String,
+    /// What the reader meets.
+    pub reason: String,
+}
+
+/// Which readers read which data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+#[expect(clippy::exhaustive_enums, reason = "two versions have two directions")]
+pub enum Direction {
+    /// Readers of the later columns, earlier data.
+    Backward,
+    /// Readers of the earlier columns, later data.
+    Forward,
+}
+
+impl Compatibility {
+    /// Compares the columns of two versions.
+    #[must_use]
+    pub fn between(before: &[Column], after: &[Column]) -> Self {
+        let backward = unreadable(Direction::Backward, after, before);
+        let forward = unreadable(Direction::Forward, before, after);
+        Self {
+            backward: backward.is_empty(),
+            forward: forward.is_empty(),
+            full: backward.is_empty() && forward.is_empty(),
+            reasons: backward.into_iter().chain(forward).collect(),
+        }
+    }
+}
+
+fn unreadable(direction: Direction, reader: &[Column], data: &[Column]) -> Vec<Incompatibility> {
+    let reason = |wanted: &Column| {
+        let Some(found) = data.iter().find(|column| column.name == wanted.name) else {
+            let missing = "it is missing, and the reader allows no nulls";
+            return (!wanted.nullable).then(|| missing.to_owned());
+        };
+        if !fits(&found.logical_type, &wanted.logical_type) {
+            return Some(format!(
+                "{} does not fit into {}",
+                found.logical_type, wanted.logical_type
+            ));
+        }
+        let nulls = found.nullable && !wanted.nullable;
+        nulls.then(|| "it allows nulls, and the reader allows none".to_owned())
+    };
+    let reasons = reader.iter().filter_map(|wanted| {
+        Some(Incompatibility {
+            direction,
+            column: wanted.name.clone(),
+            reason: reason(wanted)?,
+        })
+    });
+    reasons.collect()
+}
+
+/// Reports whether every value of one logical type is a value of another.
+fn fits(from: &str, into: &str) -> bool {
+    let bits = |of: &str, prefix: &str| -> Option<u32> { of.strip_prefix(prefix)?.parse().ok() };
+    let (int, uint, float) = (bits(from, "int"), bits(from, "uint"), bits(from, "float"));
+    match (bits(into, "int"), bits(into, "uint"), bits(into, "float")) {
+        _ if from == into => true,
+        (Some(wide), ..) => int.is_some_and(|n| n <= wide) || uint.is_some_and(|n| n < wide),
+        (_, Some(wide), _) => uint.is_some_and(|n| n <= wide),
+        (.., Some(wide)) => {
+            // Significant bits: 11, 24 and 53.
+            let exact = match wide {
+                16 => 8,
+                32 => 16,
+                _ => 32,
+            };
+            float.is_some_and(|n| n <= wide) || int.or(uint).is_some_and(|n| n <= exact)
+        }
+        _ => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wider_types_hold_narrower_ones() {
+        for (from, into, expected) in [
+            ("int32", "int64", true),
+            ("int64", "int32", false),
+            ("uint32", "int64", true),
+            ("uint64", "int64", false),
+            ("int8", "uint8", false),
+            ("int32", "float64", true),
+            ("int64", "float64", false),
+            ("float32", "float64", true),
+            ("int16", "float32", true),
+            ("utf8", "binary", false),
+            ("interval(day_time)", "interval(day_time)", true),
+        ] {
+            assert_eq!(fits(from, into), expected, "{from} into {into}");
+        }
+    }
+}
