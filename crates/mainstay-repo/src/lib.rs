@@ -103,4 +103,4 @@ pub use tally::{
 pub use transaction::{CommitOutcome, Committed, Conflict, Expectation, Transaction};
 pub use value::{RefState, Value};
 pub use verify::{Fault, RepoStats, VerifyLevel, VerifyReport, verify};
-pub use view::View;
+pub use view::{Dependent, View};

@@ -13,7 +13,7 @@ use mainstay_store::{ByteRange, Key, Storage};
 use serde::de::{DeserializeOwned, Error as _};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-/// The newest format of log entries, checkpoints and the descriptor that this version reads.
+/// The newest format of log entries, shards and the descriptor that this version reads.
 pub(crate) const FORMAT: u64 = 1;
 
 /// The member `"format":1`; does not deserialize from any other number.
@@ -55,20 +55,32 @@ pub(crate) fn opening_len() -> usize {
     opening(&Digest::from_bytes([0; 32])).len()
 }
 
-/// Decodes a sealed record read from `object`.
+/// Decodes a sealed record of format 1 read from `object`.
+///
+/// # Errors
+/// As [`decode_up_to`].
+pub(crate) fn decode<T: Serialize + DeserializeOwned>(object: &Key, bytes: &[u8]) -> Result<T> {
+    decode_up_to(FORMAT, object, bytes)
+}
+
+/// Decodes a sealed record of at most format `newest` read from `object`.
 ///
 /// # Errors
 /// [`ErrorKind::Incompatible`] when it has a newer format, [`ErrorKind::Corrupt`] when the bytes are
 /// not exactly what [`encode`] makes of a `T`.
-pub(crate) fn decode<T: Serialize + DeserializeOwned>(object: &Key, bytes: &[u8]) -> Result<T> {
+pub(crate) fn decode_up_to<T: Serialize + DeserializeOwned>(
+    newest: u64,
+    object: &Key,
+    bytes: &[u8],
+) -> Result<T> {
     unseal(bytes)
         .and_then(|body| canon::from_slice(&body))
-        .map_err(|error| refuse(object, bytes, error))
+        .map_err(|error| refuse(newest, object, bytes, error))
 }
 
 /// Decodes a record without a seal: one that is named by its digest.
 pub(crate) fn decode_plain<T: DeserializeOwned>(object: &Key, bytes: &[u8]) -> Result<T> {
-    serde_json::from_slice(bytes).map_err(|error| refuse(object, bytes, error))
+    serde_json::from_slice(bytes).map_err(|error| refuse(FORMAT, object, bytes, error))
 }
 
 /// Reads an object of at most `limit` bytes.
@@ -106,6 +118,7 @@ fn unseal(bytes: &[u8]) -> Result<Vec<u8>> {
 
 /// Tells a newer format from damage.
 fn refuse(
+    newest: u64,
     object: &Key,
     bytes: &[u8],
     cause: impl std::error::Error + Send + Sync + 'static,
@@ -115,15 +128,15 @@ fn refuse(
         format: u64,
     }
     match serde_json::from_slice::<Probe>(bytes) {
-        Ok(Probe { format }) if format > FORMAT => newer(object, format),
+        Ok(Probe { format }) if format > newest => newer(newest, object, format),
         _ => Error::corrupt(object, "damaged record").with_source(cause),
     }
 }
 
-fn newer(object: &Key, format: u64) -> Error {
+fn newer(newest: u64, object: &Key, format: u64) -> Error {
     Error::new(
         ErrorKind::Incompatible,
-        format!("written in format {format}, newer than {FORMAT}: upgrade Mainstay to read it"),
+        format!("written in format {format}, newer than {newest}: upgrade Mainstay to read it"),
     )
     .context("object", object)
 }

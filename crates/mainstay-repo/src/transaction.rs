@@ -7,6 +7,7 @@ use mainstay_core::{Actor, Digest, Error, ErrorKind, RefPath, Result, Timestamp,
 use serde::Serialize;
 
 use crate::log::entry::{MAX_CHANGES, check_idempotency_key, check_reason};
+use crate::log::lineage;
 use crate::{RefState, Value, View};
 
 /// What a transaction expects of a ref before it commits.
@@ -73,6 +74,10 @@ impl Transaction {
     }
 
     /// Makes a ref hold `value`.
+    ///
+    /// Where the ref is that of a version, the commit refuses edges that
+    /// [may not join](mainstay_core::EdgeKind::joins) what they join, and any by which a version would
+    /// come from itself.
     pub fn set(&mut self, path: RefPath, value: Value, expectation: Expectation) -> &mut Self {
         self.change(path, expectation, Action::Set(value.sorted()))
     }
@@ -111,6 +116,7 @@ impl Transaction {
             return Err(Error::invalid("transaction changes nothing"));
         }
         let by_path = self.by_path()?;
+        lineage::check_kinds(&self.changes)?;
         match &self.idempotency_key {
             Some(key) => {
                 check_idempotency_key(key)?;

@@ -20,7 +20,7 @@ pub(crate) trait Item {
     fn check(&self, anchor: &Anchor) -> Result<()>;
 }
 
-/// One of the two layers of the state, and its items as they are held in memory.
+/// One of the layers of the state, and its items as they are held in memory.
 pub(crate) trait Held: fmt::Debug + Sized + Send + Sync + 'static {
     /// The items as they are stored.
     type Item: Item + DeserializeOwned;
@@ -36,8 +36,8 @@ pub(crate) trait Held: fmt::Debug + Sized + Send + Sync + 'static {
     fn key_of(text: &str) -> Result<Self::Key>;
     /// The entry that changed the item last, and its time.
     fn moment(state: &Self::State) -> (u64, Timestamp);
-    /// The slices of the layer that holds such items.
-    fn slices(root: &Root) -> &[Slice];
+    /// The slices of the layer that holds such items; `None` when the root is of a format without it.
+    fn slices(root: &Root) -> Option<&[Slice]>;
     /// The layer of a checkpoint that holds such items.
     fn layer(base: &Base) -> &Layer<Self>;
     /// Names a shard of the layer.
@@ -159,8 +159,8 @@ impl Held for Refs {
         (state.seq, state.time)
     }
 
-    fn slices(root: &Root) -> &[Slice] {
-        &root.refs
+    fn slices(root: &Root) -> Option<&[Slice]> {
+        Some(&root.refs)
     }
 
     fn layer(base: &Base) -> &Layer<Self> {
@@ -211,8 +211,8 @@ impl Held for Keys {
         (used.seq, used.time)
     }
 
-    fn slices(root: &Root) -> &[Slice] {
-        &root.keys
+    fn slices(root: &Root) -> Option<&[Slice]> {
+        Some(&root.keys)
     }
 
     fn layer(base: &Base) -> &Layer<Self> {

@@ -40,25 +40,26 @@ pub(crate) async fn shard<T: Held>(
     Ok(items.into_iter().map(T::held).collect())
 }
 
-/// Reads every shard of one layer of a root.
+/// Reads every shard of one layer of a root; none where its format has no such layer.
 pub(crate) fn layer<'a, T: Held>(
     storage: &'a dyn Storage,
     root: &'a Root,
 ) -> BoxFuture<'a, Result<BTreeMap<T::Key, T::State>>> {
     let anchor = root.anchor();
     let read = async move {
-        let mut shards = stream::iter(T::slices(root).to_vec())
+        let slices = T::slices(root).unwrap_or_default();
+        let mut shards = stream::iter(slices.to_vec())
             .map(|slice| async move { shard::<T>(storage, &anchor, &slice).await })
             .buffered(READ_AHEAD);
         let mut all = BTreeMap::new();
         while let Some(items) = shards.try_next().await? {
             all.extend(items);
         }
-        let named: u64 = T::slices(root).iter().map(|slice| slice.count).sum();
+        let named: u64 = slices.iter().map(|slice| slice.count).sum();
         if all.len() as u64 == named {
             Ok(all)
         } else {
-            let why = "a ref or key is in two shards";
+            let why = "an item is in two shards";
             Err(Error::corrupt(root_key(root.seq), why))
         }
     };

@@ -6,6 +6,7 @@
 mod background;
 mod find;
 pub(crate) mod item;
+pub(crate) mod link;
 pub(crate) mod load;
 pub(crate) mod rebuild;
 pub(crate) mod recut;

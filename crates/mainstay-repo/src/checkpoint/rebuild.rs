@@ -88,7 +88,10 @@ async fn overlapping<T: Held>(
     covered: &Covered<T>,
     damaged: &mut Vec<Digest>,
 ) -> Result<BTreeMap<T::Key, T::State>> {
-    let slices = T::slices(root);
+    let Some(slices) = T::slices(root) else {
+        let why = "written by a version that did not keep this part of the state";
+        return Err(Error::corrupt(root_key(root.seq), why));
+    };
     let firsts = slices.iter().map(|slice| T::key_of(&slice.first));
     let firsts: Vec<T::Key> = firsts.collect::<Result<_>>()?;
     let mut items = BTreeMap::new();

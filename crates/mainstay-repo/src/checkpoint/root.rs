@@ -5,8 +5,10 @@ use mainstay_core::{Digest, Error, RefPath, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::root_key;
-use crate::seal::{self, Format};
+use crate::seal;
 
+/// The newest format of roots.
+pub(crate) const FORMAT: u64 = 2;
 /// The largest stored root in bytes.
 pub(crate) const MAX_ROOT_BYTES: u64 = 16 << 20;
 
@@ -14,13 +16,16 @@ pub(crate) const MAX_ROOT_BYTES: u64 = 16 << 20;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Root {
-    pub(crate) format: Format,
+    pub(crate) format: u64,
     pub(crate) seq: u64,
     /// The digest of that log entry.
     pub(crate) entry: Digest,
     pub(crate) time: Timestamp,
     pub(crate) refs: Vec<Slice>,
     pub(crate) keys: Vec<Slice>,
+    /// `None` in format 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) links: Option<Vec<Slice>>,
 }
 
 /// The log entry a checkpoint is of.
@@ -37,10 +42,25 @@ pub(crate) struct Anchor {
 pub(crate) struct Slice {
     /// The digest of the shard's bytes.
     pub(crate) digest: Digest,
-    /// The first ref or key in it.
+    /// The first ref, key or link in it.
     pub(crate) first: String,
     /// How many are in it.
     pub(crate) count: u64,
+}
+
+impl Slice {
+    /// Stands for all of a layer that a root of an older format does not hold.
+    pub(crate) fn unwritten() -> Self {
+        Self {
+            digest: Digest::of(b""),
+            first: String::new(),
+            count: 0,
+        }
+    }
+
+    pub(crate) fn is_unwritten(&self) -> bool {
+        self.count == 0
+    }
 }
 
 impl Root {
@@ -61,7 +81,10 @@ impl Root {
     /// that number, [`ErrorKind::Incompatible`](mainstay_core::ErrorKind::Incompatible) when they are
     /// of a newer format.
     pub(crate) fn decode(seq: u64, bytes: &[u8]) -> Result<Self> {
-        let root: Self = seal::decode(&root_key(seq), bytes)?;
+        let root: Self = seal::decode_up_to(FORMAT, &root_key(seq), bytes)?;
+        if root.format != if root.links.is_some() { FORMAT } else { 1 } {
+            return Err(Error::corrupt(root_key(seq), "members of another format"));
+        }
         if root.seq != seq {
             let why = format!("holds the checkpoint of entry {}", root.seq);
             return Err(Error::corrupt(root_key(seq), why));
@@ -79,7 +102,10 @@ impl Root {
         let Ok(paths) = paths.collect::<Result<Vec<RefPath>>>() else {
             return false;
         };
-        paths.is_sorted_by(|a, b| a < b) && self.keys.is_sorted_by(|a, b| a.first < b.first)
+        let ascend = |slices: &[Slice]| slices.is_sorted_by(|a, b| a.first < b.first);
+        paths.is_sorted_by(|a, b| a < b)
+            && ascend(&self.keys)
+            && ascend(self.links.as_deref().unwrap_or_default())
     }
 
     /// Returns which entry it is of.

@@ -8,11 +8,11 @@ use serde_json::{Value as Json, json};
 
 use super::item::{Held, Item, KeyItem, Keys, RefItem, Refs};
 use super::recut::{Piece, Recut};
-use super::root::{Root, Slice};
+use super::root::{FORMAT, Root, Slice};
 use super::shard::decode;
 use super::write::write;
 use super::*;
-use crate::seal::{self, Format};
+use crate::seal;
 use crate::view::{Base, KeyUse, Source};
 use crate::{RefState, Value, View};
 
@@ -73,12 +73,13 @@ fn shards(refs: &States) -> Vec<(Slice, Bytes)> {
 
 fn root(slices: &[Slice]) -> Root {
     Root {
-        format: Format,
+        format: FORMAT,
         seq: 9,
         entry: Digest::of(b"entry"),
         time: Timestamp::UNIX_EPOCH,
         refs: slices.to_vec(),
         keys: Vec::new(),
+        links: Some(Vec::new()),
     }
 }
 
@@ -194,7 +195,7 @@ fn a_root_round_trips_and_says_which_entry_it_is_of() {
             .contains("checkpoint/00000000000000000008"),
         "{error}"
     );
-    let newer = seal::encode(&json!({"format": 2})).unwrap();
+    let newer = seal::encode(&json!({"format": 3})).unwrap();
     assert_eq!(
         Root::decode(9, &newer).unwrap_err().kind(),
         ErrorKind::Incompatible

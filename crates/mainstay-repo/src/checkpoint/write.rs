@@ -9,11 +9,11 @@ use mainstay_core::Result;
 use mainstay_store::{PutMode, Storage, StorageExt as _};
 
 use super::item::{Held, Keys, Refs};
+use super::link::Links;
 use super::recut::{Piece, Recut};
-use super::root::{Root, Slice};
+use super::root::{FORMAT, Root, Slice};
 use super::{root_key, shard_key};
 use crate::View;
-use crate::seal::Format;
 use crate::view::{Base, Layer, Source};
 
 /// How many shards are written at once.
@@ -30,18 +30,21 @@ pub(super) async fn write(source: &Arc<Source>, view: &View) -> Result<Option<Ba
     let storage = &*source.storage;
     let (refs, ref_slices) = layer::<Refs>(storage, view).await?;
     let (keys, key_slices) = layer::<Keys>(storage, view).await?;
+    let (links, link_slices) = layer::<Links>(storage, view).await?;
     let root = Root {
-        format: Format,
+        format: FORMAT,
         seq: view.seq,
         entry,
         time: view.time,
         refs: ref_slices,
         keys: key_slices,
+        links: Some(link_slices),
     };
     // Exists: another process was first, with the same bytes.
     let created = storage.create(&root_key(view.seq), root.encode()?).await;
     created.map(drop)?;
-    Ok(Some(Base::of_layers(root.anchor(), refs, keys, source)))
+    let layers = (refs, keys, links);
+    Ok(Some(Base::of_layers(root.anchor(), layers, source)))
 }
 
 fn layer<'a, T: Held>(

@@ -7,6 +7,7 @@ use mainstay_core::{Digest, Error, Result, Timestamp};
 use super::entry::{self, Logged, LoggedChange};
 use super::read::Stored;
 use crate::View;
+use crate::checkpoint::link;
 use crate::view::KeyUse;
 
 impl View {
@@ -91,6 +92,11 @@ impl View {
             return Err(Error::invalid("generation does not follow").context("ref", &change.path));
         }
         let (path, state) = change.into_state(self.seq, self.time);
+        if let Some(value) = &state.value {
+            for link in link::of(&path, value) {
+                self.links.insert_mut(link, self.seq);
+            }
+        }
         self.refs.insert_mut(path, Arc::new(state));
         Ok(())
     }

@@ -9,6 +9,7 @@ mod draft;
 pub(crate) mod entry;
 mod fold;
 pub(crate) mod group;
+pub(crate) mod lineage;
 mod lookups;
 mod plan;
 pub(crate) mod read;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use mainstay_core::{Digest, Error, ErrorKind, RefPath, Result};
 
 use super::entry::{Logged, LoggedChange};
+use super::lineage;
 use crate::transaction::{Action, Change};
 use crate::view::KeyUse;
 use crate::{Committed, Conflict, Expectation, RefState, Transaction, View};
@@ -28,7 +29,8 @@ pub(super) struct Planned {
 /// Plans `transaction` on `view`; `request` is its digest when it has an idempotency key.
 ///
 /// # Errors
-/// [`ErrorKind::AlreadyExists`] when the key stands for another request.
+/// [`ErrorKind::AlreadyExists`] when the key stands for another request; [`ErrorKind::Invalid`] when
+/// a version would come from itself.
 pub(super) fn plan(
     view: &View,
     transaction: &Transaction,
@@ -49,6 +51,7 @@ pub(super) fn plan(
             }));
         }
     }
+    lineage::check_acyclic(view, &transaction.changes)?;
     let (mut changes, mut blobs) = (Vec::new(), BTreeMap::new());
     for change in &transaction.changes {
         let before = view.state(&change.path)?;

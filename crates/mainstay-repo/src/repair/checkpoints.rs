@@ -6,6 +6,7 @@ use mainstay_store::{Key, Storage, StorageExt as _};
 
 use super::RepairReport;
 use crate::checkpoint::item::{Keys, Refs};
+use crate::checkpoint::link::Links;
 use crate::checkpoint::{self, load};
 use crate::keys;
 
@@ -38,6 +39,7 @@ async fn check(storage: &dyn Storage, seq: u64) -> Result<()> {
     load::check_anchor(storage, &root).await?;
     load::layer::<Refs>(storage, &root).await?;
     load::layer::<Keys>(storage, &root).await?;
+    load::layer::<Links>(storage, &root).await?;
     Ok(())
 }
 

@@ -10,6 +10,7 @@ use mainstay_store::{Storage, StorageExt as _};
 
 use super::{Findings, VerifyLevel};
 use crate::checkpoint::item::{Keys, Refs};
+use crate::checkpoint::link::Links;
 use crate::checkpoint::root::Anchor;
 use crate::checkpoint::{self, load};
 use crate::log::entry;
@@ -148,9 +149,12 @@ async fn check_checkpoint(
     };
     let refs = load::layer::<Refs>(storage, &root).await;
     let keys = load::layer::<Keys>(storage, &root).await;
+    let links = load::layer::<Links>(storage, &root).await;
     let (refs, keys) = (findings.note(&object, refs)?, findings.note(&object, keys)?);
-    if let (Some(refs), Some(keys), Some(folded)) = (refs, keys, folded)
-        && !same((root.anchor(), &refs, &keys), folded)
+    let links = findings.note(&object, links)?;
+    if let (Some(refs), Some(keys), Some(links), Some(folded)) = (refs, keys, links, folded)
+        && !(same((root.anchor(), &refs, &keys), folded)
+            && (root.links.is_none() || links.iter().eq(folded.links.iter())))
     {
         findings.fault(object, "corrupt", "not the state that the log comes to");
     }

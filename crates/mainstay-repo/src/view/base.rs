@@ -8,11 +8,12 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use mainstay_core::{Digest, Result, Timestamp};
 use mainstay_store::Storage;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::read::Miss;
 use super::shards::{Layer, Shard};
 use crate::checkpoint::item::{Held, Keys, Refs};
+use crate::checkpoint::link::Links;
 use crate::checkpoint::root::{Anchor, Root, Slice};
 use crate::checkpoint::{load, rebuild};
 
@@ -24,6 +25,7 @@ pub(crate) struct Base {
     pub(crate) entry: Option<Digest>,
     pub(crate) refs: Layer<Refs>,
     pub(crate) keys: Layer<Keys>,
+    pub(crate) links: Layer<Links>,
     /// Where the shards come from; without one there are no shards.
     source: Option<Arc<Source>>,
 }
@@ -37,6 +39,7 @@ impl Base {
             entry: None,
             refs: Layer::empty(),
             keys: Layer::empty(),
+            links: Layer::empty(),
             source: None,
         }
     }
@@ -45,14 +48,18 @@ impl Base {
     pub(crate) fn new(root: Root, source: &Arc<Source>) -> Result<Self> {
         let anchor = root.anchor();
         let (refs, keys) = (Layer::new(root.refs)?, Layer::new(root.keys)?);
+        let links = root.links.unwrap_or_else(|| vec![Slice::unwritten()]);
+        let links = Layer::new(links)?;
         take_over(&refs, &source.refs, &anchor);
         take_over(&keys, &source.keys, &anchor);
+        take_over(&links, &source.links, &anchor);
         Ok(Self {
             seq: anchor.seq,
             time: anchor.time,
             entry: Some(anchor.entry),
             refs,
             keys,
+            links,
             source: Some(Arc::clone(source)),
         })
     }
@@ -60,18 +67,19 @@ impl Base {
     /// Begins from a checkpoint that was just written.
     pub(crate) fn of_layers(
         anchor: Anchor,
-        refs: Layer<Refs>,
-        keys: Layer<Keys>,
+        (refs, keys, links): (Layer<Refs>, Layer<Keys>, Layer<Links>),
         source: &Arc<Source>,
     ) -> Self {
         note_all(&refs, &source.refs);
         note_all(&keys, &source.keys);
+        note_all(&links, &source.links);
         Self {
             seq: anchor.seq,
             time: anchor.time,
             entry: Some(anchor.entry),
             refs,
             keys,
+            links,
             source: Some(Arc::clone(source)),
         }
     }
@@ -86,6 +94,9 @@ impl Base {
                 .boxed(),
             Miss::Key(at) => self
                 .load_slot(&self.keys, at, |source| &source.keys)
+                .boxed(),
+            Miss::Link(at) => self
+                .load_slot(&self.links, at, |source| &source.links)
                 .boxed(),
         }
     }
@@ -109,6 +120,14 @@ impl Base {
                 return Ok(shard);
             }
             let storage = &*source.storage;
+            let again = async || {
+                let items = rebuild::items(storage, &anchor, &layer.range(at)).await?;
+                Ok(Arc::new(Shard::rebuilt(items)))
+            };
+            if slice.is_unwritten() {
+                debug!(checkpoint = anchor.seq, "a layer is made from the log");
+                return again().await;
+            }
             let loaded = load::shard::<T>(storage, &anchor, slice).await;
             let loaded = loaded.map(Shard::new).and_then(|shard| {
                 layer.check(at, &shard, &anchor)?;
@@ -122,8 +141,7 @@ impl Base {
                 }
                 Err(error) if load::is_damage(&error) => {
                     warn!(checkpoint = anchor.seq, %error, "shard made again from the log");
-                    let items = rebuild::items(storage, &anchor, &layer.range(at)).await?;
-                    Ok(Arc::new(Shard::rebuilt(items)))
+                    again().await
                 }
                 Err(error) => Err(error),
             }
@@ -167,9 +185,12 @@ impl fmt::Debug for Base {
             .field("seq", &self.seq)
             .field(
                 "shards",
-                &(self.refs.slots().len() + self.keys.slots().len()),
+                &(self.refs.slots().len() + self.keys.slots().len() + self.links.slots().len()),
             )
-            .field("loaded", &(self.refs.loaded() + self.keys.loaded()))
+            .field(
+                "loaded",
+                &(self.refs.loaded() + self.keys.loaded() + self.links.loaded()),
+            )
             .finish_non_exhaustive()
     }
 }
@@ -180,6 +201,7 @@ pub(crate) struct Source {
     pub(crate) storage: Arc<dyn Storage>,
     refs: Known<Refs>,
     keys: Known<Keys>,
+    links: Known<Links>,
 }
 
 impl Source {
@@ -188,6 +210,7 @@ impl Source {
             storage,
             refs: Known::default(),
             keys: Known::default(),
+            links: Known::default(),
         }
     }
 }

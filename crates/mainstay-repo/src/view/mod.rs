@@ -1,6 +1,7 @@
 //! The refs as of one commit.
 
 mod base;
+mod lineage;
 mod read;
 mod scan;
 mod shards;
@@ -16,6 +17,7 @@ use self::scan::{Merged, scope};
 use crate::RefState;
 
 pub(crate) use self::base::{Base, Source};
+pub use self::lineage::Dependent;
 pub(crate) use self::read::Miss;
 pub(crate) use self::shards::{Covered, Layer, Shard};
 
@@ -55,6 +57,8 @@ pub struct View {
     pub(crate) refs: RedBlackTreeMapSync<RefPath, Arc<RefState>>,
     /// The idempotency keys used since.
     pub(crate) keys: RedBlackTreeMapSync<String, KeyUse>,
+    /// The links stated since, and the entry that did.
+    pub(crate) links: RedBlackTreeMapSync<String, u64>,
     /// What was asked of this evaluation and is not in memory.
     misses: Arc<Misses>,
 }
@@ -85,6 +89,7 @@ impl View {
             base: Arc::new(base),
             refs: RedBlackTreeMapSync::new_sync(),
             keys: RedBlackTreeMapSync::new_sync(),
+            links: RedBlackTreeMapSync::new_sync(),
             misses: Arc::default(),
         }
     }
@@ -95,12 +100,14 @@ impl View {
     pub(crate) fn rebased(&self, base: &Arc<Base>) -> Self {
         let refs = self.refs.iter().filter(|(_, state)| state.seq > base.seq);
         let keys = self.keys.iter().filter(|(_, used)| used.seq > base.seq);
+        let links = self.links.iter().filter(|(_, seq)| **seq > base.seq);
         Self {
             base: Arc::clone(base),
             refs: refs
                 .map(|(path, state)| (path.clone(), Arc::clone(state)))
                 .collect(),
             keys: keys.map(|(key, used)| (key.clone(), *used)).collect(),
+            links: links.map(|(link, seq)| (link.clone(), *seq)).collect(),
             misses: Arc::default(),
             ..*self
         }

@@ -16,6 +16,7 @@ use crate::log::read::READ_AHEAD;
 pub(crate) enum Miss {
     Ref(usize),
     Key(usize),
+    Link(usize),
 }
 
 /// What an evaluation asked for and did not find in memory.

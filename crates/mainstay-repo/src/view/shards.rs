@@ -160,15 +160,21 @@ impl<T: Held> Layer<T> {
     }
 }
 
-impl Layer<Refs> {
-    /// Iterates over the refs of a scope; an error names the slots that are not in memory.
-    pub(super) fn below<'v>(
+impl<T: Held> Layer<T> {
+    /// Iterates over the items of a range, given what comes before it and what it holds; an error names
+    /// the slots that are not in memory.
+    pub(super) fn scan<'v, B, H>(
         &'v self,
-        scope: &Scope,
-    ) -> Result<impl Iterator<Item = (&'v RefPath, &'v RefState)> + use<'v>, Vec<usize>> {
-        let begins = |slot: &Slot<_>| scope.is_after(&slot.first);
+        is_before: B,
+        holds: H,
+    ) -> Result<impl Iterator<Item = (&'v T::Key, &'v T::State)> + use<'v, T, B, H>, Vec<usize>>
+    where
+        B: Fn(&T::Key) -> bool + 'v,
+        H: Fn(&T::Key) -> bool + 'v,
+    {
+        let begins = |slot: &Slot<T>| is_before(&slot.first);
         let start = self.0.partition_point(begins).saturating_sub(1);
-        let overlaps = |slot: &&Slot<_>| begins(slot) || scope.holds(&slot.first);
+        let overlaps = |slot: &&Slot<T>| begins(slot) || holds(&slot.first);
         let slots: Vec<_> = self.0[start..].iter().take_while(overlaps).collect();
         let missing = slots.iter().zip(start..);
         let missing: Vec<usize> = missing
@@ -178,14 +184,28 @@ impl Layer<Refs> {
         if !missing.is_empty() {
             return Err(missing);
         }
-        let scope = scope.clone();
         let shards = slots.into_iter().filter_map(|slot| slot.shard.get());
-        let items = shards.flat_map(|shard| &shard.items);
-        let from = scope.clone();
+        let items = shards.flat_map(move |shard| {
+            let begin = shard.items.partition_point(|(key, _)| is_before(key));
+            &shard.items[begin..]
+        });
         Ok(items
-            .map(|(path, state)| (path, state))
-            .skip_while(move |(path, _)| from.is_after(path))
-            .take_while(move |(path, _)| scope.holds(path)))
+            .map(|(key, state)| (key, state))
+            .take_while(move |(key, _)| holds(key)))
+    }
+}
+
+impl Layer<Refs> {
+    /// Iterates over the refs of a scope; an error names the slots that are not in memory.
+    pub(super) fn below<'v>(
+        &'v self,
+        scope: &Scope,
+    ) -> Result<impl Iterator<Item = (&'v RefPath, &'v RefState)> + use<'v>, Vec<usize>> {
+        let (from, scope) = (scope.clone(), scope.clone());
+        self.scan(
+            move |path: &RefPath| from.is_after(path),
+            move |path: &RefPath| scope.holds(path),
+        )
     }
 }
 

@@ -1,4 +1,4 @@
-//! The stored formats, byte for byte as version 1 wrote them.
+//! The stored formats, byte for byte as the version that introduced each wrote them.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -8,26 +8,33 @@ use std::time::Duration;
 
 use futures::TryStreamExt as _;
 use futures::future::join;
-use mainstay_core::{Actor, Edge, EdgeKind, ManualClock, NodeRef};
-use mainstay_repo::{Expectation, Repo, RepoOptions, Transaction, Value};
+use mainstay_core::{Actor, Edge, EdgeKind, ManualClock, NodeRef, RefPath, Result};
+use mainstay_repo::{Expectation, Repo, RepoOptions, Transaction, Value, View};
 use mainstay_store::{Key, MemoryStorage, Prefix, PutMode, Storage, StorageExt as _};
 
 use crate::support::{committed, options, path, start, states};
 
-/// Where each directory of the storage is kept.
-const FORMATS: [(&str, &str); 4] = [
-    ("mainstay.json", "repository"),
-    ("log/", "log"),
-    ("checkpoint/", "checkpoint"),
-    ("shard/", "checkpoint"),
+/// Where each directory of the storage is kept, in the format that is written now.
+const NEWEST: [(&str, &str); 4] = [
+    ("mainstay.json", "repository/v1"),
+    ("log/", "log/v1"),
+    ("checkpoint/", "checkpoint/v2"),
+    ("shard/", "checkpoint/v2"),
+];
+/// The same, as the first version wrote it.
+const OLDEST: [(&str, &str); 4] = [
+    ("mainstay.json", "repository/v1"),
+    ("log/", "log/v1"),
+    ("checkpoint/", "checkpoint/v1"),
+    ("shard/", "checkpoint/v1"),
 ];
 
 fn golden(format: &str) -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../tests/golden/{format}/v1"))
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../../tests/golden/{format}"))
 }
 
 fn file_of(key: &Key) -> Option<PathBuf> {
-    FORMATS
+    NEWEST
         .into_iter()
         .find(|(start, _)| key.as_str().starts_with(start))
         .map(|(_, format)| golden(format).join(key.as_str()))
@@ -111,7 +118,7 @@ async fn objects(storage: &Arc<dyn Storage>) -> BTreeMap<Key, Vec<u8>> {
 }
 
 #[tokio::test]
-async fn what_is_written_is_what_version_1_wrote() {
+async fn what_is_written_is_what_each_format_says() {
     let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
     written(&storage).await;
     let (mut compared, mut missing) = (0, Vec::new());
@@ -133,14 +140,20 @@ async fn what_is_written_is_what_version_1_wrote() {
         missing.is_empty(),
         "were missing and have been written, commit them: {missing:?}"
     );
-    // Descriptor, four entries, two roots, and two shards of each.
-    assert_eq!(compared, 11);
+    // Descriptor, four entries, two roots, and three shards of each.
+    assert_eq!(compared, 13);
 }
 
 #[tokio::test]
-async fn what_version_1_wrote_can_be_read_and_appended_to() {
+async fn what_any_version_wrote_can_be_read_and_appended_to() {
+    for formats in [NEWEST, OLDEST] {
+        read_and_append(formats).await;
+    }
+}
+
+async fn read_and_append(formats: [(&str, &str); 4]) {
     let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
-    for (start, format) in FORMATS {
+    for (start, format) in formats {
         let root = golden(format);
         let place = root.join(start);
         let files = if start.ends_with('/') {
@@ -180,7 +193,15 @@ async fn what_version_1_wrote_can_be_read_and_appended_to() {
             now.view_at(seq).await.unwrap(),
         );
         assert_eq!(states(&then).await.unwrap(), states(&now).await.unwrap());
+        let lineage = async |view: &View| view.read(lineage).await.unwrap();
+        assert_eq!(lineage(&then).await, lineage(&now).await);
     }
     let next = crate::support::set("note/a", 1, Expectation::Absent);
     assert_eq!(committed(repo.commit(next).await.unwrap()).seq, 5);
+}
+
+/// Who depends on the data, and which names the model has.
+fn lineage(view: &View) -> Result<(usize, Vec<RefPath>)> {
+    let (data, model) = ("data:payments@3".parse()?, "model:fraud@1.0.0".parse()?);
+    Ok((view.dependents(&data)?.len(), view.names(&model)?))
 }

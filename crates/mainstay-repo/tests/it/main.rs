@@ -18,6 +18,7 @@ mod golden_tallies;
 mod group;
 mod idempotency;
 mod leases;
+mod lineage;
 mod local;
 mod metrics;
 mod model;
