@@ -2,18 +2,19 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mainstay_core::{Edge, EdgeKind, Error, NodeKind, NodeRef, RefPath, Result};
+use mainstay_core::{Edge, EdgeKind, Error, NodeRef, RefPath, Result, Timestamp};
 use mainstay_repo::View;
 use petgraph::Direction as Along;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef as _;
 use serde::Serialize;
 
-/// The provenance of everything in a repository at one moment.
+/// The provenance of everything in a repository at one moment, or of what is [near](Self::near) one
+/// thing.
 ///
 /// Nodes are the versions of every kind and what they refer to; an edge goes from a thing to what it
-/// came from. Two nodes may be joined by several edges of different kind or role. Cycles, which the
-/// repository does not prevent, are followed once.
+/// came from. Two nodes may be joined by several edges of different kind or role. Cycles, which a commit
+/// refuses but an old log may hold, are followed once.
 ///
 /// Immutable. Every listing is in the same order each time.
 #[derive(Debug, Clone)]
@@ -21,6 +22,7 @@ pub struct Graph {
     nodes: DiGraph<Node, Edge>,
     index: BTreeMap<NodeRef, NodeIndex>,
     names: BTreeMap<NodeRef, Vec<RefPath>>,
+    times: BTreeMap<NodeRef, Timestamp>,
 }
 
 #[derive(Debug, Clone)]
@@ -36,12 +38,23 @@ struct Node {
 pub enum Presence {
     /// It is.
     Present,
-    /// It lives elsewhere by nature: a code commit.
+    /// It lives elsewhere by nature: a code commit, a person.
     External,
     /// It was, and has been deleted.
     Deleted,
     /// Something refers to it, and it never was.
     Absent,
+}
+
+impl Presence {
+    /// That of a node of which there is no ref.
+    pub(crate) fn of_unknown(node: &NodeRef) -> Self {
+        if node.kind().is_external() {
+            Self::External
+        } else {
+            Self::Absent
+        }
+    }
 }
 
 /// Which way to walk.
@@ -64,7 +77,9 @@ impl Direction {
 }
 
 impl Graph {
-    /// Reads the graph from a view: the edges of every version, and every pointer to one.
+    /// Reads the whole graph from a view: the edges of every version, and every pointer to one.
+    ///
+    /// A deleted version has no edges here; [`near`](Self::near) reads those it had.
     ///
     /// # Complexity
     /// O(n log n) in refs and edges.
@@ -75,7 +90,10 @@ impl Graph {
         let mut graph = Self::empty();
         for (path, state) in view.states_below("")? {
             match (NodeRef::from_ref_path(path), &state.value) {
-                (Some(node), Some(value)) => graph.add(&node, Presence::Present, &value.edges),
+                (Some(node), Some(value)) => {
+                    graph.add(&node, Presence::Present, &value.edges);
+                    graph.times.insert(node, state.time);
+                }
                 (Some(node), None) => graph.add(&node, Presence::Deleted, &[]),
                 (None, Some(value)) => {
                     if let Some(target) = value.pointee() {
@@ -93,10 +111,40 @@ impl Graph {
             nodes: DiGraph::new(),
             index: BTreeMap::new(),
             names: BTreeMap::new(),
+            times: BTreeMap::new(),
         }
     }
 
-    fn add(&mut self, node: &NodeRef, presence: Presence, edges: &[Edge]) {
+    /// Takes over the nodes, edges and names of another graph that it lacks.
+    pub(crate) fn absorb(&mut self, other: &Self) {
+        for (node, presence) in other.nodes() {
+            let own = self.neighbors(node, Direction::Up);
+            let new = other.neighbors(node, Direction::Up).into_iter();
+            let new = new.map(|(edge, _)| edge);
+            let new: Vec<Edge> = new
+                .filter(|edge| !own.iter().any(|(known, _)| known == edge))
+                .cloned()
+                .collect();
+            self.add(node, presence, &new);
+            self.name(node, other.names(node).to_vec());
+            if let Some(time) = other.committed(node) {
+                self.times.insert(node.clone(), time);
+            }
+        }
+    }
+
+    /// Notes when a node was committed.
+    pub(crate) fn time(&mut self, node: &NodeRef, time: Timestamp) {
+        self.times.insert(node.clone(), time);
+    }
+
+    pub(crate) fn name(&mut self, node: &NodeRef, names: Vec<RefPath>) {
+        if !names.is_empty() {
+            self.names.insert(node.clone(), names);
+        }
+    }
+
+    pub(crate) fn add(&mut self, node: &NodeRef, presence: Presence, edges: &[Edge]) {
         let from = self.intern(node);
         if let Some(weight) = self.nodes.node_weight_mut(from) {
             weight.presence = presence;
@@ -111,10 +159,7 @@ impl Graph {
         if let Some(index) = self.index.get(node) {
             return *index;
         }
-        let presence = match node.kind() {
-            NodeKind::Code => Presence::External,
-            _ => Presence::Absent,
-        };
+        let presence = Presence::of_unknown(node);
         let index = self.nodes.add_node(Node {
             node: node.clone(),
             presence,
@@ -164,6 +209,12 @@ impl Graph {
         self.names.get(node).map_or(&[], Vec::as_slice)
     }
 
+    /// Returns when a node was committed; `None` when it is not in the repository.
+    #[must_use]
+    pub fn committed(&self, node: &NodeRef) -> Option<Timestamp> {
+        self.times.get(node).copied()
+    }
+
     /// Returns the edges of a node in one direction with the node at the other end, in order of kind,
     /// role, node.
     pub(crate) fn neighbors(&self, node: &NodeRef, direction: Direction) -> Vec<(&Edge, &NodeRef)> {
@@ -205,8 +256,9 @@ impl Graph {
                 .map(|(edge, _)| edge.clone())
                 .collect();
             graph.add(node, presence, &edges);
-            if let Some(names) = self.names.get(node) {
-                graph.names.insert(node.clone(), names.clone());
+            graph.name(node, self.names(node).to_vec());
+            if let Some(time) = self.committed(node) {
+                graph.time(node, time);
             }
         }
         graph

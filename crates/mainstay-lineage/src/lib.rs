@@ -37,6 +37,8 @@
 //! # Ok::<(), mainstay_core::Error>(()) }).unwrap();
 //! ```
 //!
+//! [`Graph::near`] reads what is near one thing, [`Graph::from_view`] everything.
+//!
 //! Start with [`Graph`], [`WalkOptions`] and [`change::changed`]; implement [`change::Describe`] to say
 //! what a change of some kind means.
 //!
@@ -46,9 +48,12 @@
 
 pub mod change;
 mod export;
+mod gather;
 mod graph;
+mod query;
 mod walk;
 
 pub use export::MAX_TREE_DEPTH;
 pub use graph::{Direction, Graph, Presence};
+pub use query::Path;
 pub use walk::{Impact, NamedNode, Reached, Walk, WalkOptions};

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use mainstay_core::{EdgeKind, Name, NodeRef, RefPath, Result};
+use mainstay_core::{EdgeKind, Name, NodeKind, NodeRef, RefPath, Result};
 use serde::Serialize;
 
 use crate::graph::{Direction, Graph, Presence};
@@ -15,6 +15,8 @@ pub struct WalkOptions {
     pub max_depth: Option<u32>,
     /// The kinds of edges to follow; `None` for all.
     pub edges: Option<BTreeSet<EdgeKind>>,
+    /// The kinds of nodes beyond which not to walk; they are reached themselves.
+    pub stops: BTreeSet<NodeKind>,
 }
 
 impl WalkOptions {
@@ -30,6 +32,17 @@ impl WalkOptions {
     pub fn with_edges(mut self, kinds: impl IntoIterator<Item = EdgeKind>) -> Self {
         self.edges = Some(kinds.into_iter().collect());
         self
+    }
+
+    /// Does not walk beyond nodes of these kinds; a walk that starts from one begins all the same.
+    #[must_use]
+    pub fn with_stops(mut self, kinds: impl IntoIterator<Item = NodeKind>) -> Self {
+        self.stops = kinds.into_iter().collect();
+        self
+    }
+
+    pub(crate) fn stops(&self, node: &NodeRef) -> bool {
+        self.stops.contains(&node.kind())
     }
 
     pub(crate) fn follows(&self, kind: EdgeKind) -> bool {
@@ -89,6 +102,10 @@ pub struct NamedNode {
     pub name: RefPath,
     /// Where it points.
     pub node: NodeRef,
+    /// Whether it is a channel, so that what it points to is being served.
+    pub serves: bool,
+    /// How the node came from what is asked about: a shortest way, both ends included.
+    pub path: Vec<NodeRef>,
 }
 
 impl Walk {
@@ -138,12 +155,16 @@ impl Graph {
     pub fn impact(&self, start: &NodeRef, options: &WalkOptions) -> Result<Impact> {
         let walk = self.descendants(start, options)?;
         let nodes = walk.reached.iter().map(|reached| &reached.node);
-        let mut names: Vec<NamedNode> = nodes
+        let channel = NodeKind::Channel.as_str();
+        let named = nodes
             .chain([start])
-            .flat_map(|node| self.names(node).iter().map(move |name| (name, node)))
+            .flat_map(|node| self.names(node).iter().map(move |name| (name, node)));
+        let mut names: Vec<NamedNode> = named
             .map(|(name, node)| NamedNode {
                 name: name.clone(),
                 node: node.clone(),
+                serves: name.segments().next() == Some(channel),
+                path: walk.path(node).unwrap_or_default(),
             })
             .collect();
         names.sort();
@@ -174,6 +195,9 @@ impl Graph {
             let depth: u32 = depth + 1;
             if !options.allows(depth) {
                 break;
+            }
+            if from != start && options.stops(from) {
+                continue;
             }
             for (link, node) in self.neighbors(from, direction) {
                 if !options.follows(link.kind) || !seen.insert(node) {

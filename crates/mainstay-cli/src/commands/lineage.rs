@@ -1,23 +1,27 @@
 //! `mainstay lineage`
 
-use mainstay::repo::View;
+mod between;
+mod graph;
+
 use std::fmt;
 
-use clap::{Args, Subcommand, ValueEnum};
-use mainstay::lineage::{Direction, Graph, Presence, WalkOptions};
-use mainstay::{Edge, Error, Locator, NodeRef, RefPath, Result};
-use serde::Serialize;
+use clap::{Args, Subcommand};
+use mainstay::lineage::{Direction, Graph, WalkOptions};
+use mainstay::{EdgeKind, Locator, NodeKind, NodeRef, Result};
 
 use crate::cli::Global;
+use crate::commands::resolve;
 use crate::output::Answer;
-use crate::text::Table;
+use crate::text::{Cell, Table, joined};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Lineage {
     Up(Up),
     Down(Down),
     Impact(Impact),
-    Graph(Draw),
+    Path(between::Between),
+    Common(between::Common),
+    Graph(graph::Draw),
 }
 
 /// Show everything a thing came from
@@ -51,30 +55,6 @@ pub(crate) struct Impact {
     walk: Walk,
 }
 
-/// Draw what a thing came from and what came from it
-#[derive(Debug, Args)]
-#[command(after_long_help = "\
-Example:
-  mainstay lineage graph model:fraud
-  mainstay lineage graph unit:support --format dot | dot -Tsvg > lineage.svg")]
-pub(crate) struct Draw {
-    #[command(flatten)]
-    walk: Walk,
-    /// How to draw it [default: text]
-    #[arg(long, value_enum)]
-    format: Option<Format>,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Format {
-    /// Trees of text
-    Text,
-    /// The language of Graphviz
-    Dot,
-    /// A Mermaid flowchart
-    Mermaid,
-}
-
 #[derive(Debug, Args)]
 struct Walk {
     /// The thing, as kind:name@selector
@@ -83,26 +63,12 @@ struct Walk {
     /// Walk at most so many edges away
     #[arg(long, value_name = "N")]
     depth: Option<u32>,
-}
-
-#[derive(Serialize)]
-struct GraphDocument<'g> {
-    nodes: Vec<NodeDocument<'g>>,
-    edges: Vec<EdgeDocument<'g>>,
-}
-
-#[derive(Serialize)]
-struct NodeDocument<'g> {
-    node: &'g NodeRef,
-    presence: Presence,
-    names: &'g [RefPath],
-}
-
-#[derive(Serialize)]
-struct EdgeDocument<'g> {
-    from: &'g NodeRef,
-    #[serde(flatten)]
-    edge: &'g Edge,
+    /// Follow edges of this kind only; repeatable
+    #[arg(long = "edge", value_name = "KIND")]
+    edges: Vec<EdgeKind>,
+    /// Do not walk beyond things of this kind; repeatable
+    #[arg(long = "stop", value_name = "KIND")]
+    stops: Vec<NodeKind>,
 }
 
 impl Lineage {
@@ -111,31 +77,37 @@ impl Lineage {
             Self::Up(Up { walk }) => walk.run(global, Direction::Up).await,
             Self::Down(Down { walk }) => walk.run(global, Direction::Down).await,
             Self::Impact(Impact { walk }) => walk.impact(global).await,
+            Self::Path(between) => between.run(global).await,
+            Self::Common(common) => common.run(global).await,
             Self::Graph(draw) => draw.run(global).await,
         }
     }
 }
 
 impl Walk {
-    async fn start(&self, global: &Global) -> Result<(Graph, NodeRef)> {
-        let view = global.open().await?.repo().view().await?;
-        let start = |view: &View| {
-            let node = mainstay::resolve(view, &self.reference)?;
-            Ok((Graph::from_view(view)?, node))
-        };
-        view.read(start).await
+    async fn start(&self, global: &Global, directions: &[Direction]) -> Result<(Graph, NodeRef)> {
+        let workspace = global.open().await?;
+        let view = workspace.repo().view().await?;
+        let node = resolve(&view, &self.reference).await?;
+        let options = self.options();
+        let near = Graph::near(workspace.repo(), &view, &node, directions, &options).await?;
+        Ok((near, node))
     }
 
     fn options(&self) -> WalkOptions {
-        let options = WalkOptions::default();
-        match self.depth {
-            Some(depth) => options.with_max_depth(depth),
-            None => options,
+        let mut options = WalkOptions::default().with_stops(self.stops.iter().copied());
+        if let Some(depth) = self.depth {
+            options = options.with_max_depth(depth);
+        }
+        if self.edges.is_empty() {
+            options
+        } else {
+            options.with_edges(self.edges.iter().copied())
         }
     }
 
     async fn run(self, global: &Global, direction: Direction) -> Result<Answer> {
-        let (graph, node) = self.start(global).await?;
+        let (graph, node) = self.start(global, &[direction]).await?;
         let options = self.options();
         let walk = match direction {
             Direction::Up => graph.ancestors(&node, &options)?,
@@ -149,62 +121,28 @@ impl Walk {
     }
 
     async fn impact(self, global: &Global) -> Result<Answer> {
-        let (graph, node) = self.start(global).await?;
+        let (graph, node) = self.start(global, &[Direction::Down]).await?;
         let options = self.options();
         let impact = graph.impact(&node, &options)?;
         let tree = graph.tree(&node, Direction::Down, &options)?;
         global.output().result(&impact, |out| {
             writeln!(out, "{}", Lines(&tree))?;
-            let mut table = Table::new(["in use as", "version"]);
+            let mut table = Table::new(["in use as", "version", "serves", "by way of"]);
             for name in &impact.names {
-                table.row([(&name.name).into(), (&name.node).into()]);
+                let serves = if name.serves { "yes" } else { "" };
+                let between = name.path.get(1..name.path.len().saturating_sub(1));
+                let way = joined(between.unwrap_or_default());
+                let name: [Cell; 4] = [
+                    (&name.name).into(),
+                    (&name.node).into(),
+                    serves.into(),
+                    way.into(),
+                ];
+                table.row(name);
             }
             table.write(out)
         })?;
         Ok(Answer::Yes)
-    }
-}
-
-impl Draw {
-    async fn run(self, global: &Global) -> Result<Answer> {
-        let output = global.output();
-        if output.json && self.format.is_some() {
-            return Err(Error::invalid("--json and --format exclude each other"));
-        }
-        let (graph, node) = self.walk.start(global).await?;
-        let options = self.walk.options();
-        let around = graph.around(&node, &options)?;
-        let document = GraphDocument::of(&around);
-        match self.format.unwrap_or(Format::Text) {
-            Format::Text => {
-                let up = graph.tree(&node, Direction::Up, &options)?;
-                let down = graph.tree(&node, Direction::Down, &options)?;
-                output.result(&document, |out| {
-                    writeln!(out, "came from\n\n{}", Lines(&up))?;
-                    writeln!(out, "led to\n\n{}", Lines(&down))
-                })?;
-            }
-            Format::Dot => output.verbatim(&document, &around.to_dot())?,
-            Format::Mermaid => output.verbatim(&document, &around.to_mermaid())?,
-        }
-        Ok(Answer::Yes)
-    }
-}
-
-impl<'g> GraphDocument<'g> {
-    fn of(graph: &'g Graph) -> Self {
-        let nodes = graph.nodes().map(|(node, presence)| NodeDocument {
-            node,
-            presence,
-            names: graph.names(node),
-        });
-        let edges = graph
-            .edges()
-            .map(|(from, edge)| EdgeDocument { from, edge });
-        Self {
-            nodes: nodes.collect(),
-            edges: edges.collect(),
-        }
     }
 }
 

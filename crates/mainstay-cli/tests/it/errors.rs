@@ -152,7 +152,7 @@ fn arguments_that_do_not_parse_are_told_in_json_as_well() {
         ("data snapshot x", "argument", "<PATH>..."),
         ("data nothing", "command", "nothing"),
         ("log --nothing", "argument", "--nothing"),
-        ("lineage graph model:m --format svg", "value", "svg"),
+        ("lineage graph model:m --format png", "value", "png"),
         ("model alias m live", "argument", "<VERSION>"),
         ("model alias m live 1.0.0 --remove", "argument", "[VERSION]"),
     ] {

@@ -89,6 +89,9 @@ fn lineage_is_drawn_in_every_format() {
         ("text", "came from"),
         ("dot", "digraph"),
         ("mermaid", "flowchart"),
+        ("svg", "<svg"),
+        ("openlineage", "{\"eventTime\""),
+        ("prov", "{"),
     ] {
         let ran = shell.run(&format!("lineage graph model:species --format {format}"));
         assert!(
@@ -101,6 +104,16 @@ fn lineage_is_drawn_in_every_format() {
     assert_eq!(near["reached"], json!([]));
     let impact = shell.json("lineage impact data:penguins@1");
     assert_eq!(impact["names"][0]["name"], "model/species/alias/live");
+    let path = shell.json("lineage path model:species data:penguins");
+    assert_eq!(path["paths"][0]["edges"][0]["to"], "data:penguins@1");
+    let stopped = shell.json("lineage up model:species --edge derived_from --stop data");
+    assert_eq!(stopped["reached"], json!([]));
+    shell.json("model register other model.bin --data penguins");
+    let common = shell.json("lineage common model:species model:other");
+    assert_eq!(common["common"], json!(["data:penguins@1"]));
+    let none = shell.run("lineage path data:penguins model:species");
+    assert_eq!((none.code, none.out.as_str()), (1, ""));
+    shell.failure(2, "lineage up model:species --edge likes");
     shell.failure(2, "lineage up species");
 }
 

@@ -1,7 +1,11 @@
-//! Drawings of a graph.
+//! Drawings of a graph, and what other tools read.
 
 mod dot;
+mod layout;
 mod mermaid;
+mod openlineage;
+mod prov;
+pub(crate) mod svg;
 mod tree;
 
 use mainstay_core::{Edge, EdgeKind};

@@ -68,7 +68,7 @@ impl Drawing<'_> {
         links.retain(|(edge, _)| self.options.follows(edge.kind));
         if links.is_empty() {
             self.text.push('\n');
-        } else if !self.options.allows(depth) || depth > MAX_TREE_DEPTH {
+        } else if !self.goes_beyond(node, depth) {
             self.text.push_str(" …\n");
         } else if !self.drawn.insert(node.clone()) {
             self.text.push_str(" (see above)\n");
@@ -76,6 +76,13 @@ impl Drawing<'_> {
             self.text.push('\n');
             self.parts(&links, indent, depth);
         }
+    }
+
+    fn goes_beyond(&self, node: &NodeRef, depth: u32) -> bool {
+        let is_start = depth == 1;
+        (is_start || !self.options.stops(node))
+            && self.options.allows(depth)
+            && depth <= MAX_TREE_DEPTH
     }
 
     fn parts(&mut self, links: &[(&Edge, &NodeRef)], indent: &str, depth: u32) {

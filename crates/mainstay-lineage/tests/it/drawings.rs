@@ -47,14 +47,14 @@ data:penguins@1 (deleted)
 async fn a_tree_says_where_it_was_cut_and_what_was_drawn_before() {
     let fixture = Fixture::new().await;
     fixture
-        .add("data:a@1", json!({}), &["derived_from - data:b@1"])
+        .add(
+            "data:a@1",
+            json!({}),
+            &["used - data:b@1", "derived_from - data:b@1"],
+        )
         .await;
     fixture
-        .add(
-            "data:b@1",
-            json!({}),
-            &["derived_from - data:a@1", "used - data:c@1"],
-        )
+        .add("data:b@1", json!({}), &["used - data:c@1"])
         .await;
     let graph = Graph::from_view(&fixture.view().await).unwrap();
     let all = WalkOptions::default();
@@ -63,16 +63,22 @@ async fn a_tree_says_where_it_was_cut_and_what_was_drawn_before() {
         tree,
         "\
 data:a@1
-└── derived from  data:b@1
-    ├── used          data:c@1 (missing)
-    └── derived from  data:a@1 (see above)
+├── used          data:b@1
+│   └── used  data:c@1 (missing)
+└── derived from  data:b@1 (see above)
 "
     );
-    let near = WalkOptions::default()
-        .with_max_depth(1)
-        .with_edges([EdgeKind::DerivedFrom]);
-    let tree = graph.tree(&node("data:a@1"), Direction::Up, &near).unwrap();
-    assert_eq!(tree, "data:a@1\n└── derived from  data:b@1 …\n");
+    for cut in [
+        WalkOptions::default().with_max_depth(1),
+        WalkOptions::default().with_stops([mainstay_core::NodeKind::Data]),
+    ] {
+        let cut = cut.with_edges([EdgeKind::Used]);
+        let near = fixture.near("data:a@1", &[Direction::Up], &cut).await;
+        for graph in [&graph, &near] {
+            let tree = graph.tree(&node("data:a@1"), Direction::Up, &cut).unwrap();
+            assert_eq!(tree, "data:a@1\n└── used  data:b@1 …\n");
+        }
+    }
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use mainstay_core::{Actor, Edge, EdgeKind, ManualClock, NodeRef, SeededIds, Timestamp};
+use mainstay_lineage::{Direction, Graph, WalkOptions};
 use mainstay_repo::{Expectation, Repo, RepoOptions, Step, Transaction, Value, View};
 use mainstay_store::{MemoryStorage, NoWait};
 use serde_json::json;
@@ -66,6 +67,18 @@ impl Fixture {
 
     pub(crate) async fn view(&self) -> View {
         self.repo.view().await.unwrap()
+    }
+
+    pub(crate) async fn near(
+        &self,
+        start: &str,
+        directions: &[Direction],
+        options: &WalkOptions,
+    ) -> Graph {
+        let view = self.view().await;
+        Graph::near(&self.repo, &view, &node(start), directions, options)
+            .await
+            .unwrap()
     }
 
     /// Two units of penguins: the second has more data, a model trained on it, and another prompt.

@@ -3,5 +3,6 @@
 
 mod changes;
 mod drawings;
+mod exports;
 mod fixture;
 mod walks;

@@ -1,0 +1,127 @@
+//! OpenLineage run events.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use mainstay_core::{Digest, Edge, EdgeKind, NodeKind, NodeRef, Timestamp};
+use serde_json::{Value, json};
+
+use crate::graph::{Direction, Graph};
+
+const PRODUCER: &str = "https://github.com/mainstay-rs/mainstay";
+const EVENT: &str = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent";
+const VERSION: &str = "https://openlineage.io/spec/facets/1-0-1/DatasetVersionDatasetFacet.json#/$defs/DatasetVersionDatasetFacet";
+const EDGES: &str =
+    "https://github.com/mainstay-rs/mainstay/blob/main/docs/formats/openlineage.md#edges";
+
+/// What was made in one go, and of what.
+#[derive(Default)]
+struct Made<'g> {
+    outputs: BTreeSet<&'g NodeRef>,
+    inputs: BTreeSet<&'g NodeRef>,
+    edges: Vec<(&'g NodeRef, &'g Edge)>,
+    time: Option<Timestamp>,
+}
+
+impl Graph {
+    /// Says the graph in [OpenLineage](https://openlineage.io) events, each a `COMPLETE` of a run: one
+    /// for each run with what it made, and one for each other thing that came from something. Oldest
+    /// first. `namespace` names the workspace.
+    ///
+    /// Data, splits, models, prompts and reports of evaluations are its datasets, with their version as
+    /// facet. All edges, also to code and environments, are in the facet `mainstay_edges` of the run;
+    /// see `docs/formats/openlineage.md`. What is not in the repository has no event.
+    #[must_use]
+    pub fn to_openlineage(&self, namespace: &str) -> Vec<Value> {
+        let mut all: BTreeMap<&NodeRef, Made<'_>> = BTreeMap::new();
+        for (node, _) in self.nodes() {
+            let Some(time) = self.committed(node) else {
+                continue;
+            };
+            let edges = self.neighbors(node, Direction::Up);
+            let by = edges
+                .iter()
+                .find(|(edge, _)| edge.kind == EdgeKind::GeneratedBy);
+            let run = by.map_or(node, |(_, run)| *run);
+            if edges.is_empty() {
+                continue;
+            }
+            let made = all.entry(run).or_default();
+            made.time = made.time.max(Some(time));
+            if is_dataset(node) {
+                made.outputs.insert(node);
+            }
+            let inputs = edges.iter().filter(|(_, to)| is_dataset(to));
+            made.inputs.extend(inputs.map(|(_, to)| *to));
+            made.edges
+                .extend(edges.iter().map(|(edge, _)| (node, *edge)));
+        }
+        let mut events: Vec<(Timestamp, &NodeRef, Value)> = all
+            .into_iter()
+            .filter_map(|(run, made)| Some((made.time?, run, made.event(run, namespace)?)))
+            .collect();
+        events.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+        events.into_iter().map(|(_, _, event)| event).collect()
+    }
+}
+
+impl Made<'_> {
+    fn event(&self, run: &NodeRef, namespace: &str) -> Option<Value> {
+        let datasets = |nodes: &BTreeSet<&NodeRef>| -> Vec<Value> {
+            nodes.iter().map(|node| dataset(node, namespace)).collect()
+        };
+        // What one thing of a run made another of it used is no input of the run.
+        let inputs = self.inputs.difference(&self.outputs).copied().collect();
+        let edges: Vec<Value> = self
+            .edges
+            .iter()
+            .map(|(from, edge)| json!({"from": from, "kind": edge.kind, "role": edge.role, "to": edge.to}))
+            .collect();
+        let edges = json!({"_producer": PRODUCER, "_schemaURL": EDGES, "edges": edges});
+        Some(json!({
+            "eventType": "COMPLETE",
+            "eventTime": self.time?,
+            "producer": PRODUCER,
+            "schemaURL": EVENT,
+            "run": {"runId": uuid(namespace, run), "facets": {"mainstay_edges": edges}},
+            "job": {"namespace": namespace, "name": format!("{}/{}", run.kind(), run.name())},
+            "inputs": datasets(&inputs),
+            "outputs": datasets(&self.outputs),
+        }))
+    }
+}
+
+fn is_dataset(node: &NodeRef) -> bool {
+    matches!(
+        node.kind(),
+        NodeKind::Data | NodeKind::Split | NodeKind::Model | NodeKind::Prompt | NodeKind::Eval
+    )
+}
+
+fn dataset(node: &NodeRef, namespace: &str) -> Value {
+    let version = json!({
+        "_producer": PRODUCER, "_schemaURL": VERSION, "datasetVersion": node.version(),
+    });
+    json!({
+        "namespace": namespace,
+        "name": format!("{}/{}", node.kind(), node.name()),
+        "facets": {"version": version},
+    })
+}
+
+/// A UUID of version 8 (RFC 9562): the same for the same run of the same namespace.
+fn uuid(namespace: &str, run: &NodeRef) -> String {
+    let digest = Digest::of(format!("openlineage run\n{namespace}\n{run}").as_bytes());
+    let mut bytes = [0_u8; 16];
+    bytes.copy_from_slice(&digest.as_bytes()[..16]);
+    bytes[6] = (bytes[6] & 0x0f) | 0x80;
+    bytes[8] = (bytes[8] & 0x3f) | 0x80;
+    let hex = format!("{:032x}", u128::from_be_bytes(bytes));
+    let parts = [
+        &hex[..8],
+        &hex[8..12],
+        &hex[12..16],
+        &hex[16..20],
+        &hex[20..],
+    ];
+    parts.join("-")
+}
