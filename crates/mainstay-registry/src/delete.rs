@@ -1,7 +1,7 @@
 //! Deleting versions.
 
 use mainstay_core::{Actor, Error, ErrorKind, Locator, NodeRef, Result};
-use mainstay_repo::{Repo, Step, Transaction, View};
+use mainstay_repo::{RefState, Repo, Step, Transaction, View};
 
 use crate::policy::StagePolicy;
 use crate::refs::{self, Family};
@@ -9,14 +9,29 @@ use crate::resolve::resolve;
 use crate::show;
 use crate::standing::standing;
 
+/// What to do about things that were made from the version, or hold it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Dependents {
+    Refuse,
+    Leave,
+}
+
 /// Deletes a version; returns it and the log entry.
 pub(crate) async fn delete(
     repo: &Repo,
     model: &Locator,
     actor: Actor,
     reason: String,
+    dependents: Dependents,
 ) -> Result<(NodeRef, u64)> {
-    let build = |view: &View| plan(view, model, &actor, &reason);
+    let build = |view: &View| {
+        let version = resolve(view, model)?;
+        check_free(view, &version)?;
+        if dependents == Dependents::Refuse {
+            check_independent(view, &version)?;
+        }
+        plan(view, version, &actor, &reason)
+    };
     let (committed, version) = repo.transact(build).await?;
     let committed = committed.ok_or_else(|| {
         Error::new(
@@ -27,9 +42,7 @@ pub(crate) async fn delete(
     Ok((version, committed.seq))
 }
 
-fn plan(view: &View, model: &Locator, actor: &Actor, reason: &str) -> Result<Step<NodeRef>> {
-    let version = resolve(view, model)?;
-    check_free(view, &version)?;
+fn plan(view: &View, version: NodeRef, actor: &Actor, reason: &str) -> Result<Step<NodeRef>> {
     let mut transaction = Transaction::new(actor.clone(), reason.to_owned());
     let beside = [Family::Status, Family::Annotation, Family::Approval]
         .map(|family| refs::of(version.name(), family, version.version()));
@@ -64,4 +77,24 @@ fn check_free(view: &View, version: &NodeRef) -> Result<()> {
         return refused("stage", standing.stage.to_string());
     }
     Ok(())
+}
+
+/// Refuses while a version of anything says that it was made from this one, or holds it.
+fn check_independent(view: &View, version: &NodeRef) -> Result<()> {
+    let leads_here = |state: &RefState| {
+        let value = state.value.as_ref();
+        value.is_some_and(|value| value.edges.iter().any(|edge| edge.to == *version))
+    };
+    let mut users = view
+        .below("")?
+        .filter(|(_, state)| leads_here(state))
+        .filter_map(|(path, _)| NodeRef::from_ref_path(path));
+    let Some(first) = users.next() else {
+        return Ok(());
+    };
+    let why = "other things were made from the version, or hold it";
+    Err(Error::new(ErrorKind::Conflict, why)
+        .context("model", version)
+        .context("used by", first)
+        .context("others", users.count()))
 }

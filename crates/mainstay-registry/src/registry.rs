@@ -12,6 +12,7 @@ use crate::alias::{self, AliasChange, AliasReport, AliasSpec};
 use crate::annotate::{self, AnnotateSpec};
 use crate::approval::{self, ApprovalReport, ApproveSpec};
 use crate::check::{Checks, GateCheck};
+use crate::delete::{self, Dependents};
 use crate::history::{self, StageChange};
 use crate::info::{self, ModelInfo, ModelSummary};
 use crate::policy::StagePolicy;
@@ -22,7 +23,7 @@ use crate::rollback::{self, RollbackReport, RollbackSpec};
 use crate::search::{Moment, Page, Query, SearchPage};
 use crate::spec::ModelSpec;
 use crate::tensor::{self, Tensor, TensorDiff};
-use crate::{adopt, delete, resolve, show};
+use crate::{adopt, resolve, show};
 
 /// The models of a repository. Cheap to clone.
 ///
@@ -249,7 +250,11 @@ impl Registry {
     /// # Errors
     /// * [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound): no such version.
     /// * [`ErrorKind::Conflict`](mainstay_core::ErrorKind::Conflict): an alias points to it, or it holds
-    ///   an exclusive stage; the error names one.
+    ///   an exclusive stage, or something was made from it or holds it: a model, a unit; the error names
+    ///   one. [`delete_used`](Self::delete_used) does not mind the latter.
+    ///
+    /// # Complexity
+    /// O(n) in all refs.
     #[instrument(skip_all, fields(model = %model), err(level = "debug"))]
     pub async fn delete(
         &self,
@@ -257,7 +262,24 @@ impl Registry {
         actor: Actor,
         reason: impl Into<String>,
     ) -> Result<(NodeRef, u64)> {
-        delete::delete(&self.repo, model, actor, reason.into())
+        delete::delete(&self.repo, model, actor, reason.into(), Dependents::Refuse)
+            .await
+            .map_err(|error| error.operation("delete model"))
+    }
+
+    /// Deletes a version as [`delete`](Self::delete) does, also when things were made from it or hold it:
+    /// their lineage goes on naming it, and shows it as deleted.
+    ///
+    /// # Errors
+    /// Otherwise as [`delete`](Self::delete).
+    #[instrument(skip_all, fields(model = %model), err(level = "debug"))]
+    pub async fn delete_used(
+        &self,
+        model: &Locator,
+        actor: Actor,
+        reason: impl Into<String>,
+    ) -> Result<(NodeRef, u64)> {
+        delete::delete(&self.repo, model, actor, reason.into(), Dependents::Leave)
             .await
             .map_err(|error| error.operation("delete model"))
     }

@@ -60,7 +60,69 @@ pub(super) fn datum<'r>(
             .and_then(|parameters| parameters.get(key))
             .filter(|value| !value.is_null())
             .map_or(Datum::Missing, Datum::Scalar),
+        Field::Gate(subject) => text(gates(row, model, subject)),
+        Field::Dataset(key) => Datum::Several(datasets(record, key)),
+        Field::Alias(alias) => time(model.aliased(row.version, alias)),
+        Field::Stage(stage) => {
+            let since = model.entered(row.version).unwrap_or(row.state.time);
+            time((model.stage(row.version).as_str() == stage).then_some(since))
+        }
+        Field::Input(name) => text(signature_type(record, "inputs", name)),
+        Field::Output(name) => text(signature_type(record, "outputs", name)),
     })
+}
+
+fn time<'r>(time: Option<Timestamp>) -> Datum<'r> {
+    time.map_or(Datum::Missing, Datum::Time)
+}
+
+/// What the gates about a subject said when the version entered its stage.
+fn gates(row: &Row<'_>, model: &Model<'_>, subject: &str) -> Option<&'static str> {
+    let status = model.status(row.version)?;
+    let mut found = None;
+    for result in status
+        .gates
+        .iter()
+        .filter(|result| result.gate.subject() == subject)
+    {
+        if !result.passed {
+            return Some("fail");
+        }
+        found = Some("pass");
+    }
+    found
+}
+
+/// The data of a role; or names, digests and roles of all, by MLflow's keys.
+fn datasets<'r>(record: &'r Value, key: &str) -> Vec<&'r str> {
+    let uses = record.get("data").and_then(Value::as_array);
+    let member = |used: &'r Value, name: &str| used.get(name).and_then(Value::as_str);
+    let name = |used: &'r Value| {
+        let reference = member(used, "data")?;
+        Some(reference.split_once(':')?.1.split_once('@')?.0)
+    };
+    let uses = uses.into_iter().flatten();
+    match key {
+        "name" => uses.filter_map(name).collect(),
+        "digest" => uses.filter_map(|used| member(used, "record")).collect(),
+        "context" => uses.filter_map(|used| member(used, "role")).collect(),
+        role => uses
+            .filter(|used| member(used, "role") == Some(role))
+            .filter_map(|used| member(used, "data"))
+            .collect(),
+    }
+}
+
+/// The type of a column, or the type of the elements of a tensor.
+fn signature_type<'r>(record: &'r Value, side: &str, name: &str) -> Option<&'r str> {
+    let specs = record.get("signature")?.get(side)?.as_array()?;
+    let spec = specs
+        .iter()
+        .find(|spec| spec.get("name").and_then(Value::as_str) == Some(name))?;
+    let tensor = spec
+        .get("tensor-spec")
+        .and_then(|tensor| tensor.get("dtype"));
+    tensor.or_else(|| spec.get("type"))?.as_str()
 }
 
 fn tag<'r>(row: &'r Row<'_>, model: &'r Model<'_>, key: &str) -> Datum<'r> {
@@ -186,10 +248,12 @@ impl Comparison {
 
 impl Test {
     fn is_negative(&self) -> bool {
-        use Operator::{NotEqual, NotILike, NotLike};
+        use Operator::{NotEqual, NotILike, NotLike, NotRLike};
         matches!(
             self,
-            Self::NotIn(_) | Self::NotBetween(..) | Self::Compare(NotEqual | NotLike | NotILike, _)
+            Self::NotIn(_)
+                | Self::NotBetween(..)
+                | Self::Compare(NotEqual | NotLike | NotILike | NotRLike, _)
         )
     }
 }
@@ -222,6 +286,12 @@ impl Datum<'_> {
     fn meets(&self, operator: Operator, operand: &Operand) -> bool {
         match (self, operand) {
             (Self::Text(text), Operand::Text(wanted)) => text_meets(text, operator, wanted),
+            (Self::Text(text), Operand::Pattern(pattern)) => {
+                pattern.is_in(text) == (operator == Operator::RLike)
+            }
+            (Self::Scalar(value), Operand::Pattern(pattern)) => {
+                pattern.is_in(&scalar_text(value)) == (operator == Operator::RLike)
+            }
             (Self::Scalar(value), Operand::Text(wanted)) => {
                 text_meets(&scalar_text(value), operator, wanted)
             }
@@ -276,6 +346,8 @@ fn ordered(operator: Operator, ordering: Option<Ordering>) -> bool {
         | Operator::NotLike
         | Operator::ILike
         | Operator::NotILike
+        | Operator::RLike
+        | Operator::NotRLike
         | Operator::Contains
         | Operator::Satisfies => false,
     }

@@ -5,12 +5,13 @@
 //! any        := all ("OR" all)*
 //! all        := term ("AND" term)*
 //! term       := "NOT" term | "(" any ")" | comparison
-//! comparison := path op literal | path ["NOT"] ("LIKE" | "ILIKE") text
+//! comparison := path op literal | path ["NOT"] ("LIKE" | "ILIKE" | "RLIKE") text
 //!             | path ["NOT"] "IN" "(" literal ("," literal)* ")"
 //!             | path ["NOT"] "BETWEEN" literal "AND" literal
 //!             | path "IS" ["NOT"] "NULL" | "version" "SATISFIES" text
 //! path       := attribute | kind "." key
 //! kind       := attribute(s), attr | tag(s) | metric(s) | param(s), parameter(s)
+//!             | gate(s) | dataset(s) | alias | stage | signature.inputs | signature.outputs
 //! key        := word | `any text` | "any text"
 //! op         := = | != | <> | < | <= | > | >= | CONTAINS
 //! literal    := number | text
@@ -29,8 +30,16 @@
 //! | `updated`, `last_updated_timestamp`, `timestamp` | time of the last change of stage, tags, description or promoted metrics |
 //! | `alias`, `data` | text, any of several |
 //!
-//! Text takes `=`, `!=`, `LIKE` (case-sensitive; `%` any text, `_` any character), `ILIKE`, `CONTAINS`
-//! and `IN`; the others take the order operators and `BETWEEN` (both ends included) too, and not
+//! | kind | compares as |
+//! |---|---|
+//! | `gate.SUBJECT` | text, `pass` or `fail`: what the gates about a metric, tag, document, check, or about `signature`, `role`, `approvals` said when the version entered its stage |
+//! | `dataset.ROLE` | text, any of several: the data in a role, as `data:payments@3` |
+//! | `dataset.name`, `dataset.digest`, `dataset.context` | text, any of several: names, record digests and roles of all data, as MLflow means them |
+//! | `alias.NAME`, `stage.NAME` | time since when the alias points to the version, or it is in the stage |
+//! | `signature.inputs.NAME`, `signature.outputs.NAME` | text: the type of a column, as `double`, or of a tensor's elements, as `float32` |
+//!
+//! Text takes `=`, `!=`, `LIKE` (case-sensitive; `%` any text, `_` any character), `ILIKE`, `RLIKE`
+//! (a [regular expression](https://docs.rs/regex/#syntax) that matches a part of it), `CONTAINS` and `IN`; the others take the order operators and `BETWEEN` (both ends included) too, and not
 //! `LIKE`. Tags are text; metrics are numbers; a parameter compares as a number against a number, and
 //! as its text against text. What a version does not have meets `IS NULL` only: `tags.x != 'a'` finds
 //! no version without the tag `x`, and `NOT tags.x = 'a'` does. Of aliases and data, `!=` and `NOT …`
@@ -50,6 +59,7 @@ mod eval;
 mod like;
 mod operand;
 mod parse;
+mod pattern;
 mod print;
 mod query;
 mod rows;

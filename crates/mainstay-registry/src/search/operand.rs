@@ -4,6 +4,7 @@ use mainstay_core::{Error, Result, Timestamp};
 use semver::{Version, VersionReq};
 
 use super::parse::Parser;
+use super::pattern::Pattern;
 use super::query::{Attribute, Field, Operand, Operator};
 use super::token::{Kind, wrong};
 use crate::metric::Metric;
@@ -27,9 +28,16 @@ impl Sort {
             Field::Metric(_) => Self::Metric,
             Field::Parameter(_) => Self::Scalar,
             Field::Attribute(Attribute::Ordinal) => Self::Number,
-            Field::Attribute(Attribute::Created | Attribute::Updated) => Self::Time,
+            Field::Attribute(Attribute::Created | Attribute::Updated)
+            | Field::Alias(_)
+            | Field::Stage(_) => Self::Time,
             Field::Attribute(Attribute::Version) => Self::Version,
-            Field::Attribute(_) | Field::Tag(_) => Self::Text,
+            Field::Attribute(_)
+            | Field::Tag(_)
+            | Field::Gate(_)
+            | Field::Dataset(_)
+            | Field::Input(_)
+            | Field::Output(_) => Self::Text,
         }
     }
 
@@ -68,6 +76,12 @@ impl Parser {
                 Version::parse(text)
                     .map_err(|error| wrong(column, "not a version").with_source(error))?,
             ),
+            (Sort::Text | Sort::Scalar, Some(Kind::Text(text)))
+                if matches!(operator, Operator::RLike | Operator::NotRLike) =>
+            {
+                let pattern = Pattern::new(text);
+                Operand::Pattern(pattern.map_err(|error| not_a("bad pattern", error))?)
+            }
             (Sort::Text | Sort::Scalar, Some(Kind::Text(text))) => Operand::Text(text.clone()),
             _ => return Err(self.unexpected(sort.wanted())),
         };
@@ -105,12 +119,16 @@ pub(super) fn check_operator(column: usize, operator: Operator, operand: &Operan
             Operand::Requirement(_) => Ok(()),
             _ => Err(wrong(column, "SATISFIES compares versions only")),
         },
+        O::RLike | O::NotRLike => match operand {
+            Operand::Pattern(_) => Ok(()),
+            _ => Err(wrong(column, "RLIKE compares text only")),
+        },
         O::Like | O::NotLike | O::ILike | O::NotILike | O::Contains if !is_text => {
             Err(wrong(column, "LIKE and CONTAINS compare text only"))
         }
         O::Less | O::LessOrEqual | O::Greater | O::GreaterOrEqual if is_text => Err(wrong(
             column,
-            "text is compared by = != LIKE ILIKE CONTAINS IN",
+            "text is compared by = != LIKE ILIKE RLIKE CONTAINS IN",
         )),
         O::Less | O::LessOrEqual | O::Greater | O::GreaterOrEqual if !is_finite => Err(wrong(
             column,

@@ -246,10 +246,25 @@ impl Parser {
             ("tag" | "tags", Some(key)) => Field::Tag(key),
             ("metric" | "metrics", Some(key)) => Field::Metric(key),
             ("param" | "params" | "parameter" | "parameters", Some(key)) => Field::Parameter(key),
+            ("gate" | "gates", Some(key)) => Field::Gate(key),
+            ("dataset" | "datasets", Some(key)) => Field::Dataset(key),
+            ("alias" | "aliases", Some(key)) => Field::Alias(key),
+            ("stage", Some(key)) => Field::Stage(key),
+            ("signature", Some(key)) => match key.split_once('.') {
+                Some(("inputs", name)) => Field::Input(name.to_owned()),
+                Some(("outputs", name)) => Field::Output(name.to_owned()),
+                _ => {
+                    return Err(wrong(
+                        column,
+                        "write signature.inputs.NAME or signature.outputs.NAME",
+                    ));
+                }
+            },
             (_, Some(_)) => {
                 return Err(wrong(
                     column,
-                    "a key belongs to tags, metrics, params or attributes",
+                    "a key belongs to tags, metrics, params, attributes, datasets, gates, alias, stage or \
+                     signature",
                 ));
             }
         };
@@ -261,7 +276,8 @@ impl Parser {
         let operator = match self.peek().map(|token| &token.kind) {
             _ if not && self.is_next_word("LIKE") => Operator::NotLike,
             _ if not && self.is_next_word("ILIKE") => Operator::NotILike,
-            _ if not => return Err(self.unexpected("IN, BETWEEN, LIKE or ILIKE")),
+            _ if not && self.is_next_word("RLIKE") => Operator::NotRLike,
+            _ if not => return Err(self.unexpected("IN, BETWEEN, LIKE, ILIKE or RLIKE")),
             Some(Kind::Operator("=")) => Operator::Equal,
             Some(Kind::Operator("!=" | "<>")) => Operator::NotEqual,
             Some(Kind::Operator("<")) => Operator::Less,
@@ -270,6 +286,7 @@ impl Parser {
             Some(Kind::Operator(">=")) => Operator::GreaterOrEqual,
             _ if self.is_next_word("LIKE") => Operator::Like,
             _ if self.is_next_word("ILIKE") => Operator::ILike,
+            _ if self.is_next_word("RLIKE") => Operator::RLike,
             _ if self.is_next_word("CONTAINS") => Operator::Contains,
             _ if self.is_next_word("SATISFIES") => Operator::Satisfies,
             _ => return Err(self.unexpected("an operator")),
@@ -325,7 +342,7 @@ impl Parser {
         loop {
             let column = self.column();
             let field = self.field()?;
-            if matches!(field, Field::Attribute(attribute) if attribute.is_several()) {
+            if field.is_several() {
                 return Err(wrong(
                     column,
                     "a version has several of these; order by another",

@@ -101,6 +101,12 @@ impl Display for Field {
             Self::Tag(key) => ("tags", key),
             Self::Metric(key) => ("metrics", key),
             Self::Parameter(key) => ("params", key),
+            Self::Gate(key) => ("gates", key),
+            Self::Dataset(key) => ("datasets", key),
+            Self::Alias(key) => ("alias", key),
+            Self::Stage(key) => ("stage", key),
+            Self::Input(key) => ("signature.inputs", key),
+            Self::Output(key) => ("signature.outputs", key),
         };
         write!(f, "{kind}.")?;
         quoted(f, '`', key)
@@ -149,6 +155,8 @@ impl Display for Operator {
             Self::NotLike => "NOT LIKE",
             Self::ILike => "ILIKE",
             Self::NotILike => "NOT ILIKE",
+            Self::RLike => "RLIKE",
+            Self::NotRLike => "NOT RLIKE",
             Self::Contains => "CONTAINS",
             Self::Satisfies => "SATISFIES",
         })
@@ -165,6 +173,7 @@ impl Display for Operand {
             Self::Version(version) => quoted(f, '\'', &version.to_string()),
             Self::Requirement(requirement) => quoted(f, '\'', &requirement.to_string()),
             Self::Time(time) => quoted(f, '\'', &time.to_string()),
+            Self::Pattern(pattern) => quoted(f, '\'', pattern.as_str()),
         }
     }
 }

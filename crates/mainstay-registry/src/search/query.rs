@@ -3,6 +3,7 @@
 use mainstay_core::Timestamp;
 use semver::{Version, VersionReq};
 
+use super::pattern::Pattern;
 use crate::metric::Metric;
 
 /// A parsed query.
@@ -86,6 +87,8 @@ pub(super) enum Operator {
     NotLike,
     ILike,
     NotILike,
+    RLike,
+    NotRLike,
     Contains,
     Satisfies,
 }
@@ -98,6 +101,7 @@ pub(super) enum Operand {
     Version(Version),
     Requirement(VersionReq),
     Time(Timestamp),
+    Pattern(Pattern),
 }
 
 /// What a comparison looks at.
@@ -107,6 +111,29 @@ pub(super) enum Field {
     Tag(String),
     Metric(String),
     Parameter(String),
+    /// Whether the gates about something let the version into its stage.
+    Gate(String),
+    /// The data in a role; `name`, `digest` and `context` as MLflow means them.
+    Dataset(String),
+    /// Since when an alias points to the version.
+    Alias(String),
+    /// Since when the version is in a stage.
+    Stage(String),
+    /// The type of an input.
+    Input(String),
+    /// The type of an output.
+    Output(String),
+}
+
+impl Field {
+    /// Reports whether a version has several.
+    pub(super) const fn is_several(&self) -> bool {
+        match self {
+            Self::Attribute(attribute) => attribute.is_several(),
+            Self::Dataset(_) => true,
+            _ => false,
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -132,7 +159,7 @@ pub(super) enum Attribute {
 
 impl Attribute {
     /// Reports whether a version has several.
-    pub(super) const fn is_several(self) -> bool {
+    const fn is_several(self) -> bool {
         matches!(self, Self::Alias | Self::Data)
     }
 }

@@ -27,6 +27,10 @@ pub(super) struct Model<'v> {
     statuses: BTreeMap<&'v str, Status>,
     annotations: BTreeMap<&'v str, Annotation>,
     aliases: BTreeMap<Name, Vec<Name>>,
+    /// What each alias points to, and since when.
+    aliased: BTreeMap<&'v str, (Name, Timestamp)>,
+    /// When versions entered their stages.
+    entered: BTreeMap<&'v str, Timestamp>,
     /// When what stands beside a version changed last.
     touched: BTreeMap<&'v str, Timestamp>,
 }
@@ -71,6 +75,8 @@ impl<'v> Model<'v> {
             statuses: BTreeMap::new(),
             annotations: BTreeMap::new(),
             aliases: BTreeMap::new(),
+            aliased: BTreeMap::new(),
+            entered: BTreeMap::new(),
             touched: BTreeMap::new(),
         }
     }
@@ -92,6 +98,7 @@ impl<'v> Model<'v> {
         match family {
             "version" => self.versions.push((path, state)),
             "status" => {
+                self.entered.insert(key, state.time);
                 self.statuses.insert(key, format::decode(value)?);
             }
             "annotation" => {
@@ -102,16 +109,23 @@ impl<'v> Model<'v> {
                 let policy: StagePolicy = format::decode(value)?;
                 self.initial = policy.initial;
             }
-            "alias" => self.alias(path, key, value)?,
+            "alias" => self.alias(path, key, value, state.time)?,
             _ => {}
         }
         Ok(())
     }
 
-    fn alias(&mut self, path: &RefPath, key: &str, value: &Value) -> Result<()> {
+    fn alias(
+        &mut self,
+        path: &RefPath,
+        key: &'v str,
+        value: &Value,
+        since: Timestamp,
+    ) -> Result<()> {
         let target = value
             .pointee()
             .ok_or_else(|| Error::corrupt(path, "not a pointer"))?;
+        self.aliased.insert(key, (target.version().clone(), since));
         let aliases = self.aliases.entry(target.version().clone()).or_default();
         aliases.push(key.parse()?);
         Ok(())
@@ -132,6 +146,17 @@ impl<'v> Model<'v> {
 
     pub(super) fn aliases(&self, version: &str) -> &[Name] {
         self.aliases.get(version).map_or(&[], Vec::as_slice)
+    }
+
+    /// Returns since when an alias points to a version; `None` when it does not.
+    pub(super) fn aliased(&self, version: &str, alias: &str) -> Option<Timestamp> {
+        let (target, since) = self.aliased.get(alias)?;
+        (target.as_str() == version).then_some(*since)
+    }
+
+    /// Returns when a version entered its stage; `None` when it never moved.
+    pub(super) fn entered(&self, version: &str) -> Option<Timestamp> {
+        self.entered.get(version).copied()
     }
 
     pub(super) fn status(&self, version: &str) -> Option<&Status> {

@@ -108,7 +108,7 @@ impl Cutter {
         }
     }
 
-    /// Reads a word; one that ends with `.` takes its key from the quotes that follow.
+    /// Reads a word; one that ends with `.` takes the rest of its key from the quotes that follow.
     fn word(&mut self) -> Result<Kind> {
         let mut text = String::new();
         while let Some(next) = self.peek() {
@@ -120,10 +120,14 @@ impl Cutter {
         }
         match (text.split_once('.'), self.peek()) {
             (None, _) => Ok(Kind::Word { text, key: None }),
-            (Some((kind, "")), Some(quote @ ('`' | '"'))) => Ok(Kind::Word {
-                text: kind.to_owned(),
-                key: Some(self.quoted(quote)?),
-            }),
+            (Some((kind, begun)), Some(quote @ ('`' | '"')))
+                if begun.is_empty() || begun.ends_with('.') =>
+            {
+                Ok(Kind::Word {
+                    text: kind.to_owned(),
+                    key: Some(begun.to_owned() + &self.quoted(quote)?),
+                })
+            }
             (Some((_, "")), _) => Err(wrong(self.at + 1, "expected a key after the dot")),
             (Some((kind, key)), _) => Ok(Kind::Word {
                 text: kind.to_owned(),

@@ -1,9 +1,9 @@
 //! Deleting versions.
 
 use mainstay_core::ErrorKind;
-use mainstay_registry::AnnotateSpec;
+use mainstay_registry::{AnnotateSpec, Relation};
 
-use crate::fixture::{Fixture, ada, locator, name};
+use crate::fixture::{Fixture, ada, locator, name, spec};
 
 #[tokio::test]
 async fn a_version_that_is_in_use_is_not_deleted() {
@@ -65,4 +65,27 @@ async fn what_is_deleted_is_gone_and_leaves_its_number_and_history() {
     assert_eq!(old.stage, name("staging"));
     let next = fixture.weights("fraud", "three").await;
     assert_eq!((next.ordinal, next.version.minor), (3, 2));
+}
+
+#[tokio::test]
+async fn a_version_that_others_were_made_from_is_deleted_only_when_that_is_said() {
+    let fixture = Fixture::new().await;
+    let base = fixture.weights("base", "one").await.node;
+    let child = spec("fraud", "two").with_parent(base.clone(), Relation::FineTune);
+    fixture.register(child).await;
+    let registry = &fixture.registry;
+    let error = registry.delete(&base.clone().into(), ada(), "gone").await;
+    let error = error.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert!(error.to_string().contains("model:fraud@1.0.0"), "{error}");
+    registry
+        .delete_used(&base.clone().into(), ada(), "gone")
+        .await
+        .unwrap();
+    assert_eq!(fixture.find("base").await, None);
+    // Nothing was made from the child.
+    registry
+        .delete(&locator("fraud"), ada(), "gone")
+        .await
+        .unwrap();
 }

@@ -516,3 +516,81 @@ proptest! {
         }
     }
 }
+
+#[tokio::test]
+async fn gates_data_aliases_stages_and_signatures_are_found_by_their_keys() {
+    let fixture = Fixture::new().await;
+    let data = fixture
+        .record("data:payments@3", serde_json::json!({"rows": 1}))
+        .await;
+    let signature = serde_json::json!({
+        "inputs": [{"name": "mass of x", "type": "double", "required": true}],
+        "outputs": [{"name": "p", "type": "tensor", "tensor-spec": {"dtype": "float32", "shape": [-1]}}],
+        "params": null,
+    });
+    let signature = mainstay_registry::signature::Signature::from_json(&signature).unwrap();
+    let full = spec("fraud", "one")
+        .with_data(name("train"), data)
+        .with_signature(signature)
+        .with_tag("team", "risk-eu")
+        .with_metric("auc", 0.9);
+    fixture.register(full).await;
+    fixture.weights("other", "two").await;
+    fixture.alias("fraud@1.0.0", "champion").await;
+    let gate = mainstay_registry::Gate::AtLeast {
+        metric: "auc".into(),
+        limit: 0.5,
+    };
+    let promote = PromoteSpec::new(locator("fraud"), name("staging"), ada(), "promote");
+    let promoted = fixture.registry.promote(promote.with_gate(gate)).await;
+    promoted.unwrap();
+    for (query, finds) in [
+        ("gate.auc = 'pass'", 1),
+        ("gate.auc = 'fail'", 0),
+        ("gates.auc IS NULL", 1),
+        ("dataset.train = 'data:payments@3'", 1),
+        ("dataset.validation IS NOT NULL", 0),
+        (
+            "datasets.name = \"payments\" AND datasets.context = 'train'",
+            1,
+        ),
+        ("dataset.name != 'payments'", 1),
+        ("alias.champion IS NOT NULL", 1),
+        ("alias.champion > '2026-01-01T00:00:00Z'", 1),
+        ("alias.champion < '2026-01-01T00:00:00Z'", 0),
+        ("stage.staging IS NOT NULL", 1),
+        ("stage.development IS NOT NULL", 1),
+        ("signature.inputs.`mass of x` = 'double'", 1),
+        ("signature.outputs.p LIKE 'float%'", 1),
+        ("signature.outputs.q IS NULL", 2),
+        ("tags.team RLIKE '^risk-(eu|us)$'", 1),
+        ("tags.team RLIKE 'sk'", 1),
+        ("tags.team NOT RLIKE '^risk'", 0),
+        ("name RLIKE '^(fraud|other)$' ORDER BY stage.staging", 2),
+    ] {
+        let found = fixture
+            .registry
+            .search(query, &Page::default())
+            .await
+            .unwrap();
+        assert_eq!(found.results.len(), finds, "{query}");
+    }
+}
+
+#[test]
+fn expressions_that_are_wrong_or_too_large_name_their_column() {
+    let long = format!("tags.a RLIKE '{}'", "a".repeat(1_025));
+    for (query, column) in [
+        ("tags.a RLIKE '('", 14),
+        ("tags.a RLIKE '(((a{99}){99}){99}){99}'", 14),
+        (long.as_str(), 14),
+        ("metrics.a RLIKE 'x'", 17),
+        ("signature.params.a = 'x'", 1),
+        ("signature.inputs = 'x'", 1),
+        ("ordinal = 1 ORDER BY dataset.train", 22),
+    ] {
+        let error = Query::parse(query).unwrap_err();
+        let column = format!("column: {column}");
+        assert!(error.to_string().contains(&column), "{query:.40}: {error}");
+    }
+}

@@ -8,7 +8,7 @@ use crate::args;
 use crate::cli::Global;
 use crate::output::Answer;
 
-/// Delete a version that no alias points to and that holds no exclusive stage
+/// Delete a version that no alias points to, that holds no exclusive stage, and that nothing was made from
 ///
 /// Its number is not used again, and its history stays.
 #[derive(Debug, Args)]
@@ -19,6 +19,9 @@ pub(crate) struct Delete {
     /// The model version, as name@selector
     #[arg(value_name = "REF", value_parser = args::model)]
     reference: Locator,
+    /// Delete it also when things were made from it or hold it; their lineage shows it as deleted
+    #[arg(long)]
+    even_if_used: bool,
 }
 
 #[derive(Serialize)]
@@ -31,7 +34,11 @@ impl Delete {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let (actor, reason) = (global.actor()?, global.reason("delete model version"));
         let models = global.open().await?.models();
-        let (deleted, seq) = models.delete(&self.reference, actor, reason).await?;
+        let (deleted, seq) = if self.even_if_used {
+            models.delete_used(&self.reference, actor, reason).await?
+        } else {
+            models.delete(&self.reference, actor, reason).await?
+        };
         let document = Document { deleted, seq };
         global.output().result(&document, |out| {
             writeln!(out, "{}: deleted", document.deleted)

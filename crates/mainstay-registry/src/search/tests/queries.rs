@@ -8,6 +8,7 @@ use super::super::query::{
     Attribute, Comparison, Expr, Field, Moment, Operand, Operator, Order, Query, Test,
 };
 use crate::metric::Metric;
+use crate::search::pattern::Pattern;
 
 fn texts() -> impl Strategy<Value = String> {
     prop_oneof!["[a'\"`%_. ]{0,4}", ".{0,5}"]
@@ -37,6 +38,12 @@ fn fields() -> impl Strategy<Value = Field> {
         texts().prop_map(Field::Tag),
         texts().prop_map(Field::Metric),
         texts().prop_map(Field::Parameter),
+        texts().prop_map(Field::Gate),
+        texts().prop_map(Field::Dataset),
+        texts().prop_map(Field::Alias),
+        texts().prop_map(Field::Stage),
+        texts().prop_map(Field::Input),
+        texts().prop_map(Field::Output),
     ]
 }
 
@@ -60,14 +67,19 @@ fn operands(field: &Field, ordered: bool) -> BoxedStrategy<Operand> {
         }
         Field::Attribute(Attribute::Ordinal) => finite().boxed(),
         Field::Parameter(_) => prop_oneof![finite(), text()].boxed(),
-        Field::Attribute(Attribute::Created | Attribute::Updated) => {
-            times().prop_map(Operand::Time).boxed()
-        }
+        Field::Attribute(Attribute::Created | Attribute::Updated)
+        | Field::Alias(_)
+        | Field::Stage(_) => times().prop_map(Operand::Time).boxed(),
         Field::Attribute(Attribute::Version) => (0_u64..9, 0_u64..9, "(|-rc\\.[1-9])")
             .prop_map(|(major, minor, rest)| format!("{major}.{minor}.0{rest}"))
             .prop_map(|text| Operand::Version(Version::parse(&text).unwrap()))
             .boxed(),
-        Field::Attribute(_) | Field::Tag(_) => text().boxed(),
+        Field::Attribute(_)
+        | Field::Tag(_)
+        | Field::Gate(_)
+        | Field::Dataset(_)
+        | Field::Input(_)
+        | Field::Output(_) => text().boxed(),
     }
 }
 
@@ -77,8 +89,10 @@ fn is_ordered(field: &Field) -> bool {
         Field::Attribute(attribute) => {
             matches!(attribute, A::Version | A::Ordinal | A::Created | A::Updated)
         }
-        Field::Tag(_) => false,
-        Field::Metric(_) | Field::Parameter(_) => true,
+        Field::Tag(_) | Field::Gate(_) | Field::Dataset(_) | Field::Input(_) | Field::Output(_) => {
+            false
+        }
+        Field::Metric(_) | Field::Parameter(_) | Field::Alias(_) | Field::Stage(_) => true,
     }
 }
 
@@ -124,6 +138,14 @@ fn tests_of(field: &Field) -> BoxedStrategy<Test> {
         );
     }
     if is_text(field) {
+        let patterns = prop::sample::select(vec!["^a.*'b$", "[0-9]+", "", "(?i)x|y"]);
+        let pattern = |text: &str| Operand::Pattern(Pattern::new(text).unwrap());
+        let rlikes = prop::sample::select(vec![O::RLike, O::NotRLike]);
+        all.push(
+            (rlikes, patterns)
+                .prop_map(move |(o, text)| Test::Compare(o, pattern(text)))
+                .boxed(),
+        );
         let likes = vec![O::Like, O::NotLike, O::ILike, O::NotILike, O::Contains];
         let likes = prop::sample::select(likes);
         all.push(
@@ -167,10 +189,7 @@ fn exprs() -> impl Strategy<Value = Expr> {
 }
 
 fn queries() -> impl Strategy<Value = Query> {
-    let orders = fields().prop_filter(
-        "one value a version",
-        |field| !matches!(field, Field::Attribute(attribute) if attribute.is_several()),
-    );
+    let orders = fields().prop_filter("one value a version", |field| !field.is_several());
     let orders =
         (orders, any::<bool>()).prop_map(|(field, descending)| Order { field, descending });
     let moments = prop_oneof![
