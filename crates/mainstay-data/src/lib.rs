@@ -71,6 +71,7 @@ mod format;
 mod input;
 mod logical;
 mod manifest;
+mod patch;
 mod pieces;
 mod record;
 mod report;
@@ -83,6 +84,7 @@ mod spec;
 pub mod split;
 mod spool;
 pub mod stats;
+mod stored;
 mod workers;
 
 pub use datasets::{Datasets, ReadOptions};
@@ -94,4 +96,4 @@ pub use report::{
     VersionInfo,
 };
 pub use sample::{SampleSize, SampleSpec};
-pub use spec::{BatchStream, BranchTarget, FileLayout, SnapshotInput, SnapshotSpec};
+pub use spec::{BatchStream, BranchTarget, FileLayout, Patches, SnapshotInput, SnapshotSpec};

@@ -33,6 +33,8 @@ pub struct SnapshotSpec {
     pub inputs: Vec<SnapshotInput>,
     /// How table files are laid out.
     pub layout: FileLayout,
+    /// Whether canonical files are stored as patches.
+    pub patches: Patches,
     /// Tags to set on the version.
     pub tags: Vec<Name>,
     /// The branch that moves to the version.
@@ -94,6 +96,19 @@ pub enum FileLayout {
     Canonical,
 }
 
+/// Whether a canonical file is stored as a patch of the latest version's file of its path.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+#[non_exhaustive]
+pub enum Patches {
+    /// It is stored whole; pages that it shares with other versions are stored once.
+    #[default]
+    Never,
+    /// It is a patch where that is well smaller than its new pages, as after scattered edits and
+    /// insertions. Whoever reads the version reads the file that the patch changes; comparing rows
+    /// then cannot leave out what both versions share.
+    WhereSmaller,
+}
+
 /// One source of a snapshot's files.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -148,6 +163,7 @@ impl SnapshotSpec {
             dataset,
             inputs: Vec::new(),
             layout: FileLayout::Verbatim,
+            patches: Patches::Never,
             tags: Vec::new(),
             branch: None,
             key: Vec::new(),
@@ -188,6 +204,13 @@ impl SnapshotSpec {
     ) -> Self {
         let batches = BatchStream::new(batches);
         self.inputs.push(SnapshotInput::Stream { file, batches });
+        self
+    }
+
+    /// Says whether canonical files, rows included, are stored as patches.
+    #[must_use]
+    pub fn with_patches(mut self, patches: Patches) -> Self {
+        self.patches = patches;
         self
     }
 

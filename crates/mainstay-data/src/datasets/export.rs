@@ -1,15 +1,22 @@
 //! Writing the files of a snapshot to a directory.
 
 use std::fs;
-use std::io::ErrorKind as IoKind;
+use std::io::{ErrorKind as IoKind, Write as _};
 use std::path::{Path, PathBuf};
 
-use mainstay_core::{Error, FilePath, NodeRef, Result};
+use mainstay_core::{Error, FilePath, Hasher, NodeRef, Result};
 use mainstay_repo::Repo;
+use tempfile::NamedTempFile;
+use tokio::runtime::Handle;
 
-use super::read::blob;
+use crate::format::csv::CsvSchema;
+use crate::format::parquet::write;
 use crate::report::FileReport;
-use crate::{ExportReport, Manifest, blocking};
+use crate::stored::{self, blob};
+use crate::{ExportReport, FileEntry, Manifest, blocking};
+
+/// How much of a merged file is copied at once.
+const PIECE_BYTES: u64 = 1024 * 1024;
 
 pub(super) async fn export(
     repo: &Repo,
@@ -17,20 +24,51 @@ pub(super) async fn export(
     manifest: &Manifest,
     directory: &Path,
 ) -> Result<ExportReport> {
+    let mut files = Vec::new();
     for file in manifest.files.listed() {
         let target = make_way(directory.to_owned(), file.path.clone()).await?;
-        blob(repo, &file.digest).await?.export(&target).await?;
+        files.push(if file.patches().is_empty() {
+            blob(repo, &file.digest).await?.export(&target).await?;
+            FileReport::from(file)
+        } else {
+            merge(repo, file.clone(), target).await?
+        });
     }
     Ok(ExportReport {
         node: node.clone(),
-        files: manifest
-            .files
-            .listed()
-            .iter()
-            .map(FileReport::from)
-            .collect(),
-        bytes: manifest.files.bytes(),
+        bytes: files.iter().map(|file| file.bytes).sum(),
+        files,
     })
+}
+
+/// Writes a file with patches, merged.
+async fn merge(repo: &Repo, file: FileEntry, target: PathBuf) -> Result<FileReport> {
+    let (repo, runtime) = (repo.clone(), Handle::current());
+    blocking::run_on_own_thread(move || {
+        let table = stored::open(&repo, &runtime, &file, &CsvSchema::default(), None)?;
+        let merged = write::encode(table.batches)?.open()?;
+        let unwritten = |error| Error::from(error).context("path", target.display());
+        let mut written =
+            NamedTempFile::new_in(target.parent().unwrap_or(Path::new("."))).map_err(unwritten)?;
+        let (mut hasher, mut start) = (Hasher::new(), 0);
+        while start < merged.size() {
+            let length = PIECE_BYTES.min(merged.size() - start);
+            let piece = merged.read_at(start, usize::try_from(length).unwrap_or(0))?;
+            hasher.update(&piece);
+            written.write_all(&piece).map_err(unwritten)?;
+            start += length;
+        }
+        written.as_file().sync_all().map_err(unwritten)?;
+        written
+            .persist(&target)
+            .map_err(|error| unwritten(error.error))?;
+        Ok(FileReport {
+            path: file.path,
+            digest: hasher.finish(),
+            bytes: start,
+        })
+    })
+    .await
 }
 
 /// Creates the directories above a file and returns where the file goes.

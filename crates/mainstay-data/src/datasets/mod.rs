@@ -17,6 +17,7 @@ mod commit;
 mod export;
 mod leakage;
 mod names;
+mod patching;
 mod read;
 mod resolve;
 mod rows;
@@ -31,6 +32,7 @@ use crate::diff::{CompareOptions, DatasetDiff};
 use crate::record::VersionRecord;
 use crate::rows::{Both, Identity, RowDiffOptions};
 use crate::split::{LeakageReport, SplitRecord, SplitReport, SplitSpec};
+use crate::stored::blob;
 use crate::{
     BranchChange, BranchInfo, BranchTarget, DatasetInfo, ExportReport, FileEntry, Files, Manifest,
     SampleSpec, SnapshotReport, SnapshotSpec, VersionInfo,
@@ -206,7 +208,8 @@ impl Datasets {
 
     /// Writes the files of a version below `directory`, which is created if need be.
     ///
-    /// Every file is created or replaced atomically; other files are left alone. When it fails midway,
+    /// A file with patches is written anew, so that it has the rows of the version. Every file is created
+    /// or replaced atomically; other files are left alone. When it fails midway,
     /// the files before are complete.
     ///
     /// # Errors
@@ -492,7 +495,7 @@ impl Datasets {
     async fn load(&self, view: &View, node: &NodeRef) -> Result<Manifest> {
         let record = view.read(|view| VersionRecord::of(version_state(view, node)?));
         let record = record.await.map_err(|error| error.context("data", node))?;
-        let blob = read::blob(&self.repo, &record.snapshot).await?;
+        let blob = blob(&self.repo, &record.snapshot).await?;
         Manifest::from_slice(&blob.bytes().await?).map_err(|error| error.context("data", node))
     }
 }

@@ -5,30 +5,18 @@ use std::sync::Arc;
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::datatypes::{Schema, SchemaRef};
 use futures::stream::BoxStream;
-use mainstay_core::{Digest, Error, ErrorKind, FilePath, NodeRef, Result};
-use mainstay_repo::{Blob, Repo};
+use mainstay_core::{Error, NodeRef, Result};
+use mainstay_repo::Repo;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::ReadOptions;
 use crate::format::csv::CsvSchema;
-use crate::format::{TableFormat, TableReader};
 use crate::scan::in_order;
-use crate::source::Source;
-use crate::{FileEntry, Manifest, blocking};
+use crate::{FileEntry, Manifest, blocking, stored};
 
 /// How many decoded batches wait for the reader.
 const WAITING_BATCHES: usize = 2;
-
-/// Finds a blob that a record names.
-pub(super) async fn blob(repo: &Repo, digest: &Digest) -> Result<Blob> {
-    repo.blob(digest).await?.ok_or_else(|| {
-        Error::corrupt(
-            format!("blob {digest}"),
-            "a blob that a version needs is gone",
-        )
-    })
-}
 
 pub(super) fn read(
     repo: &Repo,
@@ -41,19 +29,10 @@ pub(super) fn read(
         return Err(Error::invalid("the snapshot has no table").context("data", node));
     }
     check_columns(&names, options.columns.as_deref())?;
-    let table_file = |entry: &FileEntry| {
-        entry.rows?;
-        Some(StoredTable {
-            path: entry.path.clone(),
-            format: TableFormat::of(&entry.path)?,
-            digest: entry.digest,
-        })
-    };
-    let files = manifest
-        .files
-        .listed()
-        .iter()
-        .filter_map(table_file)
+    let files = manifest.files.listed().iter();
+    let files = files
+        .filter(|entry| entry.rows.is_some())
+        .cloned()
         .collect();
     let columns = manifest.columns().iter();
     let decoder = Decoder {
@@ -86,12 +65,6 @@ fn check_columns(names: &[&str], wanted: Option<&[String]>) -> Result<()> {
     Ok(())
 }
 
-struct StoredTable {
-    path: FilePath,
-    format: TableFormat,
-    digest: Digest,
-}
-
 /// Decodes the files of a table into batches of one schema.
 struct Decoder {
     csv: CsvSchema,
@@ -105,7 +78,7 @@ struct Decoder {
 }
 
 impl Decoder {
-    fn stream(mut self, files: Vec<StoredTable>) -> BoxStream<'static, Result<RecordBatch>> {
+    fn stream(mut self, files: Vec<FileEntry>) -> BoxStream<'static, Result<RecordBatch>> {
         blocking::produce(WAITING_BATCHES, move |sender| {
             for file in files {
                 if self.decode(&file, &sender)? == Reader::Gone {
@@ -119,27 +92,22 @@ impl Decoder {
     /// Sends the batches of one file.
     fn decode(
         &mut self,
-        file: &StoredTable,
+        file: &FileEntry,
         sender: &mpsc::Sender<Result<RecordBatch>>,
     ) -> Result<Reader> {
-        // The bytes are those that were stored and were readable then; what fails now is not input.
-        let unreadable = |error: Error| match error.kind() {
-            ErrorKind::Invalid => Error::corrupt(
+        let wanted = self.wanted.as_deref();
+        let table = stored::open(&self.repo, &self.runtime, file, &self.csv, wanted)?;
+        let unfit = |error: Error| {
+            Error::corrupt(
                 format!("blob {}", file.digest),
-                "a stored table cannot be decoded",
+                "a stored table of other columns",
             )
             .context("file", &file.path)
-            .with_source(error),
-            _ => error.context("file", &file.path),
+            .with_source(error)
         };
-        let blob = self.runtime.block_on(blob(&self.repo, &file.digest));
-        let source = Source::blob(blob?, self.runtime.clone());
-        let reader = TableReader::open(source, file.format, &self.csv, self.wanted.as_deref())
-            .map_err(unreadable)?;
-        let schema = self.schema_of(reader.schema()).map_err(unreadable)?;
-        for batch in reader {
-            let batch = batch.and_then(|batch| with_schema(&batch, &schema));
-            let batch = batch.map_err(unreadable)?;
+        let schema = self.schema_of(&table.schema).map_err(unfit)?;
+        for batch in table.batches {
+            let batch = with_schema(&batch?, &schema).map_err(unfit)?;
             if sender.blocking_send(Ok(batch)).is_err() {
                 return Ok(Reader::Gone);
             }

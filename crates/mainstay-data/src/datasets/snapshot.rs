@@ -12,6 +12,7 @@ use super::branches::Head;
 use super::by::By;
 use super::commit::{Draft, Placed};
 use super::names::check_pointer;
+use super::patching::{self, Patched};
 use super::version_number;
 use crate::canonical::rewrite;
 use crate::format::parquet::write::PROFILE;
@@ -22,8 +23,8 @@ use crate::report::{ColumnReport, FileReport};
 use crate::scan::{TableFile, scan};
 use crate::spool::Spooled;
 use crate::{
-    Canonical, FileEntry, FileLayout, Files, Manifest, SnapshotInput, SnapshotReport, SnapshotSpec,
-    Table, blocking,
+    Canonical, FileEntry, FileLayout, Files, Manifest, PatchEntry, Patches, SnapshotInput,
+    SnapshotReport, SnapshotSpec, Table, blocking,
 };
 
 pub(super) async fn snapshot(repo: &Repo, spec: SnapshotSpec) -> Result<SnapshotReport> {
@@ -64,8 +65,13 @@ pub(super) async fn stage(repo: &Repo, spec: SnapshotSpec) -> Result<Staged> {
     let (inputs, layout) = (spec.inputs.clone(), spec.layout);
     let runtime = Handle::current();
     let preparing = move || prepare(&inputs, layout, &runtime);
-    let prepared = blocking::run_on_own_thread(preparing).await?;
-    let stored = store(repo, prepared, spec.metadata.clone()).await?;
+    let mut prepared = blocking::run_on_own_thread(preparing).await?;
+    let (files, patched) = match spec.patches {
+        Patches::Never => (prepared.files, Vec::new()),
+        Patches::WhereSmaller => patching::find(repo, &spec.dataset, prepared.files).await?,
+    };
+    prepared.files = files;
+    let stored = store(repo, prepared, patched, spec.metadata.clone()).await?;
     Ok(Staged {
         draft: draft(&spec, head, &stored)?,
         dataset: spec.dataset,
@@ -122,13 +128,27 @@ struct Stored {
 async fn store(
     repo: &Repo,
     prepared: Prepared,
+    patched: Vec<Option<Patched>>,
     metadata: BTreeMap<String, String>,
 ) -> Result<Stored> {
     let mut ingest = repo.ingest();
     let mut new_bytes = 0;
     let mut entries = Vec::with_capacity(prepared.files.len());
     let described = prepared.rows.into_iter().zip(prepared.layouts);
-    for (file, (rows, layout)) in prepared.files.into_iter().zip(described) {
+    let described = described.zip(patched.into_iter().chain(std::iter::repeat_with(|| None)));
+    for (file, ((rows, layout), patched)) in prepared.files.into_iter().zip(described) {
+        if let Some(Patched { mut base, patch }) = patched {
+            if let (Some(patch), Some(canonical)) = (patch, &mut base.canonical) {
+                let blob = ingest.bytes(patch).await?;
+                new_bytes += blob.new_bytes;
+                canonical.patches.push(PatchEntry {
+                    digest: blob.digest,
+                    bytes: blob.size,
+                });
+            }
+            entries.push(FileEntry { rows, ..base });
+            continue;
+        }
         let blob = put(&mut ingest, &file.origin, layout).await?;
         let origin = file.origin;
         blocking::run(move || origin.check_unchanged(blob.size)).await?;

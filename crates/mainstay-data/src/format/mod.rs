@@ -1,11 +1,12 @@
 //! Table formats: from the bytes of a file to record batches.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use mainstay_core::{Error, FilePath, Result};
+use mainstay_core::{BulkDigest, Error, FilePath, Result};
 use mainstay_repo::Layout;
 
 use crate::source::Source;
@@ -170,6 +171,11 @@ pub(crate) fn layout(source: &Source, format: TableFormat) -> Option<Layout> {
         TableFormat::Parquet => guarded(source, || Ok(parquet::layout(source))).ok()?,
         TableFormat::Ipc | TableFormat::Csv { .. } => None,
     }
+}
+
+/// Counts the bytes of a Parquet file's pages that are in none of these chunks; `None` when it cannot be told.
+pub(crate) fn unshared_bytes(source: &Source, held: &BTreeSet<BulkDigest>) -> Option<u64> {
+    guarded(source, || Ok(parquet::unshared_bytes(source, held))).ok()?
 }
 
 /// Runs a decoder so that neither its panics nor its rewording of our own errors reach the caller.

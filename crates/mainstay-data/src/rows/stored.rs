@@ -13,12 +13,12 @@ use tokio::runtime::Handle;
 use super::shared::{PageId, Shared, rest, shared};
 use super::side::{Both, Side};
 use super::{Identity, RowChanges, RowDiff, RowDiffOptions};
-use crate::Manifest;
 use crate::format::csv::CsvSchema;
 use crate::format::parquet::{LeafPages, leaf_pages};
 use crate::format::{Selected, TableFormat, TableReader};
 use crate::scan::in_order;
 use crate::source::Source;
+use crate::{FileEntry, Manifest, stored};
 
 /// A comparison of two stored tables.
 pub(crate) struct StoredDiff<'a> {
@@ -31,14 +31,17 @@ pub(crate) struct StoredDiff<'a> {
 
 /// A file of a stored table.
 struct TableFile {
-    path: FilePath,
-    digest: Digest,
+    entry: FileEntry,
+    /// The blobs that make it up: the file, then its patches.
+    blobs: Vec<Digest>,
     format: TableFormat,
     /// The numbers of its rows in the table.
     rows: Range<u64>,
     source: Source,
     blob: Blob,
 }
+
+type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
 
 impl StoredDiff<'_> {
     /// Compares the rows; returns the changes and how many bytes of files were read for them. Blocks.
@@ -116,8 +119,8 @@ impl StoredDiff<'_> {
                 )
             })?;
             files.push(TableFile {
-                path: entry.path.clone(),
-                digest: entry.digest,
+                entry: entry.clone(),
+                blobs: entry.blobs().collect(),
                 format,
                 rows: end..end + rows,
                 source: Source::blob(blob.clone(), self.runtime.clone()),
@@ -135,12 +138,12 @@ impl StoredDiff<'_> {
         compared: &[(String, String)],
     ) -> Result<Vec<Shared>> {
         let (mut found, mut left): (Vec<Shared>, Vec<&TableFile>) = (Vec::new(), Vec::new());
-        let mut same: BTreeMap<Digest, Vec<&TableFile>> = BTreeMap::new();
+        let mut same: BTreeMap<&[Digest], Vec<&TableFile>> = BTreeMap::new();
         for file in files.before.iter().rev() {
-            same.entry(file.digest).or_default().push(file);
+            same.entry(&file.blobs).or_default().push(file);
         }
         for later in &files.after {
-            let Some(earlier) = same.get_mut(&later.digest).and_then(Vec::pop) else {
+            let Some(earlier) = same.get_mut(later.blobs.as_slice()).and_then(Vec::pop) else {
                 left.push(later);
                 continue;
             };
@@ -155,10 +158,10 @@ impl StoredDiff<'_> {
         let rest: BTreeMap<&FilePath, &TableFile> = same
             .into_values()
             .flatten()
-            .map(|file| (&file.path, file))
+            .map(|file| (&file.entry.path, file))
             .collect();
         for later in left {
-            if let Some(earlier) = rest.get(&later.path) {
+            if let Some(earlier) = rest.get(&later.entry.path) {
                 let pair = Both {
                     before: *earlier,
                     after: later,
@@ -183,7 +186,11 @@ impl StoredDiff<'_> {
         files: Both<&TableFile>,
         compared: &[(String, String)],
     ) -> Result<Vec<Shared>> {
-        if files.iter().any(|file| file.format != TableFormat::Parquet) {
+        // The rows of a file with patches are not where its pages are.
+        let paged = |file: &&TableFile| {
+            file.format == TableFormat::Parquet && file.entry.patches().is_empty()
+        };
+        if !files.iter().all(paged) {
             return Ok(Vec::new());
         }
         let ids = Both::try_of(|side| self.page_ids(files[side]))?;
@@ -241,8 +248,15 @@ impl StoredDiff<'_> {
         (csv, schema): (&CsvSchema, &SchemaRef),
         ranges: &[Range<u64>],
     ) -> Result<()> {
-        let opened = TableReader::open_rows(file.source.clone(), file.format, csv, ranges);
-        let (reader, selected) = opened.map_err(|error| file.damaged(error))?;
+        let (reader, selected): (Batches, Selected) = if file.entry.patches().is_empty() {
+            let opened = TableReader::open_rows(file.source.clone(), file.format, csv, ranges);
+            let (reader, selected) = opened.map_err(|error| file.damaged(error))?;
+            (Box::new(reader), selected)
+        } else {
+            let source = file.source.clone();
+            let table = stored::open_from(source, self.repo, self.runtime, &file.entry, csv, None)?;
+            (table.batches, Selected::No)
+        };
         let all = 0..file.rows.end - file.rows.start;
         let mut place = match selected {
             Selected::Yes => Places::new(ranges, ranges),
@@ -269,12 +283,12 @@ impl TableFile {
     fn damaged(&self, error: Error) -> Error {
         match error.kind() {
             ErrorKind::Invalid => Error::corrupt(
-                format!("blob {}", self.digest),
+                format!("blob {}", self.entry.digest),
                 "a stored table cannot be decoded",
             )
-            .context("file", &self.path)
+            .context("file", &self.entry.path)
             .with_source(error),
-            _ => error.context("file", &self.path),
+            _ => error.context("file", &self.entry.path),
         }
     }
 }

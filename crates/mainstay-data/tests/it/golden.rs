@@ -38,16 +38,55 @@ fn check(name: &str, found: &[u8]) {
     );
 }
 
+#[tokio::test]
+async fn the_penguins_have_the_manifest_of_format_3() {
+    let datasets = Datasets::new(repo().await);
+    let spec = spec("penguins")
+        .with_path(penguins())
+        .with_metadata("license", "CC0-1.0");
+    let report = datasets.snapshot(spec).await.unwrap();
+    let manifest = datasets.manifest(&report.node).await.unwrap();
+    let bytes = canon::to_vec(&manifest).unwrap();
+    check("data-snapshot/v3/penguins.manifest.json", &bytes);
+    assert_eq!(canon::digest(&manifest).unwrap(), report.snapshot);
+}
+
+/// What a file in the canonical layout with two patches looks like.
+#[test]
+fn a_manifest_with_patches_decodes_to_itself() {
+    let path = fixture("data-snapshot/v3/penguins.manifest.json");
+    let mut json: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
+    let digest = json["files"][0]["digest"].clone();
+    let patch = |bytes| serde_json::json!({ "digest": digest, "bytes": bytes });
+    json["files"][0]["canonical"] =
+        serde_json::json!({ "profile": 2, "patches": [patch(10), patch(20)] });
+    let bytes = canon::to_vec(&json).unwrap();
+    check("data-snapshot/v3/patched.manifest.json", &bytes);
+    let manifest = Manifest::from_slice(&bytes).unwrap();
+    assert_eq!(canon::to_vec(&manifest).unwrap(), bytes);
+    let file = &manifest.files.listed()[0];
+    assert_eq!(file.patches().len(), 2);
+    assert_eq!(file.stored_bytes(), file.bytes + 30);
+    json["format"] = 2.into();
+    let older = Manifest::from_slice(&canon::to_vec(&json).unwrap());
+    check_error(older, mainstay_core::ErrorKind::Corrupt, &["layout"]);
+}
+
 #[test]
 fn stored_manifests_still_decode_to_themselves() {
-    for version in ["v1", "v2"] {
+    for version in ["v1", "v2", "v3"] {
         let path = fixture(&format!("data-snapshot/{version}/penguins.manifest.json"));
         let bytes = std::fs::read(path).unwrap();
         let manifest = Manifest::from_slice(&bytes).unwrap();
         assert_eq!(canon::to_vec(&manifest).unwrap(), bytes);
         let table = manifest.table.unwrap();
         assert_eq!(table.rows, 344);
-        assert!(table.profile.ends_with(version));
+        assert!(
+            table
+                .profile
+                .ends_with(if version == "v1" { "v1" } else { "v2" })
+        );
     }
 }
 

@@ -17,6 +17,7 @@ mod interop;
 mod layouts;
 mod model;
 mod multiset;
+mod patches;
 mod reference;
 mod row_diff;
 mod rows_in_memory;

@@ -4,7 +4,7 @@ use crate::commands::resolve;
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use mainstay::data::{BranchTarget, FileLayout, SnapshotSpec, Transform};
+use mainstay::data::{BranchTarget, FileLayout, Patches, SnapshotSpec, Transform};
 use mainstay::{Edge, EdgeKind, Locator, Name, NodeRef, Result};
 
 use crate::args::{self, Pair, Slot};
@@ -34,6 +34,9 @@ pub(crate) struct Snapshot {
     /// How table files are stored
     #[arg(long, value_enum, default_value_t = Layout::Verbatim)]
     layout: Layout,
+    /// Store canonical files as patches of the latest version where that is well smaller
+    #[arg(long)]
+    patch: bool,
     /// Tag the version; may be repeated
     #[arg(long = "tag", value_name = "TAG")]
     tags: Vec<Name>,
@@ -91,6 +94,9 @@ impl Snapshot {
         let reason = global.reason(format!("snapshot {}", self.name));
         let mut spec = SnapshotSpec::new(self.name, global.actor()?, reason);
         spec.layout = self.layout.into();
+        if self.patch {
+            spec.patches = Patches::WhereSmaller;
+        }
         spec.tags = self.tags;
         spec.metadata = args::texts(self.metadata, "meta")?;
         spec.key = self.key;

@@ -18,7 +18,7 @@ mod select;
 mod thrift;
 pub(crate) mod write;
 
-pub(super) use pages::layout;
+pub(super) use pages::{layout, unshared_bytes};
 pub(super) use select::open_rows;
 pub(crate) use select::{LeafPages, leaf_pages};
 

@@ -5,6 +5,9 @@
 //!
 //! Source: Apache Parquet, `parquet.thrift`.
 
+use std::collections::BTreeSet;
+
+use mainstay_core::BulkDigest;
 use mainstay_repo::{Cut, Layout};
 use parquet::basic::Compression;
 use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaDataReader, RowGroupMetaData};
@@ -15,6 +18,8 @@ use crate::source::Source;
 
 /// Shorter pages are cut by content together, so that they do not cost a chunk each.
 const MIN_PAGE: u64 = 8 * 1024;
+/// The longest chunk that a page is cut into.
+const BLOCK: u64 = 128 * 1024;
 /// Files of more pages are cut by content.
 const MAX_PAGES: usize = 1 << 20;
 /// How much of a page is read for its header: statistics make some long.
@@ -30,6 +35,28 @@ pub(in crate::format) fn layout(source: &Source) -> Option<Layout> {
         layout.push(bytes, cut);
     }
     Some(layout)
+}
+
+/// Counts the bytes of pages that are in none of these chunks; `None` when the file is not as it should be.
+pub(in crate::format) fn unshared_bytes(
+    source: &Source,
+    held: &BTreeSet<BulkDigest>,
+) -> Option<u64> {
+    let (mut start, mut unshared) = (0, 0);
+    for (bytes, cut) in sections(source)? {
+        let end = start + bytes;
+        while cut == Cut::Blocks && start < end {
+            let length = BLOCK.min(end - start);
+            let block = source.read_at(start, usize::try_from(length).ok()?).ok()?;
+            let chunk = BulkDigest::from_bytes(*blake3::hash(&block).as_bytes());
+            if !held.contains(&chunk) {
+                unshared += length;
+            }
+            start += length;
+        }
+        start = end;
+    }
+    Some(unshared)
 }
 
 fn sections(source: &Source) -> Option<Vec<Section>> {

@@ -1,0 +1,232 @@
+//! Versions of a canonical table that differ in few cells and rows.
+
+use std::sync::Arc;
+
+use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::compute::concat_batches;
+use futures::TryStreamExt as _;
+use mainstay_core::{Digest, NodeRef, canon};
+use mainstay_data::digest::Profile;
+use mainstay_data::rows::{Identity, RowDiffOptions};
+use mainstay_data::{Datasets, Patches, ReadOptions, SnapshotReport, SnapshotSpec};
+
+use crate::model::Random;
+use crate::support::{datasets, digests, digests_of, rows, spec};
+
+/// Rows numbered from `first`: a number, a measure that compresses badly, words.
+fn table(first: i64, count: usize, random: &mut Random) -> RecordBatch {
+    let numbers = Int64Array::from_iter_values((first..).take(count));
+    let measures: Vec<f64> = (0..count).map(|_| measure(random)).collect();
+    let words = (0..count).map(|_| format!("word {} {}", random.below(50), random.below(900)));
+    let columns: [(&str, ArrayRef); 3] = [
+        ("n", Arc::new(numbers)),
+        ("x", Arc::new(Float64Array::from(measures))),
+        ("text", Arc::new(StringArray::from_iter_values(words))),
+    ];
+    RecordBatch::try_from_iter(columns).unwrap()
+}
+
+#[expect(clippy::cast_precision_loss, reason = "any number will do")]
+fn measure(random: &mut Random) -> f64 {
+    random.below(1 << 50) as f64
+}
+
+fn with_measures(table: &RecordBatch, change: impl FnOnce(&mut Vec<f64>)) -> RecordBatch {
+    let column = table.column(1).as_any().downcast_ref::<Float64Array>();
+    let mut values = column.unwrap().values().to_vec();
+    change(&mut values);
+    let mut columns = table.columns().to_vec();
+    columns[1] = Arc::new(Float64Array::from(values));
+    RecordBatch::try_new(table.schema(), columns).unwrap()
+}
+
+fn patched(dataset: &str, batch: RecordBatch) -> SnapshotSpec {
+    rows(dataset, batch).with_patches(Patches::WhereSmaller)
+}
+
+fn joined(parts: &[RecordBatch]) -> RecordBatch {
+    concat_batches(&parts[0].schema(), parts).unwrap()
+}
+
+async fn read(datasets: &Datasets, node: &NodeRef, options: ReadOptions) -> RecordBatch {
+    let batches = datasets.read(node, options).await.unwrap();
+    let batches: Vec<_> = batches.try_collect().await.unwrap();
+    joined(&batches)
+}
+
+/// How many patches the only file of a version has.
+async fn depth(datasets: &Datasets, node: &NodeRef) -> usize {
+    let manifest = datasets.manifest(node).await.unwrap();
+    manifest.files.listed()[0].patches().len()
+}
+
+/// What a version stored of its table: all but the manifest.
+async fn stored(datasets: &Datasets, report: &SnapshotReport) -> u64 {
+    let manifest = datasets.manifest(&report.node).await.unwrap();
+    let manifest = canon::to_vec(&manifest).unwrap();
+    report.new_bytes - manifest.len() as u64
+}
+
+#[tokio::test]
+async fn a_scattered_edit_is_stored_as_its_cells() {
+    let datasets = datasets().await;
+    let mut random = Random(1);
+    let first = table(0, 40_000, &mut random);
+    let base = datasets
+        .snapshot(patched("d", first.clone()))
+        .await
+        .unwrap();
+    let second = with_measures(&first, |values| {
+        for index in (0..values.len()).step_by(1_000) {
+            values[index] += 1.0;
+        }
+    });
+    let report = datasets
+        .snapshot(patched("d", second.clone()))
+        .await
+        .unwrap();
+    assert_eq!(depth(&datasets, &report.node).await, 1);
+    let added = stored(&datasets, &report).await;
+    let whole = stored(&datasets, &base).await;
+    assert!(added * 100 <= whole * 3, "{added} of {whole} bytes");
+
+    let expected = digests(std::slice::from_ref(&second));
+    assert_eq!(report.table_digest, Some(expected.table));
+    assert_eq!(report.rows_digest, Some(expected.unordered));
+    let back = read(&datasets, &report.node, ReadOptions::default()).await;
+    assert_eq!(back, second);
+    let one = ReadOptions::default().with_columns(["x"]);
+    let back = read(&datasets, &report.node, one).await;
+    assert_eq!(back.column(0), second.column(1));
+
+    let key = Identity::key(["n"]);
+    let changes = datasets.row_changes(&base.node, &report.node, key, RowDiffOptions::default());
+    let changes: Vec<_> = changes.await.unwrap().try_collect().await.unwrap();
+    let changed: usize = changes.iter().map(RecordBatch::num_rows).sum();
+    assert_eq!(changed, 40);
+
+    let again = datasets
+        .snapshot(patched("d", second.clone()))
+        .await
+        .unwrap();
+    assert!(again.reused);
+    let back = datasets.snapshot(patched("d", first)).await.unwrap();
+    assert_eq!(back.table_digest, base.table_digest);
+
+    let target = tempfile::tempdir().unwrap();
+    let exported = datasets.export(&report.node, target.path()).await.unwrap();
+    let bytes = std::fs::read(target.path().join("rows.parquet")).unwrap();
+    assert_eq!(exported.files[0].digest, Digest::of(&bytes));
+    let copy = spec("copy").with_path(target.path().join("rows.parquet"));
+    let copy = datasets.snapshot(copy).await.unwrap();
+    assert_eq!(copy.table_digest, report.table_digest);
+}
+
+#[tokio::test]
+async fn any_chain_of_edits_reads_as_the_table_it_stands_for() {
+    let (seeds, steps) = if std::env::var("MAINSTAY_LONG").is_ok() {
+        (20, 12)
+    } else {
+        (1, 10)
+    };
+    for seed in 0..seeds {
+        let datasets = datasets().await;
+        let mut random = Random(seed);
+        let mut now = table(0, 9_000, &mut random);
+        datasets.snapshot(patched("d", now.clone())).await.unwrap();
+        let mut depths = Vec::new();
+        for step in 0..steps {
+            for _ in 0..4 {
+                now = edited(&now, step, &mut random);
+            }
+            let report = datasets.snapshot(patched("d", now.clone())).await.unwrap();
+            let expected = digests_of(std::slice::from_ref(&now), Profile::Strict);
+            assert_eq!(report.table_digest, Some(expected.table));
+            assert_eq!(report.rows_digest, Some(expected.unordered));
+            let back = read(&datasets, &report.node, ReadOptions::default()).await;
+            assert_eq!(back, now, "seed {seed}, step {step}");
+            depths.push(depth(&datasets, &report.node).await);
+        }
+        assert!(depths.iter().all(|&depth| depth <= 8), "{depths:?}");
+        assert!(depths.iter().any(|&depth| depth > 2), "{depths:?}");
+    }
+}
+
+/// Cells changed, rows put in, rows taken out, at random places.
+fn edited(table_now: &RecordBatch, step: i64, random: &mut Random) -> RecordBatch {
+    let count = table_now.num_rows();
+    let at = random.below(count - 20);
+    match random.below(3) {
+        0 => {
+            let changes: Vec<_> = (0..9)
+                .map(|_| (random.below(count), measure(random)))
+                .collect();
+            with_measures(table_now, |values| {
+                for (index, value) in changes {
+                    values[index] = value;
+                }
+            })
+        }
+        1 => joined(&[
+            table_now.slice(0, at),
+            table(1_000_000 * (step + 1), 7, random),
+            table_now.slice(at, count - at),
+        ]),
+        _ => joined(&[
+            table_now.slice(0, at),
+            table_now.slice(at + 5, count - at - 5),
+        ]),
+    }
+}
+
+/// What a version adds is the compressed bytes a row, of the columns concerned, for every row concerned.
+#[tokio::test]
+async fn versions_store_little_more_than_what_they_add() {
+    let count: usize = if std::env::var("MAINSTAY_LONG").is_ok() {
+        1_000_000
+    } else {
+        60_000
+    };
+    let datasets = datasets().await;
+    let mut random = Random(3);
+    let (part, middle) = (count / 100, count / 2);
+    let first = table(0, count, &mut random);
+    let base = datasets
+        .snapshot(patched("d", first.clone()))
+        .await
+        .unwrap();
+    let row = stored(&datasets, &base).await / count as u64;
+
+    let appended = joined(&[first.clone(), table(1 << 40, part, &mut random)]);
+    let inserted = joined(&[
+        appended.slice(0, middle),
+        table(1 << 41, part, &mut random),
+        appended.slice(middle, appended.num_rows() - middle),
+    ]);
+    let changes: Vec<f64> = (0..part).map(|_| measure(&mut random)).collect();
+    let changed = with_measures(&inserted, |values| {
+        values[middle / 2..middle / 2 + part].copy_from_slice(&changes);
+    });
+    for (version, bytes_a_row) in [(&appended, row), (&inserted, row), (&changed, 8)] {
+        let report = datasets
+            .snapshot(patched("d", version.clone()))
+            .await
+            .unwrap();
+        let added = stored(&datasets, &report).await;
+        let information = part as u64 * bytes_a_row;
+        // Footers and headers of a patch do not grow with the table.
+        let most = information * 115 / 100 + 8 * 1024;
+        assert!(added <= most, "{added} bytes for {information}");
+    }
+
+    let more: Vec<f64> = (0..count).map(|_| measure(&mut random)).collect();
+    let mut columns: Vec<(&str, ArrayRef)> = Vec::new();
+    let schema = first.schema();
+    let names = schema.fields().iter().map(|field| field.name().as_str());
+    columns.extend(names.zip(first.columns().iter().cloned()));
+    columns.push(("more", Arc::new(Float64Array::from(more))));
+    let wider = RecordBatch::try_from_iter(columns).unwrap();
+    let report = datasets.snapshot(patched("wider", wider)).await.unwrap();
+    let added = stored(&datasets, &report).await;
+    assert!(added <= count as u64 * 8 * 115 / 100 + 8 * 1024, "{added}");
+}
