@@ -7,9 +7,10 @@ mod prompt;
 
 use std::sync::Arc;
 
-use mainstay_core::{Error, NodeKind, NodeRef, Result};
+use mainstay_core::{Error, Locator, Name, NodeKind, NodeRef, Result, Selector, Timestamp};
 use mainstay_lineage::Graph;
 use mainstay_lineage::change::{self, Change, Describers};
+use mainstay_repo::View;
 use serde::Serialize;
 
 use crate::Workspace;
@@ -27,7 +28,47 @@ impl Workspace {
     /// [`Invalid`](mainstay_core::ErrorKind::Invalid) when they are of two kinds.
     pub async fn changed(&self, a: &NodeRef, b: &NodeRef) -> Result<Change> {
         let view = self.repo().view().await?;
-        let describers = Describers::new()
+        change::changed(self.repo(), &view, a, b, &self.describers(&view)).await
+    }
+
+    /// Says what changed in what a channel served from the time `from` to the time `to`, with what
+    /// happened between the two.
+    ///
+    /// # Errors
+    /// [`NotFound`](mainstay_core::ErrorKind::NotFound) when the channel served nothing at one of the times,
+    /// and as [`changed`](Self::changed).
+    pub async fn changed_between(
+        &self,
+        channel: &Name,
+        from: Timestamp,
+        to: Timestamp,
+    ) -> Result<Change> {
+        let (a, after) = self.served_at(channel, from).await?;
+        let (b, until) = self.served_at(channel, to).await?;
+        let view = self.repo().view().await?;
+        let span = (after.min(until), after.max(until));
+        let describers = self.describers(&view);
+        change::changed_within(self.repo(), &view, (&a, &b), span, &describers).await
+    }
+
+    /// Returns the unit that a channel served at a time, and the newest log entry then.
+    ///
+    /// # Errors
+    /// [`NotFound`](mainstay_core::ErrorKind::NotFound) when it served nothing.
+    pub async fn served_at(&self, channel: &Name, time: Timestamp) -> Result<(NodeRef, u64)> {
+        let view = self.repo().view_as_of(time).await?;
+        let locator = Locator {
+            kind: Some(NodeKind::Channel),
+            name: channel.clone(),
+            selector: Selector::Latest,
+        };
+        let served = view.read(|view| crate::resolve(view, &locator)).await;
+        let served = served.map_err(|error| error.context("time", time))?;
+        Ok((served, view.seq()))
+    }
+
+    fn describers(&self, view: &View) -> Describers {
+        Describers::new()
             .with(NodeKind::Data, Arc::new(data::DescribeData(self.data())))
             .with(
                 NodeKind::Prompt,
@@ -40,8 +81,7 @@ impl Workspace {
             .with(
                 NodeKind::Env,
                 Arc::new(environment::DescribeEnvironment(view.clone())),
-            );
-        change::changed(self.repo(), &view, a, b, &describers).await
+            )
     }
 
     /// Returns the lineage of everything in the newest view.

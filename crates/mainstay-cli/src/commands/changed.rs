@@ -1,12 +1,13 @@
 //! `mainstay changed`
 
-use crate::commands::resolve;
 use std::io::{self, Write};
+use std::str::FromStr;
 
 use anstyle::Style;
-use clap::Args;
+use clap::{Args, ValueEnum};
 use mainstay::lineage::change::{Change, Component, Severity};
-use mainstay::{Locator, NodeKind, Result};
+use mainstay::lineage::{Direction, Graph, WalkOptions};
+use mainstay::{Error, Locator, Name, NodeKind, NodeRef, Result, Timestamp, Workspace};
 
 use crate::cli::Global;
 use crate::output::Answer;
@@ -22,29 +23,106 @@ use crate::text::{BAD, BOLD, CAUTION, DIM, Line, PLAIN, or_dash, when};
 Example:
   mainstay changed support@1 support@2
   mainstay changed model:fraud@1.0.0 model:fraud@production
-  mainstay changed channel:prod unit:support@3")]
+  mainstay changed channel:prod unit:support@3
+  mainstay changed channel:prod@2026-11-27T12:00:00Z channel:prod --format html > incident.html")]
 pub(crate) struct Changed {
-    /// The one thing, as kind:name@selector [default kind: unit]
+    /// The one thing, as kind:name@selector [default kind: unit], or channel:name@time
     #[arg(value_name = "A")]
-    a: Locator,
+    a: Side,
     /// The other thing
     #[arg(value_name = "B")]
-    b: Locator,
+    b: Side,
+    /// How to write it [default: text]
+    #[arg(long, value_enum)]
+    format: Option<Format>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// For a terminal
+    Text,
+    /// For an issue or a chat
+    Markdown,
+    /// One page that needs nothing else, with the lineage drawn
+    Html,
+}
+
+/// One side of the comparison.
+#[derive(Debug, Clone)]
+enum Side {
+    Thing(Locator),
+    /// What a channel served at a time.
+    Served(Name, Timestamp),
+}
+
+impl FromStr for Side {
+    type Err = Error;
+
+    fn from_str(text: &str) -> Result<Self> {
+        if let Some((name, time)) = text
+            .strip_prefix("channel:")
+            .and_then(|rest| rest.split_once('@'))
+        {
+            return Ok(Self::Served(name.parse()?, time.parse()?));
+        }
+        let mut locator: Locator = text.parse()?;
+        locator.kind.get_or_insert(NodeKind::Unit);
+        Ok(Self::Thing(locator))
+    }
 }
 
 impl Changed {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let workspace = global.open().await?;
-        let view = workspace.repo().view().await?;
-        let find = async |mut locator: Locator| {
-            locator.kind.get_or_insert(NodeKind::Unit);
-            resolve(&view, &locator).await
-        };
-        let (a, b) = (find(self.a).await?, find(self.b).await?);
-        let change = workspace.changed(&a, &b).await?;
-        global.output().result(&change, |out| write(&change, out))?;
+        let output = global.output();
+        if output.json && self.format.is_some() {
+            return Err(Error::invalid("--json and --format exclude each other"));
+        }
+        let change = self.compare(&workspace).await?;
+        match self.format.unwrap_or(Format::Text) {
+            Format::Text => output.result(&change, |out| write(&change, out))?,
+            Format::Markdown => output.verbatim(&change, &change.to_markdown())?,
+            Format::Html => {
+                let graph = lineage(&workspace, &change).await?;
+                output.verbatim(&change, &change.to_html(&graph))?;
+            }
+        }
         Ok(Answer::Yes)
     }
+
+    async fn compare(&self, workspace: &Workspace) -> Result<Change> {
+        // A channel without a time is what it serves now.
+        let time = async |side: &Side| match side {
+            Side::Served(name, time) => Ok(Some((name.clone(), *time))),
+            Side::Thing(locator) if locator.kind == Some(NodeKind::Channel) => {
+                let view = workspace.repo().view().await?;
+                Ok::<_, Error>(Some((locator.name.clone(), view.time())))
+            }
+            Side::Thing(_) => Ok(None),
+        };
+        if let (Some((a, from)), Some((b, to))) = (time(&self.a).await?, time(&self.b).await?)
+            && a == b
+        {
+            return workspace.changed_between(&a, from, to).await;
+        }
+        let find = async |side: &Side| match side {
+            Side::Served(name, time) => Ok(workspace.served_at(name, *time).await?.0),
+            Side::Thing(locator) => workspace.resolve(locator).await,
+        };
+        let (a, b) = (find(&self.a).await?, find(&self.b).await?);
+        workspace.changed(&a, &b).await
+    }
+}
+
+/// What both came from, a few steps back.
+async fn lineage(workspace: &Workspace, change: &Change) -> Result<Graph> {
+    const STEPS: u32 = 2;
+    let view = workspace.repo().view().await?;
+    let options = WalkOptions::default().with_max_depth(STEPS);
+    let of = async |node: &NodeRef| {
+        Graph::near(workspace.repo(), &view, node, &[Direction::Up], &options).await
+    };
+    Ok(of(&change.a).await?.joined(&of(&change.b).await?))
 }
 
 fn write(change: &Change, out: &mut dyn Write) -> io::Result<()> {

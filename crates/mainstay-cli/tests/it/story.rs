@@ -94,6 +94,16 @@ fn the_cause_is_found(shell: &Shell) {
     let summary = telling["summary"].as_str().unwrap();
     assert!(summary.starts_with("body_mass_g"), "{summary}");
 
+    let nothing = shell.json("changed channel:prod channel:prod");
+    assert_eq!(nothing["a"], nothing["b"]);
+    shell.failure(3, "changed channel:prod@2020-01-01T00:00:00Z channel:prod");
+    shell.failure(2, "changed channel:prod@noon channel:prod");
+    for (format, begins) in [("markdown", "# unit:birds@1"), ("html", "<!doctype html>")] {
+        let page = shell.run(&format!("changed birds@1 birds@2 --format {format}"));
+        assert!(page.code == 0 && page.out.starts_with(begins), "{page:?}");
+        assert!(page.out.contains("body"), "{page:?}");
+    }
+
     let drift = shell.answer(1, "data drift penguins@1 penguins@2");
     assert_eq!(drift["columns"][0]["name"], "body_mass_g");
     assert_eq!(drift["columns"][0]["verdict"], "fail");

@@ -29,6 +29,19 @@ pub enum Severity {
     High,
 }
 
+impl Severity {
+    /// Returns the printed form.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Low => "low",
+            Self::Medium => "medium",
+            Self::High => "high",
+        }
+    }
+}
+
 /// What a change means.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

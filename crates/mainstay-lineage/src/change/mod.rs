@@ -3,6 +3,8 @@
 mod describe;
 mod diff;
 mod events;
+mod html;
+mod markdown;
 mod slots;
 
 use std::cmp::Reverse;
@@ -73,7 +75,6 @@ pub struct Component {
 ///
 /// # Complexity
 /// Reads the log between the two, beside what the describers do.
-#[instrument(skip_all, fields(a = %a, b = %b), err(level = "debug"))]
 pub async fn changed(
     repo: &Repo,
     view: &View,
@@ -81,10 +82,31 @@ pub async fn changed(
     b: &NodeRef,
     describers: &Describers,
 ) -> Result<Change> {
+    let span = view.read(|view| {
+        let (a, b) = (view.get(&a.ref_path())?, view.get(&b.ref_path())?);
+        let [a, b] = [a, b].map(|state| state.map_or(0, |state| state.seq));
+        Ok((a.min(b), a.max(b)))
+    });
+    changed_within(repo, view, (a, b), span.await?, describers).await
+}
+
+/// As [`changed`], with what happened after the entry `span.0`, up to the entry `span.1`: what a channel
+/// served at two times is compared with what happened between the two.
+///
+/// # Errors
+/// As [`changed`].
+#[instrument(skip_all, fields(a = %a, b = %b), err(level = "debug"))]
+pub async fn changed_within(
+    repo: &Repo,
+    view: &View,
+    (a, b): (&NodeRef, &NodeRef),
+    span: (u64, u64),
+    describers: &Describers,
+) -> Result<Change> {
     let components = compare(view, a, b, describers)
         .await
         .map_err(|error| error.operation("compare"))?;
-    let (events, events_omitted) = events::between(repo, view, a, b, &components)
+    let (events, events_omitted) = events::between(repo, span, (a, b), &components)
         .await
         .map_err(|error| error.operation("read events"))?;
     Ok(Change {
@@ -94,6 +116,17 @@ pub async fn changed(
         events,
         events_omitted,
     })
+}
+
+impl Change {
+    /// Orders the events by how likely each explains a difference in behavior: by the severity of what it
+    /// [explains](Event::explains), and of the same severity the latest first.
+    #[must_use]
+    pub fn ranked_events(&self) -> Vec<&Event> {
+        let mut ranked: Vec<&Event> = self.events.iter().collect();
+        ranked.sort_by_key(|event| Reverse((event.explains, event.seq)));
+        ranked
+    }
 }
 
 async fn compare(

@@ -249,3 +249,62 @@ async fn a_change_as_json_has_the_members_that_programs_read() {
     assert_eq!(component["severity"], "medium");
     assert_eq!(json["events"][0]["actor"], "ada");
 }
+
+#[tokio::test]
+async fn the_entry_that_brought_the_most_telling_part_is_ranked_first() {
+    let fixture = Fixture::penguins().await;
+    let oracle = Arc::new(Oracle(Severity::High));
+    let knowing = Describers::new().with(NodeKind::Data, oracle);
+    let change = compare(&fixture, "unit:penguins@1", "unit:penguins@2", &knowing)
+        .await
+        .unwrap();
+    let ranked: Vec<_> = change
+        .ranked_events()
+        .into_iter()
+        .map(|event| (event.explains, event.reason.as_str()))
+        .collect();
+    assert_eq!(
+        ranked,
+        [
+            (Severity::High, "add unit:penguins@2"),
+            (Severity::High, "add data:penguins@2"),
+            (Severity::Medium, "add model:species@1.1.0"),
+            (Severity::Medium, "add prompt:explain@2"),
+            (Severity::None, "point channel/prod/current"),
+        ]
+    );
+}
+
+#[tokio::test]
+async fn pages_hold_everything_escaped_and_load_nothing() {
+    let fixture = Fixture::penguins().await;
+    let hostile = "<script>alert(1)</script> | `x`";
+    fixture
+        .add("prompt:explain@3", json!({ "text": hostile }), &[])
+        .await;
+    let none = Describers::new();
+    let change = compare(&fixture, "prompt:explain@1", "prompt:explain@3", &none)
+        .await
+        .unwrap();
+    let graph = mainstay_lineage::Graph::from_view(&fixture.view().await).unwrap();
+    let page = change.to_html(&graph);
+    assert!(page.contains("&lt;script&gt;") && page.contains("<svg"));
+    assert!(!page.contains("<script") && !page.contains("src="));
+    assert!(page.contains("add prompt:explain@3"));
+    let text = change.to_markdown();
+    assert!(
+        text.starts_with("# prompt:explain@1 → prompt:explain@3\n"),
+        "{text}"
+    );
+    assert!(
+        !text.contains("<script") && text.contains("\\`x\\`"),
+        "{text}"
+    );
+    let cells = |line: &str| line.replace("\\|", "").matches('|').count();
+    let rows: Vec<usize> = text
+        .lines()
+        .filter(|line| line.starts_with('|'))
+        .map(cells)
+        .collect();
+    assert!(rows.iter().all(|count| *count == 6), "{text}");
+}

@@ -84,7 +84,8 @@ impl Draw {
             Format::Svg => output.verbatim(&document, &around.to_svg())?,
             Format::Openlineage => {
                 let events = around.to_openlineage("mainstay");
-                let lines: String = events.iter().map(|event| format!("{event}\n")).collect();
+                let lines: Vec<String> = events.iter().map(ToString::to_string).collect();
+                let lines = lines.join("\n") + "\n";
                 output.verbatim(&document, &lines)?;
             }
             Format::Prov => output.verbatim(&document, &format!("{:#}\n", around.to_prov()))?,
