@@ -44,6 +44,15 @@ impl FileSpec {
         }
     }
 
+    /// Returns its place and the file on disk, if that is where its bytes are.
+    #[cfg(feature = "sign")]
+    pub(crate) fn into_disk(self) -> Option<(FilePath, PathBuf)> {
+        match self.source {
+            Source::Disk(disk) => Some((self.path, disk)),
+            Source::Memory(_) => None,
+        }
+    }
+
     /// Sets the media type; without it, it follows from the extension.
     #[must_use]
     pub fn with_media_type(mut self, media_type: impl Into<String>) -> Self {

@@ -44,8 +44,13 @@ pub(crate) async fn delete(
 
 fn plan(view: &View, version: NodeRef, actor: &Actor, reason: &str) -> Result<Step<NodeRef>> {
     let mut transaction = Transaction::new(actor.clone(), reason.to_owned());
-    let beside = [Family::Status, Family::Annotation, Family::Approval]
-        .map(|family| refs::of(version.name(), family, version.version()));
+    let beside = [
+        Family::Status,
+        Family::Annotation,
+        Family::Approval,
+        Family::Signing,
+    ]
+    .map(|family| refs::of(version.name(), family, version.version()));
     for path in [Ok(version.ref_path())].into_iter().chain(beside) {
         let path = path?;
         if refs::value(view, &path)?.is_some() {

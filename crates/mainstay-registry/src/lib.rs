@@ -46,10 +46,14 @@
 //! Trainings and evaluations, their parameters and the series of what they measure, are in [`run`].
 //! What the safetensors files of versions hold, and how it differs, is in [`tensor`].
 //!
+//! Versions are signed, and signatures verified, in `signing` (feature `sign`), as OpenSSF Model Signing
+//! says.
+//!
 //! What it does not do: it does not load or run models, nor look inside files of other formats; it does
 //! not serve them (see `mainstay-rollout`); it does not follow the lineage it records (see
 //! `mainstay-lineage`); it does not authenticate who acts. The records are described in
-//! `docs/formats/model-version.md` and `docs/formats/reproducibility.md`.
+//! `docs/formats/model-version.md`, `docs/formats/model-signing.md` and
+//! `docs/formats/reproducibility.md`.
 
 mod adopt;
 mod alias;
@@ -81,6 +85,8 @@ mod rollback;
 pub mod run;
 pub mod search;
 pub mod signature;
+#[cfg(feature = "sign")]
+pub mod signing;
 mod spec;
 mod standing;
 pub mod tensor;

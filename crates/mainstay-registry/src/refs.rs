@@ -4,6 +4,7 @@
 //! version/<semver>       the record of a version; immutable
 //! status/<semver>        its stage; absent while it is where the policy lets versions begin
 //! annotation/<semver>    tags and description set after registration
+//! signing/<semver>       its signatures
 //! stage/<stage>          pointer to the one version in an exclusive stage
 //! alias/<alias>          pointer to a version
 //! approval/<semver>      who approves it for which stage; absent when nobody does
@@ -21,6 +22,7 @@ use semver::Version;
 pub(crate) enum Family {
     Status,
     Annotation,
+    Signing,
     Stage,
     Alias,
     Approval,
@@ -33,6 +35,7 @@ impl Family {
         match self {
             Self::Status => "status",
             Self::Annotation => "annotation",
+            Self::Signing => "signing",
             Self::Stage => "stage",
             Self::Alias => "alias",
             Self::Approval => "approval",

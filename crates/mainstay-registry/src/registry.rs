@@ -21,6 +21,8 @@ use crate::pull::{self, PullReport};
 use crate::register::{self, Registered};
 use crate::rollback::{self, RollbackReport, RollbackSpec};
 use crate::search::{Moment, Page, Query, SearchPage};
+#[cfg(feature = "sign")]
+use crate::signing::{self, Bundle, Signed, SigningKey, Verification, VerifyingKey};
 use crate::spec::ModelSpec;
 use crate::tensor::{self, Tensor, TensorDiff};
 use crate::{adopt, resolve, show};
@@ -298,6 +300,77 @@ impl Registry {
         pull::pull(&self.repo, view, model, directory)
             .await
             .map_err(|error| error.operation("pull model"))
+    }
+
+    /// Signs a version with a private key and keeps the signature with it; reads none of its files.
+    ///
+    /// Signing it again with the same key changes nothing. See [`signing`].
+    ///
+    /// # Errors
+    /// * [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound): no such version.
+    /// * [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid): it has no file that is signed, or so
+    ///   many that the signature would exceed [`signing::MAX_BUNDLE_BYTES`], or
+    ///   [`signing::MAX_SIGNATURES`] keys have signed it.
+    #[cfg(feature = "sign")]
+    #[instrument(skip_all, fields(model = %model), err(level = "debug"))]
+    pub async fn sign(
+        &self,
+        model: &Locator,
+        key: &SigningKey,
+        actor: Actor,
+        reason: impl Into<String>,
+    ) -> Result<Signed> {
+        signing::sign(&self.repo, model, key, actor, reason.into())
+            .await
+            .map_err(|error| error.operation("sign model"))
+    }
+
+    /// Keeps a signature with a version that another program made, once `key` has verified it. It takes
+    /// the place of one that this key made before.
+    ///
+    /// # Errors
+    /// * [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound): no such version.
+    /// * [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid): the key did not make the signature, or
+    ///   made it of other files or another version.
+    /// * [`ErrorKind::Unsupported`](mainstay_core::ErrorKind::Unsupported): the files were signed by
+    ///   hashes that are not known here.
+    #[cfg(feature = "sign")]
+    #[instrument(skip_all, fields(model = %model), err(level = "debug"))]
+    pub async fn attach_signature(
+        &self,
+        model: &Locator,
+        bundle: &Bundle,
+        key: &VerifyingKey,
+        actor: Actor,
+        reason: impl Into<String>,
+    ) -> Result<Signed> {
+        signing::attach(&self.repo, model, bundle, key, actor, reason.into())
+            .await
+            .map_err(|error| error.operation("attach signature"))
+    }
+
+    /// Verifies the signature that a key made of a version, as `view` shows both; returns the bundle too,
+    /// if there is one.
+    ///
+    /// The digests in the record are compared; the bytes behind them are checked whenever they are read.
+    /// Only for a signature that another program made by other hashes are the files read.
+    ///
+    /// # Errors
+    /// * [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound): no such version.
+    /// * [`ErrorKind::Corrupt`](mainstay_core::ErrorKind::Corrupt): stored bytes are missing or wrong.
+    ///
+    /// That the signature does not hold is a value.
+    #[cfg(feature = "sign")]
+    #[instrument(skip_all, fields(model = %model), err(level = "debug"))]
+    pub async fn verify_signature(
+        &self,
+        view: &View,
+        model: &Locator,
+        key: &VerifyingKey,
+    ) -> Result<(Verification, Option<Bundle>)> {
+        signing::verify(&self.repo, view, model, key)
+            .await
+            .map_err(|error| error.operation("verify model"))
     }
 
     /// Lists the tensors in the safetensors files of a version, file by file and in order of their

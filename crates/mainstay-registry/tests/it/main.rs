@@ -18,5 +18,6 @@ mod run_format;
 mod runs;
 mod search;
 mod search_naive;
+mod signing;
 mod stages;
 mod tensors;
