@@ -12,6 +12,7 @@ const ALLOWED: &[(&str, &[&str])] = &[
     ("mainstay-store-sql", &["mainstay-store"]),
     ("mainstay-repo", &["mainstay-store"]),
     ("mainstay-data", &["mainstay-repo"]),
+    ("mainstay-data-object", &["mainstay-data"]),
     ("mainstay-registry", &["mainstay-repo"]),
     ("mainstay-prompt", &["mainstay-repo"]),
     ("mainstay-lineage", &["mainstay-repo"]),
@@ -46,7 +47,10 @@ const ALLOWED: &[(&str, &[&str])] = &[
 const QUARANTINED: &[(&str, &[&str])] = &[
     ("arrow", &["mainstay-data"]),
     ("parquet", &["mainstay-data"]),
-    ("object_store", &["mainstay-store-object"]),
+    (
+        "object_store",
+        &["mainstay-store-object", "mainstay-data-object"],
+    ),
     ("rusqlite", &["mainstay-store-sql"]),
     ("tokio-postgres", &["mainstay-store-sql"]),
     ("petgraph", &["mainstay-lineage"]),

@@ -17,7 +17,6 @@ mod cli;
 mod commands;
 mod failure;
 mod output;
-mod progress;
 mod text;
 
 use std::process::ExitCode;

@@ -50,14 +50,15 @@
 //! column by column, and is no query engine. Parquet files are stored cut at their pages, so that a
 //! page that stays the same is stored once.
 //!
-//! Batches are those of [`arrow`], re-exported here: major version 60. A new major version of `arrow`
-//! is a new major version of this crate.
+//! Batches are those of [`arrow`], and [`ParquetBlobReader`] is a reader of [`parquet`], both re-exported
+//! here: major version 60. A new major version of theirs is a new major version of this crate.
 //!
 //! | feature | what it adds |
 //! |---|---|
 //! | `brotli` | reading Parquet compressed with Brotli |
 
 pub use arrow;
+pub use parquet;
 
 mod blocking;
 mod calendar;
@@ -71,6 +72,7 @@ mod format;
 mod input;
 mod logical;
 mod manifest;
+mod parquet_blob;
 mod patch;
 mod pieces;
 mod record;
@@ -90,6 +92,7 @@ mod workers;
 pub use datasets::{Datasets, ReadOptions};
 pub use files::{Canonical, FileEntry, Files, PatchEntry};
 pub use manifest::{Column, Manifest, Table};
+pub use parquet_blob::ParquetBlobReader;
 pub use record::Transform;
 pub use report::{
     BranchChange, BranchInfo, ColumnReport, DatasetInfo, ExportReport, FileReport, SnapshotReport,

@@ -12,7 +12,9 @@ use parquet::errors::ParquetError;
 use parquet::file::reader::{ChunkReader, Length};
 use tokio::runtime::Handle;
 
-/// How much a sequential reader fetches at once.
+/// How much a sequential reader fetches at first: a decoder may want a page's header and no more.
+const FIRST_READ_BYTES: usize = 8 * 1024;
+/// How much it fetches at once when it goes on, each time twice as much until then.
 const READ_AHEAD_BYTES: usize = 1024 * 1024;
 
 /// Bytes of a known length, read at any offset from a thread that may block. Cheap to clone.
@@ -101,6 +103,7 @@ impl Source {
             source: self.clone(),
             offset,
             buffered: Bytes::new(),
+            ahead: FIRST_READ_BYTES,
         }
     }
 
@@ -150,14 +153,15 @@ pub(crate) struct SourceReader {
     source: Source,
     offset: u64,
     buffered: Bytes,
+    ahead: usize,
 }
 
 impl Read for SourceReader {
     fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
         if self.buffered.is_empty() {
             let rest = self.source.size.saturating_sub(self.offset);
-            let length =
-                usize::try_from(rest).map_or(READ_AHEAD_BYTES, |rest| rest.min(READ_AHEAD_BYTES));
+            let length = usize::try_from(rest).map_or(self.ahead, |rest| rest.min(self.ahead));
+            self.ahead = READ_AHEAD_BYTES.min(self.ahead * 2);
             self.buffered = self.source.read_at(self.offset, length)?;
             self.offset += length as u64;
         }

@@ -5,8 +5,8 @@ use std::path::Path;
 use arrow::array::RecordBatch;
 use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
-use mainstay_core::{Actor, Error, Locator, Name, NodeKind, NodeRef, Result, Timestamp};
-use mainstay_repo::{RefState, Repo, Series, View};
+use mainstay_core::{Actor, Error, ErrorKind, Locator, Name, NodeKind, NodeRef, Result, Timestamp};
+use mainstay_repo::{Blob, RefState, Repo, Series, View};
 use tracing::instrument;
 
 mod ancestry;
@@ -204,6 +204,22 @@ impl Datasets {
     ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
         let manifest = self.manifest(node).await?;
         read::read(&self.repo, node, &manifest, options)
+    }
+
+    /// Opens a file of a version, one of its [`files`](Self::files), to read any part of its bytes;
+    /// [`ParquetBlobReader`](crate::ParquetBlobReader) reads columns of it.
+    ///
+    /// # Errors
+    /// [`Unsupported`](mainstay_core::ErrorKind::Unsupported) when patches change the file, so that its
+    /// bytes are nowhere: [`read`](Self::read) the table instead.
+    /// [`Corrupt`](mainstay_core::ErrorKind::Corrupt) when its bytes are gone or damaged.
+    pub async fn file(&self, file: &FileEntry) -> Result<Blob> {
+        let canonical = file.canonical.as_ref();
+        if canonical.is_some_and(|canonical| !canonical.patches.is_empty()) {
+            let message = "patches change the file, whose bytes are not stored as one";
+            return Err(Error::new(ErrorKind::Unsupported, message).context("file", &file.path));
+        }
+        blob(&self.repo, &file.digest).await
     }
 
     /// Writes the files of a version below `directory`, which is created if need be.

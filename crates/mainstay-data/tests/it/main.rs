@@ -17,6 +17,7 @@ mod interop;
 mod layouts;
 mod model;
 mod multiset;
+mod parquet_blobs;
 mod patches;
 mod reference;
 mod row_diff;

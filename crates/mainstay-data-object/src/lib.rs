@@ -1,0 +1,45 @@
+//! A snapshot of a dataset as a read-only [`ObjectStore`], so that engines built on the
+//! [`object_store`] crate (`DataFusion`, Polars, delta-rs and others) read any version in place.
+//!
+//! ```
+//! use std::sync::Arc;
+//!
+//! use mainstay_core::Actor;
+//! use mainstay_data::{Datasets, SnapshotSpec, arrow};
+//! use mainstay_data_object::SnapshotStore;
+//! use mainstay_data_object::object_store::{ObjectStore, ObjectStoreExt};
+//! use mainstay_repo::{Repo, RepoOptions};
+//! use mainstay_store::MemoryStorage;
+//!
+//! # tokio::runtime::Builder::new_multi_thread().build().unwrap().block_on(async {
+//! # let masses: arrow::array::ArrayRef = Arc::new(arrow::array::Float64Array::from(vec![3750.0]));
+//! # let batch = arrow::array::RecordBatch::try_from_iter([("mass", masses)]).unwrap();
+//! let datasets = Datasets::new(Repo::create(Arc::new(MemoryStorage::new()), RepoOptions::default()).await?);
+//! let spec = SnapshotSpec::new("penguins".parse()?, Actor::new("ada")?, "first season")
+//!     .with_batches("2007/penguins.parquet".parse()?, vec![batch]);
+//! datasets.snapshot(spec).await?;
+//!
+//! let store: Arc<dyn ObjectStore> =
+//!     Arc::new(SnapshotStore::open(&datasets, &"penguins@latest".parse()?).await?);
+//! let file = store.get(&"2007/penguins.parquet".into()).await.unwrap();
+//! assert_eq!(&file.bytes().await.unwrap()[..4], b"PAR1");
+//! # Ok::<(), mainstay_core::Error>(()) }).unwrap();
+//! ```
+//!
+//! An engine is given the store under a URL of your choice; in `DataFusion`,
+//! `ctx.register_object_store(&"mainstay://penguins-v1".parse()?, store)`, and then a table is
+//! `mainstay://penguins-v1/2007/penguins.parquet`.
+//!
+//! The one type is [`SnapshotStore`]. What it does not do: it writes nothing, and it shows one version
+//! for as long as it lives, whatever is committed meanwhile. To read batches of Arrow without an engine
+//! use `mainstay_data::Datasets::read`.
+
+pub use object_store;
+#[cfg(doc)]
+use object_store::ObjectStore;
+
+mod error;
+mod listing;
+mod store;
+
+pub use store::SnapshotStore;
