@@ -12,8 +12,10 @@ mod register;
 mod rollback;
 mod search;
 mod show;
+mod sign;
 mod stage;
 mod tensors;
+mod verify;
 
 use clap::Subcommand;
 use mainstay::Result;
@@ -40,6 +42,8 @@ pub(crate) enum Model {
     Rollback(rollback::Rollback),
     Stage(stage::Stage),
     Alias(alias::Alias),
+    Sign(sign::Sign),
+    Verify(verify::Verify),
     Pull(pull::Pull),
     Delete(delete::Delete),
 }
@@ -60,6 +64,8 @@ impl Model {
             Self::Rollback(command) => command.run(global).await,
             Self::Stage(command) => command.run(global).await,
             Self::Alias(command) => command.run(global).await,
+            Self::Sign(command) => command.run(global).await,
+            Self::Verify(command) => command.run(global).await,
             Self::Pull(command) => command.run(global).await,
             Self::Delete(command) => command.run(global).await,
         }

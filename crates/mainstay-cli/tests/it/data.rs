@@ -208,7 +208,9 @@ fn rows_that_differ_are_shown_by_key() {
     assert_eq!(diff["rows"]["changed"], 1);
     assert_eq!(diff["rows"]["cells"], json!({"n": 1}));
     shell.json("data diff t@1 t@1 --rows 1 --fail-on rows");
-    shell.answer(2, "data diff t@1 t --format daff");
+    let refused = shell.run("data diff t@1 t --format daff");
+    assert_eq!(refused.code, 2);
+    assert!(refused.err.contains("--key or --rows"), "{}", refused.err);
 }
 
 #[test]

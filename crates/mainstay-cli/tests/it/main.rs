@@ -17,6 +17,7 @@ mod model;
 mod prompt;
 mod replicate;
 mod run;
+mod signing;
 mod storage;
 mod story;
 mod support;
