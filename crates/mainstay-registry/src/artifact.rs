@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use mainstay_core::{Digest, Error, FilePath, Result, canon};
-use mainstay_repo::Repo;
+use mainstay_repo::{Ingest, Repo};
 use serde::{Deserialize, Serialize};
 
 /// A file to register.
@@ -191,7 +191,7 @@ impl Artifact {
     }
 }
 
-fn check_paths(files: &[ArtifactFile]) -> Result<()> {
+pub(crate) fn check_paths(files: &[ArtifactFile]) -> Result<()> {
     let folded: BTreeSet<String> = files
         .iter()
         .map(|file| file.path.as_str().to_lowercase())
@@ -212,29 +212,40 @@ fn check_paths(files: &[ArtifactFile]) -> Result<()> {
     Ok(())
 }
 
-/// Stores the files; durable when it returns.
-pub(crate) async fn ingest(repo: &Repo, files: &[FileSpec]) -> Result<Artifact> {
+/// Stores sets of files in one session; durable when it returns.
+pub(crate) async fn ingest(
+    repo: &Repo,
+    sets: impl IntoIterator<Item = &[FileSpec]> + Send,
+) -> Result<Vec<Vec<ArtifactFile>>> {
+    let sets: Vec<&[FileSpec]> = sets.into_iter().collect();
     let mut session = repo.ingest();
-    let mut stored = Vec::with_capacity(files.len());
-    for file in files {
-        check_media_type(&file.media_type)?;
-        let blob = match &file.source {
-            Source::Disk(path) => session
-                .file(path)
-                .await
-                .map_err(|error| error.context("path", path.display()))?,
-            Source::Memory(bytes) => session.bytes(bytes.clone()).await?,
-        };
-        stored.push(ArtifactFile {
-            path: file.path.clone(),
-            digest: blob.digest,
-            bytes: blob.size,
-            media_type: file.media_type.clone(),
-        });
+    let mut stored = Vec::with_capacity(sets.len());
+    for files in sets {
+        let mut set = Vec::with_capacity(files.len());
+        for file in files {
+            set.push(put(&mut session, file).await?);
+        }
+        stored.push(set);
     }
-    let artifact = Artifact::of(stored)?;
     session.finish().await?;
-    Ok(artifact)
+    Ok(stored)
+}
+
+async fn put(session: &mut Ingest, file: &FileSpec) -> Result<ArtifactFile> {
+    check_media_type(&file.media_type)?;
+    let blob = match &file.source {
+        Source::Disk(path) => session
+            .file(path)
+            .await
+            .map_err(|error| error.context("path", path.display()))?,
+        Source::Memory(bytes) => session.bytes(bytes.clone()).await?,
+    };
+    Ok(ArtifactFile {
+        path: file.path.clone(),
+        digest: blob.digest,
+        bytes: blob.size,
+        media_type: file.media_type.clone(),
+    })
 }
 
 fn check_media_type(media_type: &str) -> Result<()> {

@@ -8,6 +8,7 @@ use semver::Version;
 use serde::Serialize;
 
 use crate::annotate::Annotation;
+use crate::eval;
 use crate::metric::Metric;
 use crate::policy::StagePolicy;
 use crate::record::ModelVersion;
@@ -29,7 +30,8 @@ pub struct ModelInfo {
     pub stage: Name,
     /// The aliases that point to it, in order.
     pub aliases: Vec<Name>,
-    /// Its metrics, those recorded by promotions laid over those of the record.
+    /// Its metrics: over those of the record lie those of evaluation reports and of promotions, the
+    /// newer over the older.
     pub metrics: BTreeMap<String, Metric>,
     /// Its tags, later ones laid over those of the record.
     pub tags: BTreeMap<String, String>,
@@ -142,7 +144,16 @@ fn info(view: &View, node: &NodeRef, state: &RefState) -> Result<ModelInfo> {
         .iter()
         .map(|(name, measured)| (name.clone(), measured.value))
         .collect();
+    let (later, earlier): (Vec<_>, Vec<_>) = eval::metrics(view, node)?
+        .into_iter()
+        .partition(|(_, (_, seq))| *seq > standing.since);
+    let values = |reported: Vec<(String, (Metric, u64))>| {
+        let reported = reported.into_iter();
+        reported.map(|(name, (value, _))| (name, value))
+    };
+    metrics.extend(values(earlier));
     metrics.extend(standing.metrics);
+    metrics.extend(values(later));
     Ok(ModelInfo {
         node: node.clone(),
         digest: value.record_digest()?,

@@ -43,7 +43,8 @@
 //! reads is a function of a [`View`](mainstay_repo::View): [`resolve()`], [`show`], [`list`],
 //! [`search::search`]; give it an older view to ask about the past.
 //!
-//! Trainings and evaluations, their parameters and the series of what they measure, are in [`run`].
+//! Trainings and evaluations, their parameters and the series of what they measure, are in [`run`];
+//! what was measured of a version after its registration is in [`eval`].
 //! What the safetensors files of versions hold, and how it differs, is in [`tensor`].
 //!
 //! Versions are signed, and signatures verified, in `signing` (feature `sign`), as OpenSSF Model Signing
@@ -63,6 +64,7 @@ mod artifact;
 mod bump;
 mod check;
 mod delete;
+pub mod eval;
 mod expect;
 mod format;
 mod gate;
@@ -84,6 +86,7 @@ mod resolve;
 mod rollback;
 pub mod run;
 pub mod search;
+mod shelf;
 pub mod signature;
 #[cfg(feature = "sign")]
 pub mod signing;
@@ -91,6 +94,7 @@ mod spec;
 mod standing;
 pub mod tensor;
 mod text;
+mod upload;
 
 pub use alias::{AliasChange, AliasReport, AliasSpec};
 pub use annotate::AnnotateSpec;
@@ -108,7 +112,7 @@ pub use overrule::{Overruling, overrulings};
 pub use policy::{AliasRule, Stage, StagePolicy};
 pub use promote::{PromoteReport, PromoteSpec, Promotion, Refusal};
 pub use pull::PullReport;
-pub use record::{CodeUse, DataUse, Increment, Measured, ModelVersion, Parent, Relation};
+pub use record::{CodeUse, DataUse, Increment, Measured, ModelVersion, Parent, Relation, RunUse};
 pub use register::Registered;
 pub use registry::Registry;
 pub use reproducibility::Reproduced;
@@ -116,3 +120,4 @@ pub use resolve::{resolve, resolve_req};
 pub use rollback::{RollbackReport, RollbackSpec};
 pub use spec::{Bump, ModelSpec};
 pub use text::{MAX_ENTRIES, MAX_KEY_BYTES, MAX_TEXT_BYTES};
+pub use upload::{Upload, UploadSpec, uploads};

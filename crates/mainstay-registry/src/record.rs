@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use mainstay_core::{Digest, Edge, EdgeKind, Error, Name, NodeKind, NodeRef, Result};
+use mainstay_core::{Digest, Edge, EdgeKind, Error, Name, NodeKind, NodeRef, Result, Timestamp};
 use mainstay_repo::Value;
 use semver::Version;
 use serde::de::DeserializeOwned;
@@ -15,8 +15,11 @@ use crate::level::{Level, Reason};
 use crate::metric::Metric;
 use crate::signature::Signature;
 
-/// The format this crate writes and the newest it reads.
+/// The format of every record of this crate but that of versions.
 pub(crate) const FORMAT: u32 = 1;
+
+/// The newest format of a version; one that says nothing new is written in format 1.
+const VERSION_FORMAT: u32 = 2;
 
 /// A registered model version: immutable.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -53,6 +56,21 @@ pub struct ModelVersion {
     pub metrics: BTreeMap<String, Measured>,
     /// The models it was made from, sorted.
     pub parents: Vec<Parent>,
+    /// How much each parent weighed, where it was merged of them. Since format 2, as what follows.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub weights: BTreeMap<NodeRef, Metric>,
+    /// The run that made it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub run: Option<RunUse>,
+    /// Who answers for it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// What it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+    /// From when on it should not be used any more. Nothing enforces it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
     /// What it takes and gives.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub signature: Option<Signature>,
@@ -90,6 +108,33 @@ pub struct DataUse {
     pub data: NodeRef,
     /// The digest of that version's record.
     pub record: Digest,
+}
+
+/// The run a model was made by.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct RunUse {
+    /// The run.
+    pub run: NodeRef,
+    /// The step it had reached, of a checkpoint.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<i64>,
+}
+
+impl RunUse {
+    /// Names a run.
+    #[must_use]
+    pub fn new(run: NodeRef) -> Self {
+        Self { run, step: None }
+    }
+
+    /// Says which step it had reached.
+    #[must_use]
+    pub fn at_step(mut self, step: i64) -> Self {
+        self.step = Some(step);
+        self
+    }
 }
 
 /// The commit a model was made with; in the lineage it is `code:<repository>@<commit>`.
@@ -257,7 +302,35 @@ impl ModelVersion {
     /// [`Incompatible`](mainstay_core::ErrorKind::Incompatible) when a newer format wrote it, [`Corrupt`](mainstay_core::ErrorKind::Corrupt) when it is not
     /// a model version.
     pub fn from_value(value: &Value) -> Result<Self> {
-        decode(value, Self::KIND)
+        let stated = value
+            .record
+            .get("format")
+            .and_then(serde_json::Value::as_u64);
+        let format = if stated == Some(u64::from(FORMAT)) {
+            FORMAT
+        } else {
+            VERSION_FORMAT
+        };
+        value.check_format(Self::KIND, u64::from(format))?;
+        let version: Self = value.decode(Self::KIND)?;
+        if format == FORMAT && version.least_format() != FORMAT {
+            return Err(Error::corrupt(Self::KIND, "a member of a later format"));
+        }
+        Ok(version)
+    }
+
+    /// Returns the first format that can say what the version says.
+    pub(crate) fn least_format(&self) -> u32 {
+        let says_nothing_new = self.weights.is_empty()
+            && self.run.is_none()
+            && self.owner.is_none()
+            && self.purpose.is_none()
+            && self.expires.is_none();
+        if says_nothing_new {
+            FORMAT
+        } else {
+            VERSION_FORMAT
+        }
     }
 
     /// Returns the version as a node of the lineage.
@@ -294,6 +367,9 @@ impl ModelVersion {
         for parent in &self.parents {
             let edge = Edge::new(EdgeKind::DerivedFrom, parent.model.clone());
             edges.push(edge.with_role(parent.relation.as_str().parse()?));
+        }
+        if let Some(made) = &self.run {
+            edges.push(Edge::new(EdgeKind::GeneratedBy, made.run.clone()));
         }
         for data in self
             .metrics

@@ -1,17 +1,22 @@
 //! Registering a version.
 
-use mainstay_core::{Digest, Error, ErrorKind, Name, NodeKind, NodeRef, Result, canon};
-use mainstay_repo::{Expectation, RefState, Repo, Series, Step, Transaction, Value, View};
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
+
+use mainstay_core::{Digest, Error, ErrorKind, Name, NodeRef, Result, canon};
+use mainstay_repo::{Expectation, Repo, Step, Transaction, View};
 use semver::Version;
 use serde::Serialize;
 
-use crate::artifact::{Artifact, ingest};
+use crate::artifact::{Artifact, ArtifactFile, ingest};
 use crate::bump::{choose, differences};
 use crate::level::{Level, Reason};
-use crate::record::{DataUse, FORMAT, Increment, ModelVersion, version_name};
-use crate::refs;
+use crate::record::{DataUse, FORMAT, Increment, ModelVersion};
 use crate::reproducibility::{self, Reproduced, stored};
+use crate::run;
+use crate::shelf::Shelf;
 use crate::spec::{Bump, ModelSpec};
+use crate::upload;
 
 /// A version that was registered.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -44,13 +49,57 @@ pub struct Registered {
 /// The most reasons that a record keeps.
 const MAX_REASONS: usize = 256;
 
+/// Registers one version.
 pub(crate) async fn register(repo: &Repo, spec: ModelSpec) -> Result<Registered> {
-    spec.check()?;
+    let registered = register_many(repo, &[spec]).await?;
+    let lost = || {
+        Error::new(
+            ErrorKind::Internal,
+            "one version was registered and none told",
+        )
+    };
+    registered.into_iter().next().ok_or_else(lost)
+}
+
+/// Registers versions in one session of storing and one log entry.
+pub(crate) async fn register_many(repo: &Repo, specs: &[ModelSpec]) -> Result<Vec<Registered>> {
+    let Some(first) = specs.first() else {
+        return Ok(Vec::new());
+    };
+    for spec in specs {
+        spec.check()?;
+        if (&spec.actor, &spec.reason) != (&first.actor, &first.reason) {
+            let why = "versions that are registered together have one actor and one reason";
+            return Err(Error::invalid(why).context("model", &spec.model));
+        }
+    }
     // Before the bytes are stored, so that a mistyped reference costs nothing.
-    repo.read(|view| check_references(view, &spec)).await?;
-    let artifact = ingest(repo, &spec.files).await?;
-    let (committed, mut registered) = repo.transact(|view| plan(view, &spec, &artifact)).await?;
-    registered.seq = committed.map_or(registered.seq, |committed| committed.seq);
+    let check = |view: &View| {
+        specs
+            .iter()
+            .try_for_each(|spec| check_references(view, spec))
+    };
+    repo.read(check).await?;
+    let stored = ingest(repo, specs.iter().map(|spec| &spec.files[..])).await?;
+    let build = |view: &View| {
+        let mut transaction = Transaction::new(first.actor.clone(), first.reason.clone());
+        let mut shelves = BTreeMap::new();
+        let mut registered = Vec::with_capacity(specs.len());
+        for (spec, files) in specs.iter().zip(&stored) {
+            let shelf = match shelves.entry(&spec.model) {
+                Entry::Occupied(shelf) => shelf.into_mut(),
+                Entry::Vacant(place) => place.insert(Shelf::of(view, &spec.model)?),
+            };
+            registered.push(plan(view, spec, files, shelf, &mut transaction)?);
+        }
+        Ok(Step::Commit(transaction, registered))
+    };
+    let (committed, mut registered) = repo.transact(build).await?;
+    if let Some(committed) = committed {
+        for one in &mut registered {
+            one.seq = committed.seq;
+        }
+    }
     Ok(registered)
 }
 
@@ -64,27 +113,47 @@ fn check_references(view: &View, spec: &ModelSpec) -> Result<()> {
     data.chain(&spec.environment)
         .chain(measured_on)
         .chain(parents)
+        .chain(spec.run.iter().map(|made| &made.run))
         .try_for_each(|node| stored(view, node).map(drop))
 }
 
-fn plan(view: &View, spec: &ModelSpec, artifact: &Artifact) -> Result<Step<Registered>> {
+/// Adds a version to the transaction and puts it on the shelf.
+fn plan(
+    view: &View,
+    spec: &ModelSpec,
+    files: &[ArtifactFile],
+    shelf: &mut Shelf<'_>,
+    transaction: &mut Transaction,
+) -> Result<Registered> {
     check_references(view, spec)?;
-    let shelf = Shelf::of(view, &spec.model)?;
-    let mut record = draft(view, spec, artifact, &shelf)?;
+    let mut files = files.to_vec();
+    if let Some(id) = &spec.upload {
+        files.extend(upload::take(view, &spec.model, id, transaction)?);
+    }
+    let mut record = draft(view, spec, Artifact::of(files)?, shelf)?;
     if let Bump::Exact(version) = &spec.bump
-        && is_taken(view, &spec.model, version)?
+        && shelf.is_taken(view, &spec.model, version)?
     {
         return Err(already_exists(version));
     }
-    place(view, spec, &shelf, &mut record)?;
+    place(view, spec, shelf, &mut record)?;
 
     let node = record.node()?;
     let value = record.to_value()?;
     let digest = value.record_digest()?;
-    let mut transaction = Transaction::new(spec.actor.clone(), spec.reason.clone());
-    transaction.set(node.ref_path(), value, Expectation::Absent);
+    transaction.set(node.ref_path(), value.clone(), Expectation::Absent);
+    if let Some(made) = &record.run {
+        let (path, output) = run::output(made, &node)?;
+        transaction.set(path, output, Expectation::Absent);
+    }
+    let earlier = if reproducibility::is_telling(&record) {
+        shelf.with_inputs(&record.reproducibility)
+    } else {
+        Vec::new()
+    };
+    shelf.push(record.version.clone(), value);
     let increment = record.bump.as_ref();
-    let registered = Registered {
+    Ok(Registered {
         node,
         model: record.model.clone(),
         version: record.version.clone(),
@@ -95,75 +164,17 @@ fn plan(view: &View, spec: &ModelSpec, artifact: &Artifact) -> Result<Step<Regis
             .unwrap_or_default(),
         artifact: record.artifact.digest,
         reproducibility_digest: record.reproducibility,
-        reproduced: reproducibility::compare(&record, shelf.inputs()),
+        reproduced: reproducibility::compare(&record, earlier),
         digest,
         seq: view.seq(),
-    };
-    Ok(Step::Commit(transaction, registered))
-}
-
-/// The versions of a model, the one registered first first; decoded only where needed.
-struct Shelf<'v> {
-    versions: Vec<(Version, &'v Value)>,
-    /// How many there ever were.
-    ever: u64,
-}
-
-impl<'v> Shelf<'v> {
-    fn of(view: &'v View, model: &Name) -> Result<Self> {
-        let series = Series::new(NodeKind::Model, model.clone());
-        let read = |(node, state): (NodeRef, &'v RefState)| {
-            let version = Version::parse(node.version().as_str())
-                .map_err(|error| Error::corrupt(&node, "not a version").with_source(error))?;
-            Ok((version, refs::held(&node.ref_path(), state)?))
-        };
-        let prefix = format!("{}/{model}/version", NodeKind::Model);
-        Ok(Self {
-            versions: series
-                .versions(view)?
-                .into_iter()
-                .map(read)
-                .collect::<Result<_>>()?,
-            ever: view.states_below(&prefix)?.count() as u64,
-        })
-    }
-
-    fn latest(&self) -> Result<Option<ModelVersion>> {
-        let latest = self.versions.last();
-        latest
-            .map(|(_, value)| ModelVersion::from_value(value))
-            .transpose()
-    }
-
-    /// Returns the highest version, or the highest below one.
-    fn highest(&self, below: Option<&Version>) -> Result<Option<ModelVersion>> {
-        self.versions
-            .iter()
-            .filter(|(version, _)| below.is_none_or(|limit| version < limit))
-            .max_by(|(a, _), (b, _)| a.cmp(b))
-            .map(|(_, value)| ModelVersion::from_value(value))
-            .transpose()
-    }
-
-    fn inputs(&self) -> impl Iterator<Item = (&Version, Option<Digest>, Option<Digest>)> {
-        self.versions.iter().map(|(version, value)| {
-            let digest = |text: Option<&serde_json::Value>| text?.as_str()?.parse().ok();
-            let inputs = digest(value.record.get("reproducibility"));
-            let artifact = value.record.get("artifact");
-            (
-                version,
-                inputs,
-                digest(artifact.and_then(|a| a.get("digest"))),
-            )
-        })
-    }
+    })
 }
 
 /// Builds the record, with the version number of a first version.
 fn draft(
     view: &View,
     spec: &ModelSpec,
-    artifact: &Artifact,
+    artifact: Artifact,
     shelf: &Shelf<'_>,
 ) -> Result<ModelVersion> {
     let pin = |(role, data): &(Name, NodeRef)| {
@@ -174,14 +185,13 @@ fn draft(
         })
     };
     let data: Vec<DataUse> = spec.data.iter().map(pin).collect::<Result<_>>()?;
-    let record = ModelVersion {
+    let mut record = ModelVersion {
         format: FORMAT,
         model: spec.model.clone(),
         version: Version::new(1, 0, 0),
-        // Deleted versions leave their refs, so every version that ever was counts.
-        ordinal: shelf.ever + 1,
+        ordinal: shelf.next_ordinal(),
         bump: None,
-        artifact: artifact.clone(),
+        artifact,
         reproducibility: reproducibility::digest(view, spec, &data)?,
         data,
         code: spec.code.clone(),
@@ -190,10 +200,16 @@ fn draft(
         environment: spec.environment.clone(),
         metrics: spec.metrics.clone(),
         parents: spec.parents.iter().cloned().collect(),
+        weights: spec.weights.clone(),
+        run: spec.run.clone(),
+        owner: spec.owner.clone(),
+        purpose: spec.purpose.clone(),
+        expires: spec.expires,
         signature: spec.signature.clone(),
         tags: spec.tags.clone(),
         description: spec.description.clone(),
     };
+    record.format = record.least_format();
     as_stored(&record)
 }
 
@@ -228,12 +244,12 @@ fn place(
     let Some(previous) = previous else {
         record.version = match &spec.bump {
             Bump::Exact(version) => version.clone(),
-            Bump::Auto | Bump::Declared(_) => free(view, spec, Version::new(1, 0, 0))?,
+            Bump::Auto | Bump::Declared(_) => free(view, spec, shelf, Version::new(1, 0, 0))?,
         };
         return Ok(());
     };
     let mut reasons = differences(&previous, record, spec.compat);
-    let taken = |version: &Version| is_taken(view, &spec.model, version);
+    let taken = |version: &Version| shelf.is_taken(view, &spec.model, version);
     record.version = choose(&spec.bump, &previous.version, &reasons, taken)?;
     let inferred = reasons.first().map_or(Level::Patch, |reason| reason.level);
     let omitted = reasons.len().saturating_sub(MAX_REASONS) as u64;
@@ -248,8 +264,8 @@ fn place(
 }
 
 /// Returns the first version from `version` on that was never used.
-fn free(view: &View, spec: &ModelSpec, mut version: Version) -> Result<Version> {
-    while is_taken(view, &spec.model, &version)? {
+fn free(view: &View, spec: &ModelSpec, shelf: &Shelf<'_>, mut version: Version) -> Result<Version> {
+    while shelf.is_taken(view, &spec.model, &version)? {
         let next = Level::Major.next(&version);
         if next == version {
             return Err(Error::invalid("no higher version number is left"));
@@ -257,15 +273,6 @@ fn free(view: &View, spec: &ModelSpec, mut version: Version) -> Result<Version> 
         version = next;
     }
     Ok(version)
-}
-
-/// Reports whether a version exists or existed: a deleted number is not used again.
-fn is_taken(view: &View, model: &Name, version: &Version) -> Result<bool> {
-    let Ok(version) = version_name(version) else {
-        return Ok(false);
-    };
-    let node = NodeRef::new(NodeKind::Model, model.clone(), version);
-    Ok(view.state(&node.ref_path())?.is_some())
 }
 
 fn already_exists(version: &Version) -> Error {

@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-use mainstay_core::{Actor, BulkDigest, Locator, Name, NodeRef, Result};
+use mainstay_core::{Actor, BulkDigest, Locator, Name, NodeRef, Result, Timestamp};
 use mainstay_repo::{Repo, View};
 use tracing::instrument;
 
 use crate::alias::{self, AliasChange, AliasReport, AliasSpec};
 use crate::annotate::{self, AnnotateSpec};
 use crate::approval::{self, ApprovalReport, ApproveSpec};
+use crate::artifact::FileSpec;
 use crate::check::{Checks, GateCheck};
 use crate::delete::{self, Dependents};
 use crate::history::{self, StageChange};
@@ -25,6 +26,7 @@ use crate::search::{Moment, Page, Query, SearchPage};
 use crate::signing::{self, Bundle, Signed, SigningKey, Verification, VerifyingKey};
 use crate::spec::ModelSpec;
 use crate::tensor::{self, Tensor, TensorDiff};
+use crate::upload::{self, Upload, UploadSpec};
 use crate::{adopt, resolve, show};
 
 /// The models of a repository. Cheap to clone.
@@ -71,6 +73,87 @@ impl Registry {
         register::register(&self.repo, spec)
             .await
             .map_err(|error| error.operation("register model"))
+    }
+
+    /// Registers versions together: their files are stored in one session, and all of them are in one
+    /// log entry, or none. Each is placed as if those before it were registered already; what they refer
+    /// to must be there before.
+    ///
+    /// # Errors
+    /// As [`register`](Self::register); [`Invalid`](mainstay_core::ErrorKind::Invalid) when they have
+    /// not all one actor and one reason.
+    ///
+    /// # Complexity
+    /// O(n + k log n) for k versions of models with n, beside storing the files.
+    #[instrument(skip_all, fields(versions = specs.len()), err(level = "debug"))]
+    pub async fn register_many(&self, specs: Vec<ModelSpec>) -> Result<Vec<Registered>> {
+        register::register_many(&self.repo, &specs)
+            .await
+            .map_err(|error| error.operation("register models"))
+    }
+
+    /// Begins an upload: files that come in several calls, before there is a version. Returns the log
+    /// entry. [`ModelSpec::with_upload`] makes the version of them, whole, and ends the upload.
+    ///
+    /// # Errors
+    /// [`ErrorKind::AlreadyExists`](mainstay_core::ErrorKind::AlreadyExists): the model has an upload of
+    /// this id under way.
+    #[instrument(skip_all, fields(model = %spec.model, id = %spec.id), err(level = "debug"))]
+    pub async fn begin_upload(&self, spec: UploadSpec) -> Result<u64> {
+        upload::begin(&self.repo, &spec)
+            .await
+            .map_err(|error| error.operation("begin upload"))
+    }
+
+    /// Adds files to an upload; one of the same path is replaced. Returns what is there now.
+    ///
+    /// May be called any number of times, and again after a failure: bytes that are stored are not stored
+    /// twice.
+    ///
+    /// # Errors
+    /// * [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound): no such upload, or a file is not on
+    ///   the disk.
+    /// * [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid): the paths clash, or a media type is none.
+    #[instrument(skip_all, fields(%model, %id), err(level = "debug"))]
+    pub async fn upload(
+        &self,
+        model: &Name,
+        id: &Name,
+        files: &[FileSpec],
+        actor: Actor,
+        reason: impl Into<String>,
+    ) -> Result<Upload> {
+        upload::add(&self.repo, (model, id), files, actor, reason.into())
+            .await
+            .map_err(|error| error.operation("upload model files"))
+    }
+
+    /// Ends an upload without a version. Its files go when garbage is collected, unless something else
+    /// names them. Returns the log entry, `None` when there was no such upload.
+    #[instrument(skip_all, fields(%model, %id), err(level = "debug"))]
+    pub async fn abort_upload(
+        &self,
+        model: &Name,
+        id: &Name,
+        actor: Actor,
+        reason: impl Into<String>,
+    ) -> Result<Option<u64>> {
+        upload::abort(&self.repo, model, id, actor, reason.into())
+            .await
+            .map_err(|error| error.operation("abort upload"))
+    }
+
+    /// Ends every upload that has expired at `now`; returns them.
+    #[instrument(skip_all, err(level = "debug"))]
+    pub async fn sweep_uploads(
+        &self,
+        now: Timestamp,
+        actor: Actor,
+        reason: impl Into<String>,
+    ) -> Result<Vec<Upload>> {
+        upload::sweep(&self.repo, now, actor, reason.into())
+            .await
+            .map_err(|error| error.operation("sweep uploads"))
     }
 
     /// Lets a version enter a stage; whom it displaces is retired in the same transaction.

@@ -83,33 +83,22 @@ pub(crate) fn digest(view: &View, spec: &ModelSpec, data: &[DataUse]) -> Result<
     })
 }
 
-/// Finds an earlier version with the inputs of `new`: one with the same bytes, else the first.
+/// Says what became of inputs that were used before.
 ///
-/// `earlier` gives each version's number, reproducibility digest and artifact digest.
-pub(crate) fn compare<'v>(
-    new: &ModelVersion,
-    earlier: impl Iterator<Item = (&'v Version, Option<Digest>, Option<Digest>)>,
-) -> Reproduced {
-    if !is_telling(new) {
-        return Reproduced::New;
+/// `earlier` gives the versions with these inputs, and the digests of their artifacts.
+pub(crate) fn compare(new: &ModelVersion, earlier: Vec<(Version, Option<Digest>)>) -> Reproduced {
+    let same = |(_, artifact): &&(Version, Option<Digest>)| *artifact == Some(new.artifact.digest);
+    if let Some((version, _)) = earlier.iter().find(same) {
+        return Reproduced::Reused {
+            of: version.clone(),
+        };
     }
-    let mut first = None;
-    for (version, inputs, artifact) in earlier {
-        if inputs != Some(new.reproducibility) {
-            continue;
-        }
-        if artifact == Some(new.artifact.digest) {
-            return Reproduced::Reused {
-                of: version.clone(),
-            };
-        }
-        first = first.or_else(|| Some(version.clone()));
-    }
-    first.map_or(Reproduced::New, |of| Reproduced::Differs { of })
+    let first = earlier.into_iter().next();
+    first.map_or(Reproduced::New, |(of, _)| Reproduced::Differs { of })
 }
 
 /// Reports whether the inputs are stated well enough that equal digests mean equal inputs.
-fn is_telling(version: &ModelVersion) -> bool {
+pub(crate) fn is_telling(version: &ModelVersion) -> bool {
     let clean = !version
         .code
         .as_ref()

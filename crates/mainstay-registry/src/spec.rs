@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mainstay_core::{Actor, Error, Name, NodeKind, NodeRef, Result};
+use mainstay_core::{Actor, Error, Name, NodeKind, NodeRef, Result, Timestamp};
 use semver::{BuildMetadata, Version};
 use serde_json::Value;
 
 use crate::artifact::FileSpec;
 use crate::level::Level;
-use crate::record::{CodeUse, Measured, Parent, Relation};
+use crate::metric::Metric;
+use crate::record::{CodeUse, Measured, Parent, Relation, RunUse};
 use crate::signature::{CompatOptions, Signature};
 use crate::text;
 
@@ -52,8 +53,10 @@ pub struct ModelSpec {
     pub bump: Bump,
     /// How its signature is compared with the one before.
     pub compat: CompatOptions,
-    /// Its files; at least one.
+    /// Its files; at least one, unless an upload has them.
     pub files: Vec<FileSpec>,
+    /// The upload whose files it has, beside its own; registering the version ends the upload.
+    pub upload: Option<Name>,
     /// The data it was made from, by role: `train`, `validation`.
     pub data: BTreeSet<(Name, NodeRef)>,
     /// The code that made it.
@@ -68,8 +71,18 @@ pub struct ModelSpec {
     pub metrics: BTreeMap<String, Measured>,
     /// The models it was made from.
     pub parents: BTreeSet<Parent>,
+    /// How much each parent weighed, where it was merged of them.
+    pub weights: BTreeMap<NodeRef, Metric>,
+    /// The run that made it.
+    pub run: Option<RunUse>,
     /// What it takes and gives.
     pub signature: Option<Signature>,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// What it is for.
+    pub purpose: Option<String>,
+    /// From when on it should not be used any more.
+    pub expires: Option<Timestamp>,
     /// Free labels.
     pub tags: BTreeMap<String, String>,
     /// Free text.
@@ -89,6 +102,7 @@ impl ModelSpec {
             bump: Bump::Auto,
             compat: CompatOptions::default(),
             files: Vec::new(),
+            upload: None,
             data: BTreeSet::new(),
             code: None,
             parameters: BTreeMap::new(),
@@ -96,7 +110,12 @@ impl ModelSpec {
             environment: None,
             metrics: BTreeMap::new(),
             parents: BTreeSet::new(),
+            weights: BTreeMap::new(),
+            run: None,
             signature: None,
+            owner: None,
+            purpose: None,
+            expires: None,
             tags: BTreeMap::new(),
             description: String::new(),
             actor,
@@ -129,6 +148,13 @@ impl ModelSpec {
     #[must_use]
     pub fn with_files(mut self, files: impl IntoIterator<Item = FileSpec>) -> Self {
         self.files.extend(files);
+        self
+    }
+
+    /// Takes the files of an upload, and ends it.
+    #[must_use]
+    pub fn with_upload(mut self, id: Name) -> Self {
+        self.upload = Some(id);
         self
     }
 
@@ -196,6 +222,49 @@ impl ModelSpec {
         self
     }
 
+    /// Adds a model that was merged into this one, and how much it weighed: a finite number.
+    #[must_use]
+    pub fn with_merged(self, parent: NodeRef, weight: f64) -> Self {
+        let mut spec = self.with_parent(parent.clone(), Relation::Merge);
+        spec.weights.insert(parent, Metric::new(weight));
+        spec
+    }
+
+    /// Sets the run that made the model.
+    #[must_use]
+    pub fn with_run(mut self, run: NodeRef) -> Self {
+        self.run = Some(RunUse::new(run));
+        self
+    }
+
+    /// Sets the run that made the model, and the step that the run had reached.
+    #[must_use]
+    pub fn with_checkpoint(mut self, run: NodeRef, step: i64) -> Self {
+        self.run = Some(RunUse::new(run).at_step(step));
+        self
+    }
+
+    /// Sets who answers for the model.
+    #[must_use]
+    pub fn with_owner(mut self, owner: impl Into<String>) -> Self {
+        self.owner = Some(owner.into());
+        self
+    }
+
+    /// Sets what the model is for.
+    #[must_use]
+    pub fn with_purpose(mut self, purpose: impl Into<String>) -> Self {
+        self.purpose = Some(purpose.into());
+        self
+    }
+
+    /// Sets from when on the model should not be used any more.
+    #[must_use]
+    pub fn with_expiry(mut self, expires: Timestamp) -> Self {
+        self.expires = Some(expires);
+        self
+    }
+
     /// Sets what the model takes and gives.
     #[must_use]
     pub fn with_signature(mut self, signature: Signature) -> Self {
@@ -219,7 +288,7 @@ impl ModelSpec {
 
     /// Checks what can be checked without a repository.
     pub(crate) fn check(&self) -> Result<()> {
-        if self.files.is_empty() {
+        if self.files.is_empty() && self.upload.is_none() {
             return Err(Error::invalid("a model needs at least one file"));
         }
         if let Bump::Exact(version) = &self.bump
@@ -239,12 +308,38 @@ impl ModelSpec {
             .values()
             .filter_map(|metric| metric.data.as_ref());
         check_kinds(measured_on, NodeKind::Data)?;
+        self.check_making()?;
+        for text in self.owner.iter().chain(&self.purpose) {
+            text::check_value("owner or purpose", text)?;
+        }
         check_code(self.code.as_ref())?;
         check_parameters(&self.parameters)?;
         text::check_keys("seeds", self.seeds.keys())?;
         text::check_keys("metrics", self.metrics.keys())?;
         text::check_tags(&self.tags)?;
         text::check_value("description", &self.description)
+    }
+
+    /// Checks the run and the weights of parents.
+    fn check_making(&self) -> Result<()> {
+        check_kinds(self.run.iter().map(|made| &made.run), NodeKind::Run)?;
+        if let Some(step) = self.run.as_ref().and_then(|made| made.step)
+            && step.unsigned_abs() >= 1 << 53
+        {
+            return Err(Error::invalid("a step is less than 2^53").context("step", step));
+        }
+        for (parent, weight) in &self.weights {
+            let merged = Parent::new(parent.clone(), Relation::Merge);
+            let why = if !weight.value().is_finite() {
+                "a weight is a finite number"
+            } else if !self.parents.contains(&merged) {
+                "a weight is that of a parent that was merged"
+            } else {
+                continue;
+            };
+            return Err(Error::invalid(why).context("parent", parent));
+        }
+        Ok(())
     }
 }
 

@@ -34,7 +34,7 @@
 //! | you have | you call |
 //! |---|---|
 //! | tables and files | [`Workspace::data`] |
-//! | a training, or an evaluation | [`Workspace::runs`] |
+//! | a training, or an evaluation | [`Workspace::runs`], [`Workspace::evaluations`] |
 //! | a trained model | [`Workspace::models`], [`Workspace::promote`] |
 //! | prompts and inference configuration | [`Workspace::prompts`] |
 //! | the machine it runs on | [`Workspace::environments`] |

@@ -7,6 +7,7 @@ use mainstay_data::Datasets;
 use mainstay_env::Environments;
 use mainstay_prompt::Prompts;
 use mainstay_registry::Registry;
+use mainstay_registry::eval::Evaluations;
 use mainstay_registry::run::Runs;
 use mainstay_repo::{
     RepairOptions, RepairReport, ReplicateOptions, ReplicateReport, Repo, RepoOptions, Value,
@@ -106,6 +107,12 @@ impl Workspace {
         Runs::new(self.repo.clone())
     }
 
+    /// Returns the evaluation reports.
+    #[must_use]
+    pub fn evaluations(&self) -> Evaluations {
+        Evaluations::new(self.repo.clone())
+    }
+
     /// Returns the prompts; clones share compiled versions.
     #[must_use]
     pub fn prompts(&self) -> &Prompts {
@@ -173,6 +180,7 @@ pub fn resolve(view: &View, locator: &Locator) -> Result<NodeRef> {
     match locator.kind {
         Some(NodeKind::Data) => Datasets::resolve_in(view, locator),
         Some(NodeKind::Model) => mainstay_registry::resolve(view, locator),
+        Some(NodeKind::Eval) => mainstay_registry::eval::resolve(view, locator),
         Some(NodeKind::Run) => mainstay_registry::run::resolve(view, locator),
         Some(NodeKind::Prompt) => Prompts::resolve(view, locator),
         Some(NodeKind::Env) => Environments::resolve(view, locator),

@@ -25,6 +25,7 @@ fn a_run_is_begun_logged_to_ended_and_read() {
     assert_eq!(series["points"][1]["value"], "NaN");
     assert_eq!(series["points"].as_array().unwrap().len(), 2);
 
+    shell.json("model register species model.bin --run species --step 2 --owner birds");
     shell.json("run finish species --status failed");
     let shown = shell.json("run show species");
     has(&shown, &["node", "digest", "record", "metrics", "seq"]);
@@ -32,6 +33,11 @@ fn a_run_is_begun_logged_to_ended_and_read() {
     assert_eq!(shown["record"]["code"]["repository"], "species");
     assert_eq!(shown["record"]["tags"], json!({}));
     assert_eq!(shown["metrics"]["loss"]["points"], 3);
+    assert_eq!(
+        shown["outputs"],
+        json!([{"output": "model:species@1.0.0", "step": 2}])
+    );
+    assert_eq!(shell.json("model show species")["record"]["owner"], "birds");
     let listed = shell.json("run list species");
     assert_eq!(listed["runs"][0]["node"], "run:species@1");
     let up = shell.run("lineage up run:species@1");

@@ -6,6 +6,7 @@ use mainstay_core::{Digest, Error, Locator, Name, NodeKind, NodeRef, Result, Sel
 use mainstay_repo::{Series, View};
 use serde::Serialize;
 
+use super::output::{RunOutput, outputs};
 use super::point::SeriesInfo;
 use super::record::Run;
 use super::refs;
@@ -23,6 +24,8 @@ pub struct RunInfo {
     pub record: Run,
     /// Its series, without their points.
     pub metrics: BTreeMap<String, SeriesInfo>,
+    /// What it made, checkpoints by their steps.
+    pub outputs: Vec<RunOutput>,
     /// The log entry that changed the record last.
     pub seq: u64,
 }
@@ -116,6 +119,7 @@ fn info(view: &View, node: NodeRef) -> Result<RunInfo> {
     }
     Ok(RunInfo {
         digest: held(&node.ref_path(), state)?.record_digest()?,
+        outputs: outputs(view, &node)?,
         node,
         record,
         metrics,

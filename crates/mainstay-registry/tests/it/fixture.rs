@@ -1,8 +1,10 @@
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
 use mainstay_core::{
     Actor, Clock as _, Edge, EdgeKind, Locator, ManualClock, Name, NodeRef, SeededIds, Timestamp,
+    canon,
 };
 use mainstay_registry::run::Runs;
 use mainstay_registry::{
@@ -152,4 +154,26 @@ pub(crate) fn node(text: &str) -> NodeRef {
 
 pub(crate) fn locator(text: &str) -> Locator {
     text.parse().unwrap()
+}
+
+/// Compares with a fixture in `tests/golden`, which is written when it is missing.
+pub(crate) fn check_golden(bytes: &[u8], file: &str) {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+        .join("../../tests/golden")
+        .join(file);
+    if !path.exists() {
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(&path, [bytes, b"\n"].concat()).unwrap();
+    }
+    let recorded = String::from_utf8(std::fs::read(&path).unwrap()).unwrap();
+    let stored = std::str::from_utf8(bytes).unwrap();
+    assert_eq!(stored, recorded.trim_end(), "{file}");
+}
+
+/// Compares what a ref holds with a fixture.
+pub(crate) async fn check_golden_ref(fixture: &Fixture, path: &str, file: &str) {
+    let view = fixture.repo.view().await.unwrap();
+    let state = view.get(&path.parse().unwrap()).unwrap().unwrap();
+    let bytes = canon::to_vec(state.value.as_ref().unwrap()).unwrap();
+    check_golden(&bytes, file);
 }

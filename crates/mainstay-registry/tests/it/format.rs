@@ -156,7 +156,7 @@ async fn a_newer_format_is_refused_and_damage_is_corrupt() {
         .clone()
         .unwrap();
     let mut newer = value.clone();
-    newer.record["format"] = json!(2);
+    newer.record["format"] = json!(3);
     let mut damaged = value.clone();
     damaged.record["ordinal"] = json!("one");
     let mut extra = value.clone();

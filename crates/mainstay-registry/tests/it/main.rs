@@ -6,10 +6,13 @@
 )]
 
 mod aliases;
+mod batch;
 mod deletion;
+mod evaluations;
 mod fixture;
 mod format;
 mod gates;
+mod making;
 mod pull;
 mod races;
 mod register;
@@ -21,3 +24,4 @@ mod search_naive;
 mod signing;
 mod stages;
 mod tensors;
+mod uploads;

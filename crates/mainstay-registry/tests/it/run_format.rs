@@ -7,7 +7,7 @@ use mainstay_registry::run::{Point, Run, RunEnd, RunLog, RunSpec, RunStatus};
 use mainstay_repo::{Expectation, Transaction, Value};
 use serde_json::json;
 
-use crate::fixture::{Fixture, ada, locator, name};
+use crate::fixture::{Fixture, ada, check_golden, locator, name};
 
 /// The refs that are recorded, and their files.
 const RECORDED: [(&str, &str); 4] = [
@@ -23,19 +23,8 @@ fn golden(file: &str) -> PathBuf {
         .join(file)
 }
 
-/// Compares with a fixture, which is written when it is missing.
 fn check(bytes: &[u8], file: &str) {
-    let path = golden(file);
-    if !path.exists() {
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, [bytes, b"\n"].concat()).unwrap();
-    }
-    let recorded = String::from_utf8(std::fs::read(&path).unwrap()).unwrap();
-    assert_eq!(
-        std::str::from_utf8(bytes).unwrap(),
-        recorded.trim_end(),
-        "{file}"
-    );
+    check_golden(bytes, &format!("run/v1/{file}"));
 }
 
 /// A run that goes on, and one that ended with a segment.

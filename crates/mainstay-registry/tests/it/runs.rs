@@ -440,7 +440,7 @@ async fn work(storage: Arc<dyn Storage>) -> (i64, bool) {
     let Ok(started) = runs.start(spec()).await else {
         return (acknowledged, false);
     };
-    for step in 0..67 {
+    for step in 0..66 {
         let batch = log(&started.run).with_point("loss", Point::new(step, at(step), 0.5));
         if runs.log(batch).await.is_err() {
             return (acknowledged, false);
@@ -459,11 +459,11 @@ async fn a_crash_at_any_operation_loses_no_point_and_repeats_none() {
     let whole = Arc::new(FaultStorage::new(MemoryStorage::new()));
     assert_eq!(
         work(Arc::<FaultStorage<_>>::clone(&whole) as _).await,
-        (67, true)
+        (66, true)
     );
     let operations = whole.operations();
     // Every operation where a segment is made and the run ends; some of the others.
-    for operation in (0..operations).filter(|at| at % 50 == 0 || operations - at < 24) {
+    for operation in (0..operations).filter(|at| at % 100 == 0 || operations - at < 16) {
         for applied in [Applied::Yes, Applied::No] {
             let storage = Arc::new(FaultStorage::new(MemoryStorage::new()));
             storage.crash_at(operation, applied);

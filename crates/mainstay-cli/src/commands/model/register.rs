@@ -9,7 +9,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use mainstay::registry::signature::{MAX_SIGNATURE_BYTES, Signature};
 use mainstay::registry::{self, ModelSpec, Registered, Relation, files_at};
 use mainstay::repo::View;
-use mainstay::{Error, Locator, Name, Result};
+use mainstay::{Error, Locator, Name, Result, Timestamp};
 
 use crate::args::{self, Commit, Pair, Slot};
 use crate::cli::Global;
@@ -26,6 +26,7 @@ Example:
   mainstay model register fraud model.safetensors --data payments@7 --data validation=payments@6 \\
       --code training@9f31c2a --env trainer --param depth=6 --seed numpy=42 --metric auc=0.93 \\
       --signature signature.json
+  mainstay model register fraud epoch-3.safetensors --run fraud@7 --step 3000
   mainstay model register fraud small/ --parent fraud@1.2.0 --relation distill --data payments")]
 pub(crate) struct Register {
     /// The model
@@ -62,6 +63,26 @@ pub(crate) struct Register {
     /// How it was made from its parents
     #[arg(long, requires = "parents", value_parser = relation())]
     relation: Option<Relation>,
+    /// The run that made it
+    #[arg(long = "run", value_name = "RUN", value_parser = args::run)]
+    made_by: Option<Locator>,
+    /// The step that the run had reached
+    #[arg(
+        long,
+        value_name = "N",
+        requires = "made_by",
+        allow_negative_numbers = true
+    )]
+    step: Option<i64>,
+    /// Who answers for it
+    #[arg(long, value_name = "WHO")]
+    owner: Option<String>,
+    /// What it is for
+    #[arg(long, value_name = "TEXT")]
+    purpose: Option<String>,
+    /// From when on it should not be used any more, as 2027-01-01T00:00:00Z
+    #[arg(long, value_name = "TIME")]
+    expires: Option<Timestamp>,
     /// A JSON file that says what it takes and gives, as MLflow writes it
     #[arg(long, value_name = "FILE")]
     signature: Option<PathBuf>,
@@ -143,6 +164,14 @@ impl Register {
                 spec = spec.with_parent(resolve(view, parent).await?, relation);
             }
         }
+        if let Some(run) = &self.made_by {
+            let run = resolve(view, run).await?;
+            spec = match self.step {
+                Some(step) => spec.with_checkpoint(run, step),
+                None => spec.with_run(run),
+            };
+        }
+        (spec.owner, spec.purpose, spec.expires) = (self.owner, self.purpose, self.expires);
         let measured_on = match &self.measured_on {
             Some(data) => Some(resolve(view, data).await?),
             None => None,

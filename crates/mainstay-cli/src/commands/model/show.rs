@@ -57,6 +57,11 @@ fn write(info: &ModelInfo, out: &mut dyn Write) -> io::Result<()> {
         )
         .with_some("code", code)
         .with_some("env", record.environment.as_ref())
+        .with_some("run", record.run.as_ref().map(|made| made.run.clone()))
+        .with_some("step", record.run.as_ref().and_then(|made| made.step))
+        .with_some("owner", record.owner.as_ref())
+        .with_some("purpose", record.purpose.as_ref())
+        .with_some("expires", record.expires.map(when))
         .with_all(
             "parents",
             parents.map(|p| format!("{} ({})", p.model, p.relation)),
