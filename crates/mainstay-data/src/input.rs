@@ -8,12 +8,13 @@ use arrow::array::RecordBatch;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use mainstay_core::{Error, ErrorKind, FilePath, Result};
+use mainstay_repo::Blob;
 use tokio::runtime::Handle;
 
-use crate::SnapshotInput;
 use crate::format::parquet::write;
 use crate::source::Source;
 use crate::spool::Spooled;
+use crate::{FileEntry, SnapshotInput};
 
 /// The deepest directory that is entered.
 const MAX_DEPTH: usize = 64;
@@ -30,6 +31,15 @@ pub(crate) struct InputFile {
 pub(crate) enum Origin {
     Disk { path: PathBuf, before: Fingerprint },
     Spooled(Spooled),
+    Stored(Box<StoredFile>),
+}
+
+/// A file that an earlier version has, without patches.
+pub(crate) struct StoredFile {
+    pub(crate) entry: FileEntry,
+    pub(crate) blob: Blob,
+    /// What drives the reading.
+    pub(crate) runtime: Handle,
 }
 
 /// What tells that a file was written to.
@@ -55,7 +65,7 @@ impl Fingerprint {
 /// # Errors
 /// Naming the path: [`ErrorKind::NotFound`] when there is none, [`ErrorKind::Invalid`] for a symbolic
 /// link inside a directory, for what is neither file nor directory, for a name that is not UTF-8, for
-/// two files of one path, and when there is no file at all; those of [`write::encode`].
+/// two files of one path; those of [`write::encode`].
 pub(crate) fn gather(inputs: &[SnapshotInput], runtime: &Handle) -> Result<Vec<InputFile>> {
     let mut files = Vec::new();
     for input in inputs {
@@ -73,9 +83,6 @@ pub(crate) fn gather(inputs: &[SnapshotInput], runtime: &Handle) -> Result<Vec<I
         }
     }
     in_path_order(&mut files)?;
-    if files.is_empty() {
-        return Err(Error::invalid("a snapshot without files"));
-    }
     Ok(files)
 }
 
@@ -191,6 +198,7 @@ impl Origin {
     pub(crate) fn bytes(&self) -> u64 {
         match self {
             Self::Spooled(spooled) => spooled.bytes(),
+            Self::Stored(file) => file.blob.size(),
             Self::Disk { before, .. } => before.bytes,
         }
     }
@@ -199,6 +207,7 @@ impl Origin {
     pub(crate) fn open(&self) -> Result<Source> {
         match self {
             Self::Spooled(spooled) => Ok(spooled.open()?),
+            Self::Stored(file) => Ok(Source::blob(file.blob.clone(), file.runtime.clone())),
             Self::Disk { path, .. } => File::open(path)
                 .and_then(Source::file)
                 .map_err(|error| unreadable(error, path)),

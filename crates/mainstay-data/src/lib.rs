@@ -72,6 +72,7 @@ mod format;
 mod input;
 mod logical;
 mod manifest;
+pub mod merge;
 mod parquet_blob;
 mod patch;
 mod pieces;
@@ -87,6 +88,7 @@ pub mod split;
 mod spool;
 pub mod stats;
 mod stored;
+mod text;
 mod workers;
 
 pub use datasets::{Datasets, ReadOptions};

@@ -4,6 +4,7 @@ mod branch;
 mod compare;
 mod export;
 mod list;
+mod merge;
 mod moment;
 mod sample;
 mod show;
@@ -33,6 +34,7 @@ pub(crate) enum Data {
     /// Begin branches, move them, list them
     #[command(subcommand)]
     Branch(branch::Branch),
+    Merge(merge::Merge),
 }
 
 impl Data {
@@ -50,6 +52,7 @@ impl Data {
             Self::Leaks(command) => command.run(global).await,
             Self::Sample(command) => command.run(global).await,
             Self::Branch(command) => command.run(global).await,
+            Self::Merge(command) => command.run(global).await,
         }
     }
 }

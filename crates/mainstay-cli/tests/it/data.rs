@@ -224,3 +224,46 @@ fn a_removed_column_is_incompatible() {
     assert_eq!(diff["compatible"], false);
     assert_eq!(diff["schema"]["removed"][0]["name"], "b");
 }
+
+#[test]
+fn branches_merge_and_a_conflict_is_shown_before_it_ends_the_merge() {
+    let shell = Shell::new();
+    fs::create_dir(shell.path("d")).unwrap();
+    let take = |files: [(&str, &str); 2], branch: &str| {
+        for (name, content) in files {
+            shell.write(name, content);
+        }
+        shell.json(&format!("data snapshot d d --branch {branch}"))
+    };
+    take([("d/a.txt", "1"), ("d/b.txt", "1")], "main");
+    shell.json("data branch create d@main work");
+    take([("d/a.txt", "2"), ("d/b.txt", "1")], "main");
+    take([("d/a.txt", "1"), ("d/b.txt", "3")], "work");
+
+    let plan = shell.json("data merge d@main d@work --branch main --plan");
+    assert_eq!(plan["plan"]["outcome"], "merge");
+    let merged = shell.json("data merge d@main d@work --branch main");
+    assert_eq!(merged["head"], "data:d@4");
+    shell.json("data export d@main out");
+    let read = |name| fs::read_to_string(shell.path(name)).unwrap();
+    assert_eq!(
+        (read("out/a.txt"), read("out/b.txt")),
+        ("2".into(), "3".into())
+    );
+    let forward = shell.json("data merge d@work d@main --branch work");
+    assert_eq!(forward["head"], "data:d@4");
+
+    take([("d/a.txt", "ours"), ("d/b.txt", "3")], "main");
+    take([("d/a.txt", "theirs"), ("d/b.txt", "3")], "work");
+    let plan = shell.run("data merge d@main d@work --plan");
+    assert_eq!(plan.code, 1);
+    assert!(
+        plan.out.contains("conflict: a.txt: changed on both sides"),
+        "{}",
+        plan.out
+    );
+    assert_eq!(shell.run("data merge d@main d@work --branch main").code, 4);
+    shell.json("data merge d@main d@work --branch main --prefer theirs");
+    shell.json("data export d@main out");
+    assert_eq!(read("out/a.txt"), "theirs");
+}

@@ -16,6 +16,14 @@ impl By {
         Self { actor, reason }
     }
 
+    pub(super) fn actor(&self) -> Actor {
+        self.actor.clone()
+    }
+
+    pub(super) fn reason(&self) -> &str {
+        &self.reason
+    }
+
     pub(super) fn transaction(&self) -> Transaction {
         Transaction::new(self.actor.clone(), self.reason.clone())
     }

@@ -2,14 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use arrow::array::{Array, RecordBatch};
-use arrow::util::display::{ArrayFormatter, FormatOptions};
+use arrow::array::RecordBatch;
 use futures::TryStreamExt as _;
-use mainstay_core::{Error, ErrorKind, NodeRef, Result};
+use mainstay_core::{Error, NodeRef, Result};
 
 use super::{Datasets, ReadOptions};
 use crate::cells::{CellHasher, first_64, index_of};
 use crate::split::{Hash, LeakageReport, Overlap, Seen, Shared};
+use crate::text::texts;
 
 /// How many rows are compared at once, at 40 bytes each: with more, all are read several times.
 const ROWS_AT_ONCE: u64 = 4 * 1024 * 1024;
@@ -126,7 +126,7 @@ impl Search<'_> {
         while let Some(batch) = rows.try_next().await? {
             for (row, hash) in hasher.hash(&batch)?.into_iter().enumerate() {
                 if hashes.contains(&hash) && !found.contains_key(&hash) {
-                    found.insert(hash, texts(&batch, row, &self.columns)?);
+                    found.insert(hash, shown(&batch, row, &self.columns)?);
                 }
             }
             if found.len() == hashes.len() {
@@ -137,28 +137,11 @@ impl Search<'_> {
     }
 }
 
-/// Spells the cells of a row; nulls are left out.
-pub(super) fn texts(
-    batch: &RecordBatch,
-    row: usize,
-    columns: &[String],
-) -> Result<BTreeMap<String, String>> {
-    let mut texts = BTreeMap::new();
+fn shown(batch: &RecordBatch, row: usize, columns: &[String]) -> Result<BTreeMap<String, String>> {
+    let mut arrays = Vec::with_capacity(columns.len());
     for name in columns {
         let array = batch.column(index_of(&batch.schema(), name)?);
-        if !array.is_null(row) {
-            texts.insert(name.clone(), text(array.as_ref(), row)?);
-        }
+        arrays.push((name.as_str(), array.as_ref()));
     }
-    Ok(texts)
-}
-
-/// Spells a cell.
-pub(super) fn text(array: &dyn Array, row: usize) -> Result<String> {
-    let options = FormatOptions::default();
-    let shown = ArrayFormatter::try_new(array, &options)
-        .and_then(|formatter| formatter.value(row).try_to_string());
-    shown.map_err(|error| {
-        Error::new(ErrorKind::Unsupported, "a value that has no text").with_source(error)
-    })
+    texts(arrays, row)
 }

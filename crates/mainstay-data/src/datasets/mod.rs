@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use arrow::array::RecordBatch;
-use futures::StreamExt as _;
 use futures::stream::{self, BoxStream};
+use futures::{FutureExt as _, StreamExt as _};
 use mainstay_core::{Actor, Error, ErrorKind, Locator, Name, NodeKind, NodeRef, Result, Timestamp};
 use mainstay_repo::{Blob, RefState, Repo, Series, View};
 use tracing::instrument;
@@ -16,6 +16,8 @@ mod catalog;
 mod commit;
 mod export;
 mod leakage;
+mod merge;
+mod merge_rows;
 mod names;
 mod patching;
 mod read;
@@ -29,6 +31,7 @@ mod tags;
 use self::by::By;
 
 use crate::diff::{CompareOptions, DatasetDiff};
+use crate::merge::{MergePlan, MergeSpec};
 use crate::record::VersionRecord;
 use crate::rows::{Both, Identity, RowDiffOptions};
 use crate::split::{LeakageReport, SplitRecord, SplitReport, SplitSpec};
@@ -436,6 +439,41 @@ impl Datasets {
             before: self.load(&view, before).await?,
             after: self.load(&view, after).await?,
         })
+    }
+
+    /// Finds what merging two versions of a dataset would do; changes nothing. Where both sides changed a
+    /// Parquet file, its rows are read.
+    ///
+    /// # Errors
+    /// [`Invalid`](mainstay_core::ErrorKind::Invalid) for versions of two datasets and for those without
+    /// a common ancestor; [`NotFound`](mainstay_core::ErrorKind::NotFound) for a version, branch or key
+    /// column; [`Conflict`](mainstay_core::ErrorKind::Conflict) when the branch does not point to `ours`;
+    /// [`Unsupported`](mainstay_core::ErrorKind::Unsupported) when one of the versions is stored as patches.
+    ///
+    /// Memory: what [`RowDiff`](crate::rows::RowDiff) takes, and the rows that both sides changed.
+    #[instrument(skip_all, fields(ours = %spec.ours, theirs = %spec.theirs), err)]
+    pub async fn plan_merge(&self, spec: &MergeSpec) -> Result<MergePlan> {
+        merge::plan(self, spec).boxed().await
+    }
+
+    /// Makes the version that a plan of [`plan_merge`](Self::plan_merge) describes, with both versions as
+    /// parents. Files that do not change are not stored again; table files are read once for their
+    /// digests. A file whose rows are merged is written from memory.
+    ///
+    /// # Errors
+    /// [`Conflict`](mainstay_core::ErrorKind::Conflict) naming the first conflict of the plan, or when
+    /// the branch has moved since; [`Invalid`](mainstay_core::ErrorKind::Invalid) when the plan is not to
+    /// [merge](crate::merge::MergeOutcome::Merge), or the merged table files differ in their columns.
+    #[instrument(skip_all, fields(ours = %plan.spec.ours, theirs = %plan.spec.theirs), err)]
+    pub async fn apply_merge(
+        &self,
+        plan: &MergePlan,
+        actor: Actor,
+        reason: impl Into<String>,
+    ) -> Result<SnapshotReport> {
+        merge::apply(self, plan, By::new(actor, reason))
+            .boxed()
+            .await
     }
 
     /// Divides the table of a version into parts, each a version of a dataset of its own, all in one

@@ -17,11 +17,12 @@ use super::version_number;
 use crate::canonical::rewrite;
 use crate::format::parquet::write::PROFILE;
 use crate::format::{TableFormat, layout, media_type};
-use crate::input::{InputFile, Origin, gather};
+use crate::input::{InputFile, Origin, StoredFile, gather, in_path_order};
 use crate::record::VersionRecord;
 use crate::report::{ColumnReport, FileReport};
 use crate::scan::{TableFile, scan};
 use crate::spool::Spooled;
+use crate::stored::blob;
 use crate::{
     Canonical, FileEntry, FileLayout, Files, Manifest, PatchEntry, Patches, SnapshotInput,
     SnapshotReport, SnapshotSpec, Table, blocking,
@@ -52,6 +53,15 @@ pub(super) struct Staged {
 
 /// Stores what `spec` names.
 pub(super) async fn stage(repo: &Repo, spec: SnapshotSpec) -> Result<Staged> {
+    stage_with(repo, spec, Vec::new()).await
+}
+
+/// Stores what `spec` names beside files of earlier versions, which are without patches.
+pub(super) async fn stage_with(
+    repo: &Repo,
+    spec: SnapshotSpec,
+    kept: Vec<FileEntry>,
+) -> Result<Staged> {
     for tag in &spec.tags {
         check_pointer("tag", tag)?;
     }
@@ -64,7 +74,8 @@ pub(super) async fn stage(repo: &Repo, spec: SnapshotSpec) -> Result<Staged> {
     };
     let (inputs, layout) = (spec.inputs.clone(), spec.layout);
     let runtime = Handle::current();
-    let preparing = move || prepare(&inputs, layout, &runtime);
+    let kept = open(repo, kept, &runtime).await?;
+    let preparing = move || prepare(&inputs, layout, &runtime, kept);
     let mut prepared = blocking::run_on_own_thread(preparing).await?;
     let (files, patched) = match spec.patches {
         Patches::Never => (prepared.files, Vec::new()),
@@ -90,10 +101,20 @@ struct Prepared {
 }
 
 /// Finds and scans the files, so that bad input is refused before anything is stored.
-fn prepare(inputs: &[SnapshotInput], layout: FileLayout, runtime: &Handle) -> Result<Prepared> {
+fn prepare(
+    inputs: &[SnapshotInput],
+    layout: FileLayout,
+    runtime: &Handle,
+    kept: Vec<InputFile>,
+) -> Result<Prepared> {
     let mut files = gather(inputs, runtime)?;
     if layout == FileLayout::Canonical {
         rewrite(&mut files)?;
+    }
+    files.extend(kept);
+    in_path_order(&mut files)?;
+    if files.is_empty() {
+        return Err(Error::invalid("a snapshot without files"));
     }
     let tables: Vec<TableFile<'_>> = files.iter().filter_map(TableFile::of).collect();
     let (table, table_rows) = scan(&tables)?.unzip();
@@ -111,7 +132,27 @@ fn prepare(inputs: &[SnapshotInput], layout: FileLayout, runtime: &Handle) -> Re
     })
 }
 
+/// Opens files that are stored already.
+async fn open(repo: &Repo, kept: Vec<FileEntry>, runtime: &Handle) -> Result<Vec<InputFile>> {
+    let mut files = Vec::with_capacity(kept.len());
+    for entry in kept {
+        files.push(InputFile {
+            path: entry.path.clone(),
+            canonical: entry.canonical.is_some(),
+            origin: Origin::Stored(Box::new(StoredFile {
+                blob: blob(repo, &entry.digest).await?,
+                entry,
+                runtime: runtime.clone(),
+            })),
+        });
+    }
+    Ok(files)
+}
+
 fn layout_of(file: &InputFile) -> Result<Option<Layout>> {
+    if let Origin::Stored(_) = file.origin {
+        return Ok(None);
+    }
     let Some(format) = TableFormat::of(&file.path) else {
         return Ok(None);
     };
@@ -149,8 +190,17 @@ async fn store(
             entries.push(FileEntry { rows, ..base });
             continue;
         }
-        let blob = put(&mut ingest, &file.origin, layout).await?;
-        let origin = file.origin;
+        let origin = match file.origin {
+            Origin::Stored(stored) => {
+                entries.push(FileEntry {
+                    rows,
+                    ..stored.entry
+                });
+                continue;
+            }
+            origin => origin,
+        };
+        let blob = put(&mut ingest, &origin, layout).await?;
         blocking::run(move || origin.check_unchanged(blob.size)).await?;
         new_bytes += blob.new_bytes;
         entries.push(FileEntry {
@@ -179,6 +229,7 @@ async fn put(ingest: &mut Ingest, origin: &Origin, layout: Option<Layout>) -> Re
     let path: &Path = match origin {
         Origin::Disk { path, .. } => path,
         Origin::Spooled(Spooled::File { path, .. }) => path,
+        Origin::Stored(file) => return ingest.bytes(file.blob.bytes().await?).await,
         Origin::Spooled(Spooled::Memory(bytes)) => {
             let bytes = bytes.clone();
             return match layout {

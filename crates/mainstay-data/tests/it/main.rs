@@ -15,6 +15,7 @@ mod hostile;
 mod inputs;
 mod interop;
 mod layouts;
+mod merges;
 mod model;
 mod multiset;
 mod parquet_blobs;

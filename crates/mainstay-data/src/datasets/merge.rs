@@ -1,0 +1,344 @@
+//! Merging versions: planning, and applying a plan.
+
+use std::collections::BTreeMap;
+
+use mainstay_core::{Edge, EdgeKind, Error, ErrorKind, FilePath, NodeRef, Result};
+use mainstay_repo::{Step, View};
+
+use super::ancestry::{continues, merge_base};
+use super::branches;
+use super::by::By;
+use super::merge_rows::{self, Merged, Sides};
+use super::snapshot::stage_with;
+use super::{Datasets, series_of, version_state};
+use crate::merge::{
+    Choice, Conflict, FileAction, FileMerge, MergeOutcome, MergePlan, MergeSpec, RowMerge,
+    Strategy, choose,
+};
+use crate::{BranchTarget, FileEntry, Manifest, SnapshotInput, SnapshotReport, SnapshotSpec};
+
+pub(super) async fn plan(datasets: &Datasets, spec: &MergeSpec) -> Result<MergePlan> {
+    if series_of(&spec.ours)?.name() != series_of(&spec.theirs)?.name() {
+        return Err(Error::invalid("versions of two datasets are not merged")
+            .context("ours", &spec.ours)
+            .context("theirs", &spec.theirs));
+    }
+    let view = datasets.view().await?;
+    let (base, outcome) = view.read(|view| relation(view, spec)).await?;
+    let mut plan = MergePlan {
+        spec: spec.clone(),
+        base,
+        outcome,
+        files: Vec::new(),
+        metadata: BTreeMap::new(),
+        conflicts: Vec::new(),
+        cells: Vec::new(),
+    };
+    if let (MergeOutcome::Merge, Some(base)) = (outcome, &plan.base) {
+        let merging = Merging {
+            base: datasets.manifest(base).await?,
+            ours: datasets.manifest(&spec.ours).await?,
+            theirs: datasets.manifest(&spec.theirs).await?,
+            key: key(datasets, spec).await?,
+        };
+        merging.check_whole()?;
+        merging.metadata(&mut plan);
+        merging.files(datasets, &mut plan).await?;
+    }
+    Ok(plan)
+}
+
+/// Finds how two versions relate.
+fn relation(view: &View, spec: &MergeSpec) -> Result<(Option<NodeRef>, MergeOutcome)> {
+    let MergeSpec { ours, theirs, .. } = spec;
+    if let Some(branch) = &spec.branch {
+        let target = BranchTarget::new(branch.clone()).at(ours.clone());
+        branches::existing(view, ours.name(), &target)?;
+    }
+    if let Some(base) = &spec.base {
+        version_state(view, base)?;
+        version_state(view, ours)?;
+        version_state(view, theirs)?;
+        return Ok((Some(base.clone()), MergeOutcome::Merge));
+    }
+    if continues(view, ours, theirs)? {
+        return Ok((Some(theirs.clone()), MergeOutcome::UpToDate));
+    }
+    if continues(view, theirs, ours)? {
+        return Ok((Some(ours.clone()), MergeOutcome::FastForward));
+    }
+    match merge_base(view, ours, theirs)? {
+        Some(base) => Ok((Some(base), MergeOutcome::Merge)),
+        None => Err(
+            Error::invalid("no common ancestor: say what both began from")
+                .context("ours", ours)
+                .context("theirs", theirs),
+        ),
+    }
+}
+
+/// The columns that tell rows apart.
+async fn key(datasets: &Datasets, spec: &MergeSpec) -> Result<Vec<String>> {
+    if !spec.key.is_empty() {
+        return Ok(spec.key.clone());
+    }
+    let ours = datasets.record(&spec.ours).await?.key;
+    let theirs = datasets.record(&spec.theirs).await?.key;
+    Ok(if ours.is_empty() { theirs } else { ours })
+}
+
+/// The contents of a merge.
+struct Merging {
+    base: Manifest,
+    ours: Manifest,
+    theirs: Manifest,
+    key: Vec<String>,
+}
+
+impl Merging {
+    /// Refuses files whose digest does not tell their rows.
+    fn check_whole(&self) -> Result<()> {
+        let sides = [&self.base, &self.ours, &self.theirs];
+        let mut files = sides.into_iter().flat_map(|side| side.files.listed());
+        let patched = |file: &&FileEntry| {
+            let canonical = file.canonical.as_ref();
+            canonical.is_some_and(|canonical| !canonical.patches.is_empty())
+        };
+        match files.find(patched) {
+            Some(file) => {
+                let message = "a version that is stored as patches is not merged: store it whole";
+                Err(Error::new(ErrorKind::Unsupported, message).context("file", &file.path))
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn metadata(&self, plan: &mut MergePlan) {
+        let (base, ours, theirs) = (&self.base, &self.ours, &self.theirs);
+        for (name, choice) in choose(&base.metadata, &ours.metadata, &theirs.metadata) {
+            let take = choice == Choice::Theirs;
+            match plan.spec.strategy("") {
+                Strategy::Fail if !take => plan.conflicts.push(Conflict {
+                    path: None,
+                    metadata: Some(name.clone()),
+                    why: "changed on both sides",
+                }),
+                Strategy::Ours if !take => {}
+                _ => {
+                    let value = theirs.metadata.get(name).cloned();
+                    plan.metadata.insert(name.clone(), value);
+                }
+            }
+        }
+    }
+
+    async fn files(&self, datasets: &Datasets, plan: &mut MergePlan) -> Result<()> {
+        let [base, ours, theirs] = [&self.base, &self.ours, &self.theirs].map(by_path);
+        let digests = |files: &BTreeMap<FilePath, &FileEntry>| -> BTreeMap<FilePath, _> {
+            let files = files.iter();
+            files
+                .map(|(path, file)| (path.clone(), file.digest))
+                .collect()
+        };
+        let (base_of, ours_of, theirs_of) = (digests(&base), digests(&ours), digests(&theirs));
+        for (path, choice) in choose(&base_of, &ours_of, &theirs_of) {
+            let taken = if theirs.contains_key(path) {
+                FileAction::Take
+            } else {
+                FileAction::Remove
+            };
+            let mut file = FileMerge {
+                path: path.clone(),
+                action: taken,
+                rows: None,
+            };
+            if choice == Choice::Theirs {
+                plan.files.push(file);
+                continue;
+            }
+            let strategy = plan.spec.strategy(path.as_str());
+            if let Some(rows) = self.rows(datasets, path, strategy, plan).await? {
+                file.action = FileAction::MergeRows;
+                file.rows = Some(rows);
+            } else {
+                match strategy {
+                    Strategy::Theirs => {}
+                    Strategy::Ours => file.action = FileAction::Keep,
+                    Strategy::Fail => {
+                        plan.conflicts.push(Conflict {
+                            path: Some(path.clone()),
+                            metadata: None,
+                            why: why(&base, &ours, &theirs, path),
+                        });
+                        continue;
+                    }
+                }
+            }
+            plan.files.push(file);
+        }
+        Ok(())
+    }
+
+    /// Merges the rows of a file on trial; `None` where they cannot be.
+    async fn rows(
+        &self,
+        datasets: &Datasets,
+        path: &FilePath,
+        strategy: Strategy,
+        plan: &mut MergePlan,
+    ) -> Result<Option<RowMerge>> {
+        let Some(sides) = self.sides(path, strategy) else {
+            return Ok(None);
+        };
+        let Some(found) = merge_rows::find(&datasets.repo, sides).await? else {
+            return Ok(None);
+        };
+        if found.counts.conflicts > 0 && strategy == Strategy::Fail {
+            plan.conflicts.push(Conflict {
+                path: Some(path.clone()),
+                metadata: None,
+                why: "cells or rows changed on both sides",
+            });
+        }
+        plan.cells.extend(found.conflicts);
+        Ok(Some(found.counts))
+    }
+
+    fn sides(&self, path: &FilePath, strategy: Strategy) -> Option<Sides> {
+        Sides::of(
+            [&self.base, &self.ours, &self.theirs],
+            path,
+            &self.key,
+            strategy,
+        )
+    }
+}
+
+fn by_path(manifest: &Manifest) -> BTreeMap<FilePath, &FileEntry> {
+    let files = manifest.files.listed().iter();
+    files.map(|file| (file.path.clone(), file)).collect()
+}
+
+fn why(
+    base: &BTreeMap<FilePath, &FileEntry>,
+    ours: &BTreeMap<FilePath, &FileEntry>,
+    theirs: &BTreeMap<FilePath, &FileEntry>,
+    path: &FilePath,
+) -> &'static str {
+    match (
+        base.contains_key(path),
+        ours.contains_key(path),
+        theirs.contains_key(path),
+    ) {
+        (false, ..) => "added on both sides",
+        (true, false, _) => "removed by us, changed by them",
+        (true, _, false) => "changed by us, removed by them",
+        (true, true, true) => "changed on both sides",
+    }
+}
+
+pub(super) async fn apply(datasets: &Datasets, plan: &MergePlan, by: By) -> Result<SnapshotReport> {
+    let repo = datasets.writable()?;
+    let spec = &plan.spec;
+    if let Some(conflict) = plan.conflicts.first() {
+        let mut error = Error::new(ErrorKind::Conflict, conflict.why);
+        if let Some(path) = &conflict.path {
+            error = error.context("file", path);
+        }
+        if let Some(name) = &conflict.metadata {
+            error = error.context("metadata", name.escape_debug());
+        }
+        return Err(error.context("conflicts", plan.conflicts.len()));
+    }
+    if plan.outcome != MergeOutcome::Merge {
+        return Err(
+            Error::invalid("nothing to merge: one version continues the other")
+                .context("ours", &spec.ours)
+                .context("theirs", &spec.theirs),
+        );
+    }
+    let base = plan.base.as_ref();
+    let base = base.ok_or_else(|| Error::invalid("a plan without a base"))?;
+    let merging = Merging {
+        base: datasets.manifest(base).await?,
+        ours: datasets.manifest(&spec.ours).await?,
+        theirs: datasets.manifest(&spec.theirs).await?,
+        key: key(datasets, spec).await?,
+    };
+    merging.check_whole()?;
+    let (kept, inputs) = merging.content(datasets, plan).await?;
+
+    let mut merged = SnapshotSpec::new(spec.ours.name().clone(), by.actor(), by.reason());
+    merged.inputs = inputs;
+    merged.metadata = merging.ours.metadata.clone();
+    for (name, value) in &plan.metadata {
+        match value {
+            Some(value) => drop(merged.metadata.insert(name.clone(), value.clone())),
+            None => drop(merged.metadata.remove(name)),
+        }
+    }
+    merged.key = merging.key;
+    merged.synthetic = datasets.record(&spec.ours).await?.synthetic
+        || datasets.record(&spec.theirs).await?.synthetic;
+    merged
+        .edges
+        .push(Edge::new(EdgeKind::DerivedFrom, spec.theirs.clone()));
+    match &spec.branch {
+        // The head of the branch becomes a parent by itself.
+        Some(branch) => {
+            merged.branch = Some(BranchTarget::new(branch.clone()).at(spec.ours.clone()));
+        }
+        None => merged
+            .edges
+            .push(Edge::new(EdgeKind::DerivedFrom, spec.ours.clone())),
+    }
+    let staged = stage_with(repo, merged, kept).await?;
+    let build = |view: &View| {
+        let mut transaction = by.transaction();
+        let placed = staged.draft.place(view, &mut transaction)?;
+        Ok(if placed.changes {
+            Step::Commit(transaction, placed)
+        } else {
+            Step::Done(placed)
+        })
+    };
+    let (_, placed) = repo.transact(build).await?;
+    staged.report(placed)
+}
+
+impl Merging {
+    /// Returns the files that are stored already, and those whose rows are merged.
+    async fn content(
+        &self,
+        datasets: &Datasets,
+        plan: &MergePlan,
+    ) -> Result<(Vec<FileEntry>, Vec<SnapshotInput>)> {
+        let mut files = by_path(&self.ours);
+        let theirs = by_path(&self.theirs);
+        let mut inputs = Vec::new();
+        for file in &plan.files {
+            match file.action {
+                FileAction::Keep => {}
+                FileAction::Remove => drop(files.remove(&file.path)),
+                FileAction::Take => {
+                    if let Some(entry) = theirs.get(&file.path) {
+                        files.insert(file.path.clone(), entry);
+                    }
+                }
+                FileAction::MergeRows => {
+                    files.remove(&file.path);
+                    let strategy = plan.spec.strategy(file.path.as_str());
+                    let lost = || Error::invalid("the plan is of other versions");
+                    let sides = self.sides(&file.path, strategy).ok_or_else(lost)?;
+                    let merged = merge_rows::write(&datasets.repo, sides).await?;
+                    let Merged { batches } = merged.ok_or_else(lost)?;
+                    inputs.push(SnapshotInput::Batches {
+                        file: file.path.clone(),
+                        batches,
+                    });
+                }
+            }
+        }
+        Ok((files.into_values().cloned().collect(), inputs))
+    }
+}

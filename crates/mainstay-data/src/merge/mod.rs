@@ -1,0 +1,19 @@
+//! Bringing together what two lines of a dataset changed since their common ancestor.
+//!
+//! Files are merged path by path. Where both sides changed one Parquet file, its rows are merged: by
+//! key, cell by cell, where the dataset has one; without, when both only added rows behind. What both
+//! sides changed differently is a conflict, which a [`Strategy`] decides or leaves to people.
+
+mod appends;
+mod edits;
+mod paths;
+mod plan;
+mod rows;
+mod spec;
+
+pub(crate) use appends::appends;
+pub(crate) use edits::Edits;
+pub(crate) use paths::{Choice, choose};
+pub use plan::{CellConflict, Conflict, FileAction, FileMerge, MergeOutcome, MergePlan, RowMerge};
+pub(crate) use rows::{Rewriter, like};
+pub use spec::{MergeSpec, Strategy};

@@ -1,0 +1,121 @@
+//! Writing our rows anew with the changes of theirs.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
+use arrow::compute::{cast, filter_record_batch, interleave};
+use arrow::datatypes::SchemaRef;
+use arrow::error::ArrowError;
+use mainstay_core::{Error, ErrorKind, Result};
+
+use super::Edits;
+use super::edits::key_of;
+use crate::cells::index_of;
+
+/// Applies edits to the batches of our file, and picks what is added from theirs.
+#[derive(Debug)]
+pub(crate) struct Rewriter {
+    edits: Edits,
+    key: Vec<String>,
+    schema: SchemaRef,
+    /// By column of the schema, then by batch of their changes: the cells after.
+    after: Vec<Vec<Option<ArrayRef>>>,
+    next_of_theirs: u64,
+}
+
+impl Rewriter {
+    pub(crate) fn new(edits: Edits, key: &[String], schema: &SchemaRef) -> Result<Self> {
+        let after = schema.fields().iter().map(|field| {
+            let batches = edits.theirs.iter().map(|batch| {
+                let after = batch.column_by_name("after").map(AsArray::as_struct);
+                let cells = after.and_then(|after| after.column_by_name(field.name()));
+                cells
+                    .map(|cells| cast(cells, field.data_type()))
+                    .transpose()
+            });
+            batches.collect::<Result<Vec<_>, ArrowError>>()
+        });
+        Ok(Self {
+            after: after.collect::<Result<_, _>>().map_err(immovable)?,
+            edits,
+            key: key.to_vec(),
+            schema: SchemaRef::clone(schema),
+            next_of_theirs: 0,
+        })
+    }
+
+    /// Returns the rows of a batch of ours as they will be.
+    pub(crate) fn rewrite(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let mut keys: Vec<&dyn Array> = Vec::with_capacity(self.key.len());
+        for name in &self.key {
+            keys.push(batch.column(index_of(&batch.schema(), name)?).as_ref());
+        }
+        let mut edits = Vec::with_capacity(batch.num_rows());
+        for row in 0..batch.num_rows() {
+            edits.push(self.edits.by_key.get(&key_of(&keys, row)?));
+        }
+        let columns = self
+            .schema
+            .fields()
+            .iter()
+            .zip(batch.columns())
+            .zip(&self.after);
+        let columns = columns.map(|((field, ours), after)| {
+            let from = edits
+                .iter()
+                .map(|edit| edit.and_then(|edit| edit.cells.get(field.name())));
+            let mut sources: Vec<&dyn Array> = vec![ours.as_ref()];
+            // Where the cells of each batch of changes are among the sources.
+            let mut number = vec![0; after.len()];
+            for (index, cells) in after.iter().enumerate() {
+                if let Some(cells) = cells {
+                    number[index] = sources.len();
+                    sources.push(cells.as_ref());
+                }
+            }
+            let places = from.enumerate().map(|(row, place)| match place {
+                Some(place) => (number[place.batch], place.row),
+                None => (0, row),
+            });
+            let places: Vec<(usize, usize)> = places.collect();
+            if places.iter().all(|(source, _)| *source == 0) {
+                return Ok(Arc::clone(ours));
+            }
+            interleave(&sources, &places).map_err(immovable)
+        });
+        let columns = columns.collect::<Result<Vec<_>>>()?;
+        let batch =
+            RecordBatch::try_new(SchemaRef::clone(&self.schema), columns).map_err(immovable)?;
+        let kept = edits
+            .iter()
+            .map(|edit| !edit.is_some_and(|edit| edit.remove));
+        pick(&batch, kept)
+    }
+
+    /// Returns those rows of the next batch of theirs that come behind ours.
+    pub(crate) fn added(&mut self, batch: &RecordBatch) -> Result<RecordBatch> {
+        let first = self.next_of_theirs;
+        self.next_of_theirs += batch.num_rows() as u64;
+        let rows = (first..self.next_of_theirs).map(|row| self.edits.added.contains(&row));
+        pick(&like(batch, &self.schema)?, rows)
+    }
+}
+
+/// Gives a batch the encodings and the order of columns of a schema with the same names.
+pub(crate) fn like(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+    let columns = schema.fields().iter().map(|field| {
+        let array = batch.column(index_of(&batch.schema(), field.name())?);
+        cast(array, field.data_type()).map_err(immovable)
+    });
+    let columns = columns.collect::<Result<Vec<_>>>()?;
+    RecordBatch::try_new(SchemaRef::clone(schema), columns).map_err(immovable)
+}
+
+fn pick(batch: &RecordBatch, rows: impl Iterator<Item = bool>) -> Result<RecordBatch> {
+    let rows: BooleanArray = rows.collect::<Vec<_>>().into();
+    filter_record_batch(batch, &rows).map_err(immovable)
+}
+
+fn immovable(error: ArrowError) -> Error {
+    Error::new(ErrorKind::Unsupported, "rows of this type cannot be merged").with_source(error)
+}

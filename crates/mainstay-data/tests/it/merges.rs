@@ -1,0 +1,306 @@
+//! Merges, against maps.
+
+use std::collections::BTreeMap;
+
+use arrow::array::{Array as _, AsArray as _, Int64Array, RecordBatch, StringArray};
+use arrow::datatypes::Int64Type;
+use futures::TryStreamExt as _;
+use mainstay_core::{ErrorKind, NodeRef};
+use mainstay_data::merge::{FileAction, MergeOutcome, MergeSpec, Strategy as Wins};
+use mainstay_data::{BranchTarget, Datasets, ReadOptions, SnapshotSpec};
+use proptest::prelude::*;
+
+use crate::support::{ada, check_error, column, datasets, directory, spec, table};
+
+/// Rows by key; a cell may be null.
+type Rows = BTreeMap<i64, (Option<i64>, String)>;
+
+fn batch(rows: &Rows) -> RecordBatch {
+    let (a, b): (Vec<Option<i64>>, Vec<&str>) =
+        rows.values().map(|(a, b)| (*a, b.as_str())).unzip();
+    table([
+        (
+            "id",
+            column(Int64Array::from(rows.keys().copied().collect::<Vec<_>>())),
+        ),
+        ("a", column(Int64Array::from(a))),
+        ("b", column(StringArray::from(b))),
+    ])
+}
+
+fn keyed(rows: &Rows) -> SnapshotSpec {
+    spec("d")
+        .with_batches("rows.parquet".parse().unwrap(), vec![batch(rows)])
+        .with_key(["id"])
+}
+
+async fn read(datasets: &Datasets, node: &NodeRef) -> Rows {
+    let read = datasets.read(node, ReadOptions::default()).await.unwrap();
+    let batches: Vec<RecordBatch> = read.try_collect().await.unwrap();
+    let mut rows = Rows::new();
+    for batch in batches {
+        let ids = batch.column(0).as_primitive::<Int64Type>();
+        let a = batch.column(1).as_primitive::<Int64Type>();
+        let b = batch.column(2).as_string::<i32>();
+        for row in 0..batch.num_rows() {
+            let cells = (
+                a.is_valid(row).then(|| a.value(row)),
+                b.value(row).to_owned(),
+            );
+            assert!(rows.insert(ids.value(row), cells).is_none(), "a key twice");
+        }
+    }
+    rows
+}
+
+/// Stores a base and two versions of it.
+async fn versions(
+    datasets: &Datasets,
+    [base, ours, theirs]: [SnapshotSpec; 3],
+) -> (NodeRef, NodeRef) {
+    let base = datasets.snapshot(base).await.unwrap().node;
+    let ours = datasets
+        .snapshot(ours.with_parent(base.clone()))
+        .await
+        .unwrap();
+    let theirs = datasets.snapshot(theirs.with_parent(base)).await.unwrap();
+    (ours.node, theirs.node)
+}
+
+/// A cell by cell merge of maps; the conflicts as (key, whether of a row).
+fn merged(base: &Rows, ours: &Rows, theirs: &Rows, wins: Wins) -> (Rows, Vec<(i64, bool)>) {
+    let mut result = Rows::new();
+    let mut conflicts = Vec::new();
+    let mut keys: Vec<i64> = base
+        .keys()
+        .chain(ours.keys())
+        .chain(theirs.keys())
+        .copied()
+        .collect();
+    keys.sort_unstable();
+    keys.dedup();
+    for key in keys {
+        let (b, o, t) = (base.get(&key), ours.get(&key), theirs.get(&key));
+        let row = if o == t || b == t {
+            o.cloned()
+        } else if b == o {
+            t.cloned()
+        } else if let (Some(o), Some(t)) = (o, t) {
+            let mut pick = |changed_by_us, changed_by_them, differ: bool| {
+                let conflict = changed_by_us && changed_by_them && differ;
+                if conflict {
+                    conflicts.push((key, false));
+                }
+                changed_by_them && (!changed_by_us || (conflict && wins == Wins::Theirs))
+            };
+            let changed = |row: &(Option<i64>, String)| match b {
+                Some(b) => (row.0 != b.0, row.1 != b.1),
+                None => (true, true),
+            };
+            let (by_us, by_them) = (changed(o), changed(t));
+            let a = if pick(by_us.0, by_them.0, o.0 != t.0) {
+                t.0
+            } else {
+                o.0
+            };
+            let text = if pick(by_us.1, by_them.1, o.1 != t.1) {
+                &t.1
+            } else {
+                &o.1
+            };
+            Some((a, text.clone()))
+        } else {
+            conflicts.push((key, true));
+            if wins == Wins::Theirs {
+                t.cloned()
+            } else {
+                o.cloned()
+            }
+        };
+        if let Some(row) = row {
+            result.insert(key, row);
+        }
+    }
+    (result, conflicts)
+}
+
+fn any_rows() -> impl Strategy<Value = Rows> {
+    let cells = (proptest::option::of(0_i64..3), "[xy]");
+    proptest::collection::btree_map(0_i64..8, cells, 1..8)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(
+        if std::env::var_os("MAINSTAY_LONG").is_some() { 2_000 } else { 40 }
+    ))]
+
+    #[test]
+    fn keyed_tables_merge_as_maps_do(
+        base in any_rows(),
+        ours in any_rows(),
+        theirs in any_rows(),
+        wins in prop_oneof![Just(Wins::Fail), Just(Wins::Ours), Just(Wins::Theirs)],
+    ) {
+        let runtime = tokio::runtime::Runtime::new().unwrap();
+        runtime.block_on(async {
+            if base == ours || base == theirs || ours == theirs {
+                return;
+            }
+            let datasets = datasets().await;
+            let specs = [&base, &ours, &theirs].map(keyed);
+            let (our_node, their_node) = versions(&datasets, specs).await;
+            let spec = MergeSpec::new(our_node.clone(), their_node.clone())
+                .with_strategy("", wins);
+            let plan = datasets.plan_merge(&spec).await.unwrap();
+            let (expected, conflicts) = merged(&base, &ours, &theirs, wins);
+            let mut found: Vec<(i64, bool)> = plan
+                .cells
+                .iter()
+                .map(|cell| (cell.key["id"].parse().unwrap(), cell.column.is_none()))
+                .collect();
+            found.sort_unstable();
+            assert_eq!(found, conflicts);
+            assert_eq!(plan.cells_as_table().unwrap().num_rows(), conflicts.len());
+            let applied = datasets.apply_merge(&plan, ada(), "merge").await;
+            if wins == Wins::Fail && !conflicts.is_empty() {
+                return check_error(applied, ErrorKind::Conflict, &["rows.parquet"]);
+            }
+            if expected.is_empty() {
+                return check_error(applied, ErrorKind::Invalid, &["without rows"]);
+            }
+            let node = applied.unwrap().node;
+            assert_eq!(read(&datasets, &node).await, expected);
+            let info = datasets.show(&node).await.unwrap();
+            assert_eq!(info.parents, [our_node, their_node]);
+            assert_eq!(info.key, ["id"]);
+        });
+    }
+}
+
+#[tokio::test]
+async fn files_merge_by_path_and_conflicts_name_theirs() {
+    let datasets = datasets().await;
+    let of = |files: &[(&str, &[u8])]| {
+        let directory = directory(files);
+        (spec("d").with_path(directory.path()), directory)
+    };
+    let (base, _a) = of(&[("a", b"1"), ("b", b"1"), ("c", b"1"), ("x/d", b"1")]);
+    let (ours, _b) = of(&[
+        ("a", b"2"),
+        ("b", b"1"),
+        ("c", b"1"),
+        ("x/d", b"2"),
+        ("e", b"1"),
+    ]);
+    let (theirs, _c) = of(&[("a", b"1"), ("b", b"2"), ("x/d", b"3"), ("f", b"1")]);
+    let described = theirs.with_metadata("licence", "CC0");
+    let (ours, theirs) = versions(&datasets, [base, ours, described]).await;
+    let spec = MergeSpec::new(ours.clone(), theirs.clone());
+    let plan = datasets.plan_merge(&spec).await.unwrap();
+    let actions: Vec<_> = plan
+        .files
+        .iter()
+        .map(|file| (file.path.as_str(), file.action))
+        .collect();
+    assert_eq!(
+        actions,
+        [
+            ("b", FileAction::Take),
+            ("c", FileAction::Remove),
+            ("f", FileAction::Take)
+        ]
+    );
+    assert_eq!(plan.conflicts[0].path.as_ref().unwrap().as_str(), "x/d");
+    let refused = datasets.apply_merge(&plan, ada(), "").await;
+    check_error(refused, ErrorKind::Conflict, &["x/d"]);
+
+    for (wins, expected) in [(Wins::Ours, "2"), (Wins::Theirs, "3")] {
+        let spec = spec.clone().with_strategy("x/", wins);
+        let plan = datasets.plan_merge(&spec).await.unwrap();
+        let merged = datasets.apply_merge(&plan, ada(), "").await.unwrap();
+        let out = tempfile::tempdir().unwrap();
+        datasets.export(&merged.node, out.path()).await.unwrap();
+        let read = |path: &str| std::fs::read_to_string(out.path().join(path)).unwrap();
+        assert_eq!(
+            ["a", "b", "e", "f", "x/d"].map(read),
+            ["2", "2", "1", "1", expected]
+        );
+        assert!(!out.path().join("c").exists());
+        let manifest = datasets.manifest(&merged.node).await.unwrap();
+        assert_eq!(manifest.metadata["licence"], "CC0");
+    }
+}
+
+#[tokio::test]
+async fn rows_added_behind_on_both_sides_need_no_key() {
+    let datasets = datasets().await;
+    let rows = |values: &[i64]| {
+        let batch = table([("n", column(Int64Array::from(values.to_vec())))]);
+        spec("d").with_batches("rows.parquet".parse().unwrap(), vec![batch])
+    };
+    let specs = [rows(&[1, 1]), rows(&[1, 1, 2]), rows(&[1, 1, 3, 4])];
+    let (ours, theirs) = versions(&datasets, specs).await;
+    let plan = datasets
+        .plan_merge(&MergeSpec::new(ours.clone(), theirs))
+        .await
+        .unwrap();
+    assert_eq!(plan.files[0].rows.unwrap().added, 2);
+    let merged = datasets.apply_merge(&plan, ada(), "").await.unwrap();
+    let expected = datasets.snapshot(rows(&[1, 1, 2, 3, 4])).await.unwrap();
+    assert_eq!(merged.table_digest, expected.table_digest);
+
+    // One that changed what was there is a conflict.
+    let base = datasets.show(&ours).await.unwrap().parents[0].clone();
+    let changed = datasets
+        .snapshot(rows(&[1, 5, 3]).with_parent(base))
+        .await
+        .unwrap();
+    let spec = MergeSpec::new(ours, changed.node);
+    assert_eq!(datasets.plan_merge(&spec).await.unwrap().conflicts.len(), 1);
+}
+
+#[tokio::test]
+async fn a_branch_moves_to_the_merge_unless_it_moved_meanwhile() {
+    let datasets = datasets().await;
+    let row = |n: i64| Rows::from([(n, (Some(n), "x".to_owned())), (0, (None, "y".to_owned()))]);
+    let on = |name: &str| BranchTarget::new(name.parse().unwrap());
+    let first = datasets
+        .snapshot(keyed(&row(0)).with_branch(on("main")))
+        .await
+        .unwrap();
+    let tried = "try".parse().unwrap();
+    datasets
+        .create_branch(&tried, &first.node, ada(), "")
+        .await
+        .unwrap();
+    let theirs = datasets
+        .snapshot(keyed(&row(1)).with_branch(on("try")))
+        .await
+        .unwrap();
+    let to_main = |ours: &NodeRef| {
+        MergeSpec::new(ours.clone(), theirs.node.clone()).with_branch("main".parse().unwrap())
+    };
+    let ahead = datasets.plan_merge(&to_main(&first.node)).await.unwrap();
+    assert_eq!(ahead.outcome, MergeOutcome::FastForward);
+    let behind = MergeSpec::new(theirs.node.clone(), first.node.clone());
+    let behind = datasets.plan_merge(&behind).await.unwrap();
+    assert_eq!(behind.outcome, MergeOutcome::UpToDate);
+
+    let ours = datasets
+        .snapshot(keyed(&row(2)).with_branch(on("main")))
+        .await
+        .unwrap();
+    let stale = datasets.plan_merge(&to_main(&first.node)).await;
+    check_error(stale, ErrorKind::Conflict, &["main"]);
+    let plan = datasets.plan_merge(&to_main(&ours.node)).await.unwrap();
+    let merged = datasets.apply_merge(&plan, ada(), "both").await.unwrap();
+    assert_eq!(read(&datasets, &merged.node).await.len(), 3);
+    let head = datasets.resolve(&"d@main".parse().unwrap()).await.unwrap();
+    assert_eq!(head, merged.node);
+    let again = datasets.apply_merge(&plan, ada(), "again").await;
+    check_error(again, ErrorKind::Conflict, &["main"]);
+
+    let alone = datasets.snapshot(keyed(&row(5))).await.unwrap();
+    let apart = datasets.plan_merge(&MergeSpec::new(head, alone.node)).await;
+    check_error(apart, ErrorKind::Invalid, &["ancestor"]);
+}
