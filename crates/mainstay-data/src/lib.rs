@@ -1,6 +1,6 @@
 //! Immutable, content-addressed snapshots of datasets, and what changed between them.
 //!
-//! A snapshot keeps files exactly as they are. Of those that are tables (Parquet, CSV, Arrow IPC) it
+//! A snapshot keeps files as they are. Of those that are tables (Parquet, CSV, Arrow IPC) it
 //! also knows what they mean: schema, row count, a digest of every column that does not depend on
 //! how the table is encoded, and statistics with which two versions are compared later without
 //! reading their data.
@@ -46,9 +46,11 @@
 //! [`digest::TableHasher`] and [`digest::RowsHasher`] compute the digests of any record batches by
 //! themselves, of every Arrow type, and [`rows::RowDiff`] finds the rows in which two tables differ.
 //!
-//! It does not rewrite files, or know what a dataset is used for; it reads tables whole,
-//! column by column, and is no query engine. Parquet files are stored cut at their pages, so that a
-//! page that stays the same is stored once.
+//! [`split`] divides a table for training, [`merge`] brings two versions together. Parquet files are
+//! stored cut at their pages, so that a page that stays the same is stored once.
+//!
+//! It does not rewrite files unless asked to ([`FileLayout::Canonical`]), or know what a dataset is used
+//! for, and is no query engine.
 //!
 //! Batches are those of [`arrow`], and [`ParquetBlobReader`] is a reader of [`parquet`], both re-exported
 //! here: major version 60. A new major version of theirs is a new major version of this crate.
