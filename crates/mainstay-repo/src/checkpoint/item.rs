@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::hash::Hash;
 
 use mainstay_core::{Digest, Error, RefPath, Result, Timestamp, canon};
 use serde::de::DeserializeOwned;
@@ -24,7 +25,7 @@ pub(crate) trait Item {
 pub(crate) trait Held: fmt::Debug + Sized + Send + Sync + 'static {
     /// The items as they are stored.
     type Item: Item + DeserializeOwned;
-    type Key: Ord + Clone + fmt::Debug + Send + Sync;
+    type Key: Ord + Hash + Clone + fmt::Debug + Send + Sync;
     type State: Clone + fmt::Debug + Send + Sync;
 
     fn held(item: Self::Item) -> (Self::Key, Self::State);

@@ -11,7 +11,8 @@ use mainstay_store::Storage;
 use tracing::{debug, warn};
 
 use super::read::Miss;
-use super::shards::{Layer, Shard};
+use super::shard::Shard;
+use super::shards::Layer;
 use crate::checkpoint::item::{Held, Keys, Refs};
 use crate::checkpoint::link::Links;
 use crate::checkpoint::root::{Anchor, Root, Slice};

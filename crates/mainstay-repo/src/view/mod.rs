@@ -4,6 +4,7 @@ mod base;
 mod lineage;
 mod read;
 mod scan;
+mod shard;
 mod shards;
 
 use std::fmt;
@@ -19,7 +20,8 @@ use crate::RefState;
 pub(crate) use self::base::{Base, Source};
 pub use self::lineage::Dependent;
 pub(crate) use self::read::Miss;
-pub(crate) use self::shards::{Covered, Layer, Shard};
+pub(crate) use self::shard::Shard;
+pub(crate) use self::shards::{Covered, Layer};
 
 /// Every ref as of one log entry: immutable and cheap to clone.
 ///

@@ -2,60 +2,16 @@
 
 use std::sync::Arc;
 
-use mainstay_core::{Error, RefPath, Result, Timestamp};
+use mainstay_core::{Error, RefPath, Result};
 use tokio::sync::OnceCell;
 
 use super::scan::Scope;
+use super::shard::Shard;
 use crate::RefState;
 use crate::checkpoint::item::{Held, Refs};
 use crate::checkpoint::recut::Piece;
 use crate::checkpoint::root::{Anchor, Slice};
 use crate::checkpoint::shard_key;
-
-/// The items of a shard, in order; at least one.
-#[derive(Debug)]
-pub(crate) struct Shard<T: Held> {
-    items: Vec<(T::Key, T::State)>,
-    /// Made again from the log, since the stored one is damaged.
-    rebuilt: bool,
-    /// The latest entry that changed one of them, and its time.
-    latest: (u64, Timestamp),
-}
-
-impl<T: Held> Shard<T> {
-    pub(crate) fn new(items: Vec<(T::Key, T::State)>) -> Self {
-        let moments = items.iter().map(|(_, state)| T::moment(state));
-        let latest = moments.fold((0, Timestamp::from_unix_micros(i64::MIN)), |a, b| {
-            (a.0.max(b.0), a.1.max(b.1))
-        });
-        Self {
-            items,
-            rebuilt: false,
-            latest,
-        }
-    }
-
-    /// Creates a shard of items made again from the log.
-    pub(super) fn rebuilt(items: Vec<(T::Key, T::State)>) -> Self {
-        Self {
-            rebuilt: true,
-            ..Self::new(items)
-        }
-    }
-
-    pub(crate) fn items(&self) -> &[(T::Key, T::State)] {
-        &self.items
-    }
-
-    pub(crate) fn is_rebuilt(&self) -> bool {
-        self.rebuilt
-    }
-
-    fn get(&self, key: &T::Key) -> Option<&T::State> {
-        let at = self.items.binary_search_by(|(other, _)| other.cmp(key));
-        at.ok().map(|at| &self.items[at].1)
-    }
-}
 
 /// Where a shard goes in its layer.
 #[derive(Debug)]
@@ -130,15 +86,15 @@ impl<T: Held> Layer<T> {
     pub(super) fn check(&self, at: usize, shard: &Shard<T>, anchor: &Anchor) -> Result<()> {
         let slot = &self.0[at];
         let covered = self.range(at);
-        let fits = shard.items.len() as u64 == slot.slice.count
-            && shard.items.first().map(|(key, _)| key) == Some(&slot.first)
+        let fits = shard.items().len() as u64 == slot.slice.count
+            && shard.items().first().map(|(key, _)| key) == Some(&slot.first)
             && shard
-                .items
+                .items()
                 .last()
                 .is_some_and(|(key, _)| covered.holds(key))
-            && shard.items.is_sorted_by(|(a, _), (b, _)| a < b)
-            && shard.latest.0 <= anchor.seq
-            && shard.latest.1 <= anchor.time;
+            && shard.items().is_sorted_by(|(a, _), (b, _)| a < b)
+            && shard.latest().0 <= anchor.seq
+            && shard.latest().1 <= anchor.time;
         if fits {
             Ok(())
         } else {
@@ -186,8 +142,8 @@ impl<T: Held> Layer<T> {
         }
         let shards = slots.into_iter().filter_map(|slot| slot.shard.get());
         let items = shards.flat_map(move |shard| {
-            let begin = shard.items.partition_point(|(key, _)| is_before(key));
-            &shard.items[begin..]
+            let begin = shard.items().partition_point(|(key, _)| is_before(key));
+            &shard.items()[begin..]
         });
         Ok(items
             .map(|(key, state)| (key, state))
