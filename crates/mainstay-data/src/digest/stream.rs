@@ -30,7 +30,8 @@ impl ByteSink for Vec<u8> {
     }
 }
 
-/// How many bytes wait until they are hashed together: BLAKE3 is fastest on about 16 KiB.
+/// How many bytes are hashed together. Always so many from the start of the stream on, as BLAKE3 is
+/// fast on 16 chunks of its tree, and slow on pieces of a chunk.
 const BUFFER_BYTES: usize = 16 * 1_024;
 
 /// Hashes bytes, buffering small writes.
@@ -71,25 +72,38 @@ impl ByteStream {
         self.hasher.update(&self.buffer);
         self.buffer.clear();
     }
+
+    /// Adds bytes that fill the buffer.
+    fn write_through(&mut self, mut bytes: &[u8]) {
+        if !self.buffer.is_empty() {
+            let (first, rest) = bytes.split_at(BUFFER_BYTES - self.buffer.len());
+            self.buffer.extend_from_slice(first);
+            self.flush();
+            bytes = rest;
+        }
+        let (buffers, rest) = bytes.as_chunks::<BUFFER_BYTES>();
+        self.hasher.update(buffers.as_flattened());
+        self.buffer.extend_from_slice(rest);
+    }
 }
 
 impl ByteSink for ByteStream {
     fn write(&mut self, bytes: &[u8]) {
-        if self.buffer.len() + bytes.len() > BUFFER_BYTES {
-            self.flush();
-        }
-        if bytes.len() > BUFFER_BYTES {
-            self.hasher.update(bytes);
-        } else {
+        if self.buffer.len() + bytes.len() < BUFFER_BYTES {
             self.buffer.extend_from_slice(bytes);
+        } else {
+            self.write_through(bytes);
         }
     }
 
     fn write_varint(&mut self, number: u64) {
-        if self.buffer.len() + 10 > BUFFER_BYTES {
-            self.flush();
+        if self.buffer.len() + 10 < BUFFER_BYTES {
+            self.buffer.write_varint(number);
+        } else {
+            let mut varint = Vec::with_capacity(10);
+            varint.write_varint(number);
+            self.write(&varint);
         }
-        self.buffer.write_varint(number);
     }
 }
 

@@ -27,7 +27,7 @@ where
 /// Opens values of other bytes than those in memory.
 pub(super) fn converted<T: ArrowPrimitiveType, const WIDTH: usize>(
     array: &dyn Array,
-    bytes: fn(T::Native) -> [u8; WIDTH],
+    bytes: impl Fn(T::Native) -> [u8; WIDTH] + 'static,
     scalar: fn(T::Native) -> Scalar<'static>,
 ) -> Boxed<'_> {
     Box::new(ConvertedSlots {

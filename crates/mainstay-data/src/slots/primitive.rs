@@ -12,6 +12,8 @@ use crate::digest::{ByteSink, ByteStream, ColumnStreams};
 
 /// Cells that are written together.
 const CELLS: usize = 64;
+/// Values that are written together.
+const VALUES: usize = 64;
 
 #[deny(clippy::missing_trait_methods)]
 impl Slots for BooleanArray {
@@ -117,14 +119,18 @@ where
 }
 
 /// Values of a fixed width whose canonical bytes are not those in memory.
-pub(super) struct ConvertedSlots<'a, T: ArrowPrimitiveType, const WIDTH: usize> {
+pub(super) struct ConvertedSlots<'a, T: ArrowPrimitiveType, F> {
     pub(super) array: &'a PrimitiveArray<T>,
-    pub(super) bytes: fn(T::Native) -> [u8; WIDTH],
+    pub(super) bytes: F,
     pub(super) scalar: fn(T::Native) -> Scalar<'static>,
 }
 
 #[deny(clippy::missing_trait_methods)]
-impl<T: ArrowPrimitiveType, const WIDTH: usize> Slots for ConvertedSlots<'_, T, WIDTH> {
+impl<T, F, const WIDTH: usize> Slots for ConvertedSlots<'_, T, F>
+where
+    T: ArrowPrimitiveType,
+    F: Fn(T::Native) -> [u8; WIDTH],
+{
     fn is_null(&self, slot: usize) -> bool {
         self.array.is_null(slot)
     }
@@ -145,14 +151,18 @@ impl<T: ArrowPrimitiveType, const WIDTH: usize> Slots for ConvertedSlots<'_, T, 
         if self.array.null_count() > 0 {
             return write_each_cell(self, slots, out);
         }
-        write_valid_cells(&self.array.values()[slots], self.bytes, out);
+        write_valid_cells(&self.array.values()[slots], &self.bytes, out);
     }
 
     fn stream(&self, count: usize, out: &mut ColumnStreams) {
         out.validity.push_validity(self.array.nulls(), count);
         valid_runs(self.array.nulls(), count, |run| {
-            for &value in &self.array.values()[run] {
-                out.values.write(&(self.bytes)(value));
+            for part in self.array.values()[run].chunks(VALUES) {
+                let mut bytes = [[0; WIDTH]; VALUES];
+                for (bytes, &value) in bytes.iter_mut().zip(part) {
+                    *bytes = (self.bytes)(value);
+                }
+                out.values.write(bytes[..part.len()].as_flattened());
             }
         });
     }
