@@ -53,11 +53,14 @@
 //! that versions and the names pointing to them share. Where a decision rests on what it read, use
 //! [`Repo::transact`].
 //!
+//! What has very many parts, as a dataset of a million files, holds them in a [`Tree`], whose pages its
+//! versions share.
+//!
 //! Where one of several controllers is to act, a [`Lease`] makes sure that no other commits. What
 //! happens at a high rate does not belong into a log: a [`Tally`] counts it beside.
 //!
 //! What is stored is described in `docs/formats/`: `repository.md`, `log.md`, `checkpoint.md`,
-//! `blob.md`, `pack.md`, `index.md`, `collection.md`, `replica.md`, `lease.md`
+//! `blob.md`, `tree.md`, `pack.md`, `index.md`, `collection.md`, `replica.md`, `lease.md`
 //! and `tally.md`.
 //!
 //! It does not know what a model or a dataset is, and does not authenticate actors.
@@ -80,6 +83,7 @@ mod seal;
 mod series;
 mod tally;
 mod transaction;
+mod tree;
 mod value;
 mod verify;
 mod view;
@@ -101,6 +105,7 @@ pub use tally::{
     RegisterKind, Scale, Sketch, Tally, TallyName, Totals,
 };
 pub use transaction::{CommitOutcome, Committed, Conflict, Expectation, Transaction};
+pub use tree::{StoredTree, Tree, TreeBuilder, TreeChange, TreeEntry};
 pub use value::{RefState, Value};
 pub use verify::{Fault, RepoStats, VerifyLevel, VerifyReport, verify};
 pub use view::{Dependent, View};

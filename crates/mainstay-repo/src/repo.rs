@@ -23,7 +23,7 @@ use crate::view::{Base, Source};
 use crate::{
     BlobExplanation, CollectOptions, CollectionPlan, CollectionReport, CommitOutcome, Committed,
     LogEntry, RefChange, RefExplanation, ReplicateOptions, ReplicateReport, RepoOptions,
-    Transaction, View, checkpoint, descriptor, gc, replicate,
+    Transaction, Tree, View, checkpoint, descriptor, gc, replicate,
 };
 
 /// A repository on a storage. Cheap to clone; clones share their caches.
@@ -259,6 +259,12 @@ impl Repo {
     #[instrument(skip(self), err(level = "debug"))]
     pub async fn blob(&self, digest: &Digest) -> Result<Option<Blob>> {
         self.inner.blobs.find(digest).await
+    }
+
+    /// Returns the tree with a root page, without I/O.
+    #[must_use]
+    pub fn tree(&self, root: &Digest) -> Tree {
+        Tree::new(self.inner.blobs.clone(), *root)
     }
 
     /// Checks the repository and reports every fault found.

@@ -78,9 +78,13 @@ pub(crate) fn decode_up_to<T: Serialize + DeserializeOwned>(
         .map_err(|error| refuse(newest, object, bytes, error))
 }
 
-/// Decodes a record without a seal: one that is named by its digest.
-pub(crate) fn decode_plain<T: DeserializeOwned>(object: &Key, bytes: &[u8]) -> Result<T> {
-    serde_json::from_slice(bytes).map_err(|error| refuse(FORMAT, object, bytes, error))
+/// Decodes a record of at most format `newest` without a seal: one that is named by its digest.
+pub(crate) fn decode_plain<T: DeserializeOwned>(
+    newest: u64,
+    object: &Key,
+    bytes: &[u8],
+) -> Result<T> {
+    serde_json::from_slice(bytes).map_err(|error| refuse(newest, object, bytes, error))
 }
 
 /// Reads an object of at most `limit` bytes.

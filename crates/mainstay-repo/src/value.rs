@@ -21,6 +21,10 @@ pub struct Value {
     pub record: serde_json::Value,
     /// The blobs the record needs, sorted, without repetition.
     pub blobs: Vec<Digest>,
+    /// The roots of the trees whose pages and entries' blobs the record needs, sorted, without
+    /// repetition.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trees: Vec<Digest>,
     /// What the thing depends on, sorted, without repetition.
     pub edges: Vec<Edge>,
 }
@@ -42,6 +46,7 @@ impl Value {
             kind: kind.into(),
             record,
             blobs: Vec::new(),
+            trees: Vec::new(),
             edges: Vec::new(),
         })
     }
@@ -53,6 +58,7 @@ impl Value {
             kind: Self::POINTER.into(),
             record: serde_json::json!({ "to": to }),
             blobs: Vec::new(),
+            trees: Vec::new(),
             edges: Vec::new(),
         }
     }
@@ -61,6 +67,13 @@ impl Value {
     #[must_use]
     pub fn with_blobs(mut self, blobs: impl IntoIterator<Item = Digest>) -> Self {
         self.blobs = blobs.into_iter().collect();
+        self.sorted()
+    }
+
+    /// Sets the roots of trees, in any order; see [`TreeBuilder`](crate::TreeBuilder).
+    #[must_use]
+    pub fn with_trees(mut self, trees: impl IntoIterator<Item = Digest>) -> Self {
+        self.trees = trees.into_iter().collect();
         self.sorted()
     }
 
@@ -128,6 +141,8 @@ impl Value {
     pub(crate) fn sorted(mut self) -> Self {
         self.blobs.sort_unstable();
         self.blobs.dedup();
+        self.trees.sort_unstable();
+        self.trees.dedup();
         self.edges.sort_unstable();
         self.edges.dedup();
         self
@@ -142,9 +157,12 @@ impl Value {
                 "the kind of a value is 1 to 128 bytes without control characters",
             ));
         }
-        if !(self.blobs.is_sorted_by(|a, b| a < b) && self.edges.is_sorted_by(|a, b| a < b)) {
+        let sorted = self.blobs.is_sorted_by(|a, b| a < b)
+            && self.trees.is_sorted_by(|a, b| a < b)
+            && self.edges.is_sorted_by(|a, b| a < b);
+        if !sorted {
             return Err(Error::invalid(
-                "blobs and edges are sorted, without repetition",
+                "blobs, trees and edges are sorted, without repetition",
             ));
         }
         Ok(())

@@ -17,6 +17,8 @@ use crate::{RefState, Value, View};
 pub(crate) trait Item {
     /// What the items are cut by.
     fn id(&self) -> &str;
+    /// The format of a shard with it.
+    fn format(&self) -> u64;
     /// Checks the item by itself and against the checkpoint it belongs to.
     fn check(&self, anchor: &Anchor) -> Result<()>;
 }
@@ -31,6 +33,8 @@ pub(crate) trait Held: fmt::Debug + Sized + Send + Sync + 'static {
     fn held(item: Self::Item) -> (Self::Key, Self::State);
     /// Encodes an item as it is stored.
     fn encode(key: &Self::Key, state: &Self::State) -> Result<Vec<u8>>;
+    /// The format of a shard with such an item.
+    fn format_of(state: &Self::State) -> u64;
     /// What an item with this key is cut by.
     fn id_of(key: &Self::Key) -> &str;
     /// Reads a key as roots spell it.
@@ -102,9 +106,21 @@ impl<'a> KeyItem<'a> {
     }
 }
 
+/// The format of a shard with such a value.
+fn format_with(value: Option<&Value>) -> u64 {
+    match value {
+        Some(value) if !value.trees.is_empty() => 2,
+        _ => 1,
+    }
+}
+
 impl Item for RefItem<'_> {
     fn id(&self) -> &str {
         self.path.as_str()
+    }
+
+    fn format(&self) -> u64 {
+        format_with(self.value.as_ref().as_ref())
     }
 
     fn check(&self, anchor: &Anchor) -> Result<()> {
@@ -121,6 +137,10 @@ impl Item for RefItem<'_> {
 impl Item for KeyItem<'_> {
     fn id(&self) -> &str {
         &self.key
+    }
+
+    fn format(&self) -> u64 {
+        1
     }
 
     fn check(&self, anchor: &Anchor) -> Result<()> {
@@ -146,6 +166,10 @@ impl Held for Refs {
 
     fn encode(path: &RefPath, state: &RefState) -> Result<Vec<u8>> {
         canon::to_vec(&RefItem::new(path, state))
+    }
+
+    fn format_of(state: &RefState) -> u64 {
+        format_with(state.value.as_ref())
     }
 
     fn id_of(path: &RefPath) -> &str {
@@ -198,6 +222,10 @@ impl Held for Keys {
 
     fn encode(key: &String, used: &KeyUse) -> Result<Vec<u8>> {
         canon::to_vec(&KeyItem::new(key, used))
+    }
+
+    fn format_of(_: &KeyUse) -> u64 {
+        1
     }
 
     fn id_of(key: &String) -> &str {

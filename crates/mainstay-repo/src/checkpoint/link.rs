@@ -85,6 +85,10 @@ impl Item for LinkItem<'_> {
         &self.link
     }
 
+    fn format(&self) -> u64 {
+        1
+    }
+
     fn check(&self, anchor: &Anchor) -> Result<()> {
         let read = self
             .link
@@ -115,6 +119,10 @@ impl Held for Links {
             link: Cow::Borrowed(link),
             seq: *seq,
         })
+    }
+
+    fn format_of(_: &u64) -> u64 {
+        1
     }
 
     fn id_of(link: &String) -> &str {

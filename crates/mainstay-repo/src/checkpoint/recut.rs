@@ -73,7 +73,8 @@ impl<'v, T: Held> Recut<'v, T> {
                 }
                 break;
             };
-            if !draft.add(T::id_of(&key), &T::encode(&key, &state)?) {
+            let encoded = T::encode(&key, &state)?;
+            if !draft.add(T::id_of(&key), &encoded, T::format_of(&state)) {
                 self.waiting.push_front((key, state));
                 break;
             }

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::item::Item;
 use super::root::{Anchor, Slice};
 use super::shard_key;
-use crate::seal::{self, Format};
+use crate::seal;
 
 /// The largest stored shard in bytes: one item may be as large as a log entry allows.
 pub(crate) const MAX_SHARD_BYTES: u64 = 32 << 20;
@@ -17,15 +17,19 @@ const MAX_ITEMS: u64 = 1_024;
 /// A shard ends before an item that would make it larger than this.
 const SHARD_BYTES: usize = 1 << 20;
 
+/// The newest format of shards: values in it name trees.
+const FORMAT: u64 = 2;
+
 const OPENING: &[u8] = br#"{"format":1,"items":["#;
+/// As long as the other.
+const OPENING_2: &[u8] = br#"{"format":2,"items":["#;
 const CLOSING: &[u8] = b"]}";
 
 /// A shard as it is stored, under the digest of its bytes.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Shard<T> {
-    #[serde(rename = "format")]
-    _format: Format,
+    format: u64,
     items: Vec<T>,
 }
 
@@ -38,12 +42,14 @@ pub(crate) struct Draft {
     first: String,
     count: u64,
     bytes: Vec<u8>,
+    format: u64,
     ended: bool,
 }
 
 impl Draft {
-    /// Adds an item, unless the shard ends before it. It must not have [ended](Self::has_ended).
-    pub(crate) fn add(&mut self, id: &str, encoded: &[u8]) -> bool {
+    /// Adds an item that takes a format, unless the shard ends before it. It must not have
+    /// [ended](Self::has_ended).
+    pub(crate) fn add(&mut self, id: &str, encoded: &[u8], format: u64) -> bool {
         if self.count == 0 {
             id.clone_into(&mut self.first);
             self.bytes.extend_from_slice(OPENING);
@@ -54,6 +60,7 @@ impl Draft {
         }
         self.bytes.extend_from_slice(encoded);
         self.count += 1;
+        self.format = self.format.max(format);
         self.ended = self.count == MAX_ITEMS || ends_shard(id);
         true
     }
@@ -65,6 +72,9 @@ impl Draft {
 
     /// Encodes the shard, which holds at least one item.
     pub(crate) fn finish(mut self) -> (Slice, Bytes) {
+        if self.format == FORMAT {
+            self.bytes[..OPENING_2.len()].copy_from_slice(OPENING_2);
+        }
         self.bytes.extend_from_slice(CLOSING);
         let slice = Slice {
             digest: Digest::of(&self.bytes),
@@ -94,7 +104,10 @@ pub(crate) fn decode<T: Item + DeserializeOwned>(
     if Digest::of(bytes) != slice.digest {
         return Err(Error::corrupt(object, "content does not match its name"));
     }
-    let Shard { items, .. } = seal::decode_plain::<Shard<T>>(&object, bytes)?;
+    let Shard { format, items } = seal::decode_plain::<Shard<T>>(FORMAT, &object, bytes)?;
+    if Some(format) != items.iter().map(Item::format).max() {
+        return Err(Error::corrupt(object, "items of another format"));
+    }
     let first = items.first().map(Item::id);
     if first != Some(slice.first.as_str()) || items.len() as u64 != slice.count {
         return Err(Error::corrupt(object, "not what the checkpoint says of it")

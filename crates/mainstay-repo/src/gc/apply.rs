@@ -15,9 +15,10 @@ use super::state::{self, Collected, FORMAT, RunRecord};
 use crate::blobs::index;
 use crate::blobs::pack::PackId;
 use crate::blobs::record::Entry;
+use crate::log::plan::beside;
 use crate::log::{commit, read, walk};
 use crate::repo::{Inner, Step};
-use crate::{Expectation, Transaction, View};
+use crate::{Expectation, Transaction, View, tree};
 
 /// How often a run looks at what others committed meanwhile before it gives up.
 const ATTEMPTS: u32 = 64;
@@ -232,11 +233,20 @@ async fn meanwhile(inner: &Arc<Inner>, survey: &mut Survey, newer: View) -> Resu
     let mut blobs: BTreeSet<Digest> = BTreeSet::new();
     let mut entries = walk::forwards(Arc::clone(inner), survey.view.seq);
     while let Some(entry) = entries.try_next().await? {
-        let values = entry
-            .changes
-            .iter()
-            .filter_map(|change| change.value.as_ref());
-        blobs.extend(values.flat_map(super::mark::named));
+        for change in &entry.changes {
+            let Some(value) = &change.value else {
+                continue;
+            };
+            blobs.extend(&value.blobs);
+            for root in &value.trees {
+                // What both hold was taken as needed.
+                let view = &survey.view;
+                let beside = view.read(|view| beside(view, &change.path)).await?;
+                let beside = beside.map(|beside| (&inner.blobs, beside));
+                let held = tree::novel(beside, (&inner.blobs, *root)).await?;
+                blobs.extend(held.whole()?);
+            }
+        }
     }
     let condemned = state::condemned(&inner.blobs, &survey.view).await?;
     for digest in blobs {

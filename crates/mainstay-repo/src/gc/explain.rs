@@ -7,12 +7,14 @@ use futures::TryStreamExt as _;
 use mainstay_core::{BulkDigest, Digest, RefPath, Result, Timestamp};
 use serde::Serialize;
 
+use super::CollectOptions;
 use super::catalog::Catalog;
+use super::mark::{self, Named};
 use super::state::Collected;
-use super::{CollectOptions, mark};
 use crate::blobs::record::{Entry, RecordId};
 use crate::log::walk;
 use crate::repo::Inner;
+use crate::{Value, View, tree};
 
 /// The most changes of history that an explanation names.
 const MAX_HISTORY: usize = 100;
@@ -80,42 +82,31 @@ pub(crate) async fn blob(
     options: &CollectOptions,
 ) -> Result<BlobExplanation> {
     let view = inner.refresh().await?;
-    let names = |blobs: &[Digest]| blobs.binary_search(digest).is_ok();
-    let live = view.read(|view| {
-        let refs = view.below("")?.filter(|(_, state)| {
-            let value = state.value.as_ref();
-            value.is_some_and(|value| names(&value.blobs))
-        });
-        Ok(refs.map(|(path, _)| path.clone()).collect::<Vec<_>>())
-    });
-    let refs = live.await?;
+    let refs = candidates(&view, digest).await?;
     let now = inner.options.clock.now();
     let from = mark::kept_from(inner, &view, options, now).await?;
-    let before = from.read(|view| {
-        let named = view.below("")?.filter(|(_, state)| {
-            let value = state.value.as_ref();
-            value.is_some_and(|value| names(&value.blobs))
-        });
-        let named = named.map(|(path, state)| NamedBy {
-            path: path.clone(),
-            seq: state.seq,
-            time: state.time,
-        });
-        Ok(named.collect::<Vec<_>>())
-    });
-    let mut history = before.await?;
+    let mut history = candidates(&from, digest).await?;
     let mut entries = walk::forwards(Arc::clone(inner), from.seq);
     while let Some(entry) = entries.try_next().await? {
-        let changes = entry.changes.into_iter().filter(|change| {
-            let value = change.value.as_ref();
-            value.is_some_and(|value| names(&value.blobs))
-        });
-        history.extend(changes.map(|change| NamedBy {
-            path: change.path,
-            seq: change.seq,
-            time: change.time,
+        history.extend(entry.changes.into_iter().filter_map(|change| {
+            let by = NamedBy {
+                path: change.path,
+                seq: change.seq,
+                time: change.time,
+            };
+            Candidate::of(by, change.value.as_ref()?, digest)
         }));
     }
+    let trees = refs.iter().chain(&history).flat_map(|named| &named.trees);
+    let trees: BTreeSet<Digest> = trees.copied().collect();
+    let holders = tree::holders(&inner.blobs, &trees, digest).await?;
+    let names = |named: &Candidate| {
+        named.trees.is_empty() || named.trees.iter().any(|root| holders.contains(root))
+    };
+    let refs = refs.into_iter().filter(names);
+    let refs: Vec<RefPath> = refs.map(|named| named.by.path).collect();
+    let history = history.into_iter().filter(names);
+    let mut history: Vec<NamedBy> = history.map(|named| named.by).collect();
     history.sort_by(|a, b| (a.seq, &a.path).cmp(&(b.seq, &b.path)));
     history.truncate(MAX_HISTORY);
 
@@ -143,23 +134,61 @@ pub(crate) async fn blob(
     })
 }
 
+/// A value that names a blob, or may name it by a tree.
+struct Candidate {
+    by: NamedBy,
+    /// The trees that tell; none when the value itself names the blob.
+    trees: Vec<Digest>,
+}
+
+impl Candidate {
+    fn of(by: NamedBy, value: &Value, digest: &Digest) -> Option<Self> {
+        let is_named = value.blobs.binary_search(digest).is_ok();
+        let trees = if is_named {
+            Vec::new()
+        } else {
+            value.trees.clone()
+        };
+        (is_named || !trees.is_empty()).then_some(Self { by, trees })
+    }
+}
+
+async fn candidates(view: &View, digest: &Digest) -> Result<Vec<Candidate>> {
+    view.read(|view| {
+        let candidates = view.below("")?.filter_map(|(path, state)| {
+            let by = NamedBy {
+                path: path.clone(),
+                seq: state.seq,
+                time: state.time,
+            };
+            Candidate::of(by, state.value.as_ref()?, digest)
+        });
+        Ok(candidates.collect())
+    })
+    .await
+}
+
 /// Explains the refs below a prefix, or the one ref of that path.
 pub(crate) async fn refs(inner: &Arc<Inner>, prefix: &str) -> Result<RefExplanation> {
     let view = inner.refresh().await?;
     let split = view.read(|view| {
-        let (mut count, mut theirs, mut others) = (0, BTreeSet::new(), BTreeSet::new());
+        let (mut count, mut theirs, mut others) = (0, Named::default(), Named::default());
         for (path, state) in view.below("")? {
-            let blobs = state.value.iter().flat_map(mark::named);
+            let Some(value) = &state.value else {
+                continue;
+            };
             if path.as_str() == prefix || path.is_below(prefix) {
                 count += 1;
-                theirs.extend(blobs);
+                theirs.add(value);
             } else {
-                others.extend(blobs);
+                others.add(value);
             }
         }
         Ok((count, theirs, others))
     });
     let (refs, theirs, others) = split.await?;
+    let theirs = theirs.blobs(&inner.blobs).await?;
+    let others = others.blobs(&inner.blobs).await?;
     let catalog = Catalog::load(&inner.storage).await?;
     let blobs = theirs.len() as u64;
     let theirs: BTreeSet<RecordId> = mark::records(&catalog, theirs, |_| true)

@@ -8,11 +8,12 @@ use mainstay_core::{Digest, Result, Timestamp};
 
 use super::CollectOptions;
 use super::catalog::Catalog;
+use crate::blobs::BlobStore;
 use crate::blobs::pack::PackId;
 use crate::blobs::record::RecordId;
 use crate::log::{as_of, walk};
 use crate::repo::Inner;
-use crate::{Value, View};
+use crate::{Value, View, tree};
 
 /// The view from which on history is kept, not after `view`.
 pub(super) async fn kept_from(
@@ -34,31 +35,55 @@ pub(super) async fn kept_from(
 
 /// The blobs of every state that the refs had from `from` on.
 pub(super) async fn blobs_since(inner: &Arc<Inner>, from: &View) -> Result<BTreeSet<Digest>> {
-    let mut blobs = live_blobs(from).await?;
+    let mut named = live(from).await?;
     let mut entries = walk::forwards(Arc::clone(inner), from.seq);
     while let Some(entry) = entries.try_next().await? {
         let values = entry
             .changes
             .iter()
             .filter_map(|change| change.value.as_ref());
-        blobs.extend(values.flat_map(|value| &value.blobs));
+        values.for_each(|value| named.add(value));
     }
-    Ok(blobs)
+    named.blobs(&inner.blobs).await
 }
 
-/// The blobs that the values of a view name.
-pub(super) async fn live_blobs(view: &View) -> Result<BTreeSet<Digest>> {
+/// What the values of a view name.
+async fn live(view: &View) -> Result<Named> {
     view.read(|view| {
+        let mut named = Named::default();
         let values = view
             .below("")?
             .filter_map(|(_, state)| state.value.as_ref());
-        Ok(values.flat_map(named).collect())
+        values.for_each(|value| named.add(value));
+        Ok(named)
     })
     .await
 }
 
-pub(super) fn named(value: &Value) -> impl Iterator<Item = Digest> {
-    value.blobs.iter().copied()
+/// What values name.
+#[derive(Debug, Default)]
+pub(super) struct Named {
+    blobs: BTreeSet<Digest>,
+    trees: BTreeSet<Digest>,
+}
+
+impl Named {
+    pub(super) fn add(&mut self, value: &Value) {
+        self.blobs.extend(&value.blobs);
+        self.trees.extend(&value.trees);
+    }
+
+    /// The blobs, those that trees hold and their pages among them.
+    ///
+    /// # Errors
+    /// [`Corrupt`](mainstay_core::ErrorKind::Corrupt) when a page cannot be read: what it holds cannot be
+    /// told from what nobody needs.
+    pub(super) async fn blobs(self, store: &BlobStore) -> Result<BTreeSet<Digest>> {
+        let mut blobs = self.blobs;
+        let held = tree::reach(store, self.trees, &mut BTreeSet::new()).await?;
+        blobs.extend(held.whole()?);
+        Ok(blobs)
+    }
 }
 
 /// The records that are needed.

@@ -86,9 +86,10 @@ impl Batch {
     fn push(&mut self, next: Encoded) -> Result<()> {
         let Encoded { logged, bytes } = next;
         let (changes, closed) = (logged.changes.len(), closes(&logged));
+        let format = logged.format();
         let mut view = self.view.clone();
         view.apply_transaction(logged)?;
-        self.draft.push(&bytes, changes);
+        self.draft.push(&bytes, changes, format);
         self.view = view;
         self.transactions += 1;
         self.closed = closed;

@@ -3,11 +3,15 @@
 use bytes::Bytes;
 use mainstay_core::{Digest, Error, Result, Timestamp, WriteId, canon};
 
-use super::entry::{Entry, Logged, MAX_CHANGES, MAX_ENTRY_BYTES};
-use crate::seal::{self, Format};
+use super::entry::{Entry, EntryFormat, Logged, MAX_CHANGES, MAX_ENTRY_BYTES};
+use crate::seal;
 
 /// Between this and the bracket that closes it lie the transactions of an entry.
 const OPENING: &[u8] = br#""transactions":["#;
+
+const FORMAT_1: &[u8] = br#""format":1,"#;
+/// As long as the other.
+const FORMAT_2: &[u8] = br#""format":2,"#;
 
 /// What will be an entry, as canonical JSON without its seal.
 #[derive(Debug)]
@@ -20,6 +24,7 @@ pub(super) struct Draft {
     /// From behind the last transaction.
     tail: Vec<u8>,
     changes: usize,
+    format: EntryFormat,
 }
 
 /// A transaction that may be put into a draft.
@@ -43,7 +48,7 @@ impl Draft {
         write_id: WriteId,
     ) -> Result<Self> {
         let entry = Entry {
-            format: Format,
+            format: EntryFormat::V1,
             seq,
             prev,
             time,
@@ -62,6 +67,7 @@ impl Draft {
             transactions: Vec::new(),
             tail,
             changes: 0,
+            format: EntryFormat::V1,
         })
     }
 
@@ -98,8 +104,19 @@ impl Draft {
         len as u64 <= MAX_ENTRY_BYTES && self.changes + next.logged.changes.len() <= MAX_CHANGES
     }
 
-    /// Adds a transaction for which there is room.
-    pub(super) fn push(&mut self, bytes: &[u8], changes: usize) {
+    /// Adds a transaction for which there is room, and which takes that format.
+    pub(super) fn push(&mut self, bytes: &[u8], changes: usize, format: EntryFormat) {
+        if self.format < format {
+            self.format = EntryFormat::V2;
+            // Nothing before it is text that others chose.
+            let format = self
+                .head
+                .windows(FORMAT_1.len())
+                .position(|at| at == FORMAT_1);
+            if let Some(at) = format {
+                self.head[at..at + FORMAT_2.len()].copy_from_slice(FORMAT_2);
+            }
+        }
         if !self.transactions.is_empty() {
             self.transactions.push(b',');
         }

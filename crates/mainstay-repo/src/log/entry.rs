@@ -6,7 +6,7 @@ use mainstay_core::{Actor, Digest, Error, RefPath, Result, Timestamp, WriteId};
 use mainstay_store::Key;
 use serde::{Deserialize, Serialize};
 
-use crate::seal::{self, Format};
+use crate::seal;
 use crate::{RefState, Value, keys};
 
 /// The largest stored entry in bytes.
@@ -22,12 +22,42 @@ pub(crate) const MAX_IDEMPOTENCY_KEY_BYTES: usize = 256;
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Entry {
-    pub(crate) format: Format,
+    pub(crate) format: EntryFormat,
     pub(crate) seq: u64,
     pub(crate) prev: Option<Digest>,
     pub(crate) time: Timestamp,
     pub(crate) write_id: WriteId,
     pub(crate) transactions: Vec<Logged>,
+}
+
+/// Which format an entry has: the least that can say what it says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(into = "u64", try_from = "u64")]
+pub(crate) enum EntryFormat {
+    V1,
+    /// Values name trees.
+    V2,
+}
+
+impl From<EntryFormat> for u64 {
+    fn from(format: EntryFormat) -> Self {
+        match format {
+            EntryFormat::V1 => 1,
+            EntryFormat::V2 => 2,
+        }
+    }
+}
+
+impl TryFrom<u64> for EntryFormat {
+    type Error = &'static str;
+
+    fn try_from(format: u64) -> Result<Self, &'static str> {
+        match format {
+            1 => Ok(Self::V1),
+            2 => Ok(Self::V2),
+            _ => Err("no format of a log entry"),
+        }
+    }
 }
 
 /// One transaction as the log keeps it.
@@ -62,7 +92,11 @@ impl Entry {
         let mut draft = super::draft::Draft::new(self.seq, self.prev, self.time, self.write_id)?;
         for transaction in &self.transactions {
             let encoded = draft.encode(transaction)?;
-            draft.push(&encoded.bytes, transaction.changes.len());
+            draft.push(
+                &encoded.bytes,
+                transaction.changes.len(),
+                transaction.format(),
+            );
         }
         Ok(draft.seal())
     }
@@ -75,7 +109,7 @@ impl Entry {
     /// of a newer format.
     pub(crate) fn decode(seq: u64, bytes: &[u8]) -> Result<Self> {
         let object = key(seq);
-        let entry: Self = seal::decode(&object, bytes)?;
+        let entry: Self = seal::decode_up_to(EntryFormat::V2.into(), &object, bytes)?;
         if entry.seq != seq {
             let why = format!("holds the entry with number {}", entry.seq);
             return Err(Error::corrupt(object, why));
@@ -100,6 +134,10 @@ impl Entry {
                 "{changes} changes; the log takes at most {MAX_CHANGES} at once"
             )));
         }
+        let format = self.transactions.iter().map(Logged::format).max();
+        if format != Some(self.format) {
+            return Err(Error::invalid("members of another format"));
+        }
         self.transactions
             .iter()
             .try_for_each(|transaction| transaction.check(self.seq))
@@ -117,6 +155,19 @@ impl Entry {
 }
 
 impl Logged {
+    /// The format of an entry with it.
+    pub(super) fn format(&self) -> EntryFormat {
+        let mut values = self
+            .changes
+            .iter()
+            .filter_map(|change| change.value.as_ref());
+        if values.any(|value| !value.trees.is_empty()) {
+            EntryFormat::V2
+        } else {
+            EntryFormat::V1
+        }
+    }
+
     /// Checks the rules that need nothing but the transaction itself.
     pub(super) fn check(&self, seq: u64) -> Result<()> {
         check_reason(&self.reason)?;

@@ -13,19 +13,19 @@
 //! as another caller waits for it; whoever has the turn next goes on where it was left, with the same
 //! bytes.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::pin::pin;
 use std::sync::Arc;
 
 use futures::FutureExt as _;
 use futures::future::{Either, select};
-use mainstay_core::{Digest, Error, ErrorKind, RefPath, Result};
+use mainstay_core::{Error, ErrorKind, Result};
 use tokio::sync::watch;
 
 use super::batch::{Batch, Landing};
 use super::entry::Logged;
 use super::lookups::{Lookups, Verdict};
-use super::plan::Planned;
+use super::plan::{Named, Planned};
 use crate::repo::Inner;
 use crate::view::Miss;
 use crate::{Committed, View, gc};
@@ -223,14 +223,14 @@ async fn landed(inner: &Arc<Inner>, waiting: Waiting) -> Landing {
 /// What a caller has to fetch before it can decide.
 enum Needs {
     Shards(View, BTreeSet<Miss>),
-    Blobs(View, BTreeMap<Digest, RefPath>),
+    Blobs(View, Named),
 }
 
 impl Needs {
     async fn fetch(self, inner: &Inner, lookups: &mut Lookups) -> Result<()> {
         match self {
             Self::Shards(view, missed) => view.load_missed(missed).await,
-            Self::Blobs(view, blobs) => lookups.look_up(inner, &view, &blobs).await,
+            Self::Blobs(view, named) => lookups.look_up(inner, &view, &named).boxed().await,
         }
     }
 }
@@ -252,7 +252,7 @@ fn evaluate<A, T>(
     let decided = view.try_read(|view| {
         let decision = decide(view)?;
         let runs = match &decision {
-            Decision::Commit(planned, _) if !planned.blobs.is_empty() => gc::runs(view)?,
+            Decision::Commit(planned, _) if !planned.named.is_empty() => gc::runs(view)?,
             _ => 0,
         };
         Ok((decision, runs))
@@ -266,18 +266,18 @@ fn evaluate<A, T>(
         Decision::AnswerIfNewest(answer) => return Ok(Evaluated::AnswerIfNewest(answer)),
         Decision::Commit(planned, then) => (planned, then),
     };
-    let Planned { logged, blobs } = planned;
-    if matches!(lookups.verdict(runs, &blobs), Verdict::Unknown) {
+    let Planned { logged, named } = planned;
+    if matches!(lookups.verdict(runs, &named), Verdict::Unknown) {
         // Seldom more than memory is needed.
         lookups
-            .look_up(inner, view, &blobs)
+            .look_up(inner, view, &named)
             .now_or_never()
             .transpose()?;
     }
-    match lookups.verdict(runs, &blobs) {
+    match lookups.verdict(runs, &named) {
         Verdict::Found => Ok(Evaluated::Commit(logged, then)),
         Verdict::Refused(error) => Err(error),
-        Verdict::Unknown => Ok(Evaluated::Needs(Needs::Blobs(view.clone(), blobs))),
+        Verdict::Unknown => Ok(Evaluated::Needs(Needs::Blobs(view.clone(), named))),
     }
 }
 

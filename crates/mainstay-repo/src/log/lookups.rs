@@ -1,12 +1,15 @@
 //! The blobs that one call has looked up.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use mainstay_core::{Digest, Error, ErrorKind, RefPath, Result};
 
+use super::plan::{Named, NamedTree};
+use crate::blobs::condemned::Condemned;
 use crate::blobs::reliance::Unreliable;
 use crate::repo::Inner;
-use crate::{View, gc};
+use crate::{View, gc, tree};
 
 /// What is known of blobs as of one run of collection, so that repeated attempts do not look again.
 #[derive(Debug, Default)]
@@ -15,6 +18,8 @@ pub(super) struct Lookups {
     run: Option<u64>,
     found: BTreeSet<Digest>,
     unreliable: Option<Unreliable>,
+    /// What trees hold beyond the ones beside them, whatever was collected.
+    held: BTreeMap<NamedTree, BTreeSet<Digest>>,
 }
 
 /// What is known of the blobs of a transaction.
@@ -26,54 +31,65 @@ pub(super) enum Verdict {
 }
 
 impl Lookups {
-    /// Tells whether blobs may be named by a commit on a view after `run` runs of collection; each
-    /// comes with a ref that names it.
-    pub(super) fn verdict(&self, run: u64, blobs: &BTreeMap<Digest, RefPath>) -> Verdict {
-        if blobs.is_empty() {
+    /// Tells whether blobs and trees may be named by a commit on a view after `run` runs of
+    /// collection.
+    pub(super) fn verdict(&self, run: u64, named: &Named) -> Verdict {
+        if named.is_empty() {
             return Verdict::Found;
         }
         // What was found after a later run was sound before it, too.
         if self.run.is_none_or(|seen| seen < run) {
             return Verdict::Unknown;
         }
-        if let Some((unreliable, path)) = self.unreliable_of(blobs) {
+        if let Some((unreliable, path)) = self.unreliable_of(named) {
             return Verdict::Refused(refusal(unreliable).context("ref", path));
         }
-        if blobs.keys().all(|digest| self.found.contains(digest)) {
+        let is_found = |digest: &Digest| self.found.contains(digest);
+        let is_held = |tree| {
+            self.held
+                .get(tree)
+                .is_some_and(|held| held.iter().all(is_found))
+        };
+        if named.blobs.keys().all(is_found) && named.trees.keys().all(is_held) {
             Verdict::Found
         } else {
             Verdict::Unknown
         }
     }
 
-    fn unreliable_of<'a>(
-        &self,
-        blobs: &'a BTreeMap<Digest, RefPath>,
-    ) -> Option<(Unreliable, &'a RefPath)> {
+    fn unreliable_of<'a>(&self, named: &'a Named) -> Option<(Unreliable, &'a RefPath)> {
         let unreliable = self.unreliable?;
         let (Unreliable::Missing(digest) | Unreliable::Condemned(digest)) = unreliable;
-        blobs.get(&digest).map(|path| (unreliable, path))
+        let mut holding = named.trees.iter().filter(|(tree, _)| {
+            let held = self.held.get(tree);
+            tree.root == digest || held.is_some_and(|held| held.contains(&digest))
+        });
+        let path = named.blobs.get(&digest);
+        let path = path.or_else(|| holding.next().map(|(_, path)| path));
+        path.map(|path| (unreliable, path))
     }
 
-    /// Looks whether blobs are stored, as of `view` in packs that no collection has condemned.
+    /// Looks whether blobs and what trees hold are stored, as of `view` in packs that no collection has
+    /// condemned.
     ///
-    /// In memory as a rule; costs requests for blobs that another process stored.
+    /// In memory as a rule; costs requests for blobs that another process stored, and the reading of
+    /// pages that are new.
     pub(super) async fn look_up(
         &mut self,
         inner: &Inner,
         view: &View,
-        blobs: &BTreeMap<Digest, RefPath>,
+        named: &Named,
     ) -> Result<()> {
         let mut condemned = gc::condemned(&inner.blobs, view).await?;
         loop {
             if self.run != Some(condemned.run) {
-                *self = Self::default();
+                *self = Self {
+                    held: std::mem::take(&mut self.held),
+                    ..Self::default()
+                };
             }
-            let unknown = blobs.keys().filter(|digest| !self.found.contains(*digest));
-            let unknown: Vec<Digest> = unknown.copied().collect();
-            let looked = inner.blobs.unreliable(unknown.iter().copied(), &condemned);
-            let error = match looked.await {
-                Ok(unreliable) => {
+            let error = match self.look(inner, named, &condemned).await {
+                Ok((unreliable, unknown)) => {
                     self.unreliable = unreliable;
                     self.run = Some(condemned.run);
                     if self.unreliable.is_none() {
@@ -92,6 +108,31 @@ impl Lookups {
             }
             condemned = now;
         }
+    }
+
+    /// Looks at what is not known; returns what it was, and a blob among it that must not be named.
+    async fn look(
+        &mut self,
+        inner: &Inner,
+        named: &Named,
+        condemned: &Arc<Condemned>,
+    ) -> Result<(Option<Unreliable>, BTreeSet<Digest>)> {
+        let store = &inner.blobs;
+        let mut blobs: BTreeSet<Digest> = named.blobs.keys().copied().collect();
+        for tree in named.trees.keys() {
+            if !self.held.contains_key(tree) {
+                if store.find(&tree.root).await?.is_none() {
+                    return Ok((Some(Unreliable::Missing(tree.root)), BTreeSet::new()));
+                }
+                let beside = tree.beside.map(|root| (store, root));
+                let held = tree::novel(beside, (store, tree.root)).await?.whole()?;
+                self.held.insert(*tree, held);
+            }
+            blobs.extend(self.held.get(tree).into_iter().flatten());
+        }
+        blobs.retain(|digest| !self.found.contains(digest));
+        let unreliable = store.unreliable(blobs.iter().copied(), condemned).await?;
+        Ok((unreliable, blobs))
     }
 }
 

@@ -11,6 +11,6 @@ mod fold;
 pub(crate) mod group;
 pub(crate) mod lineage;
 mod lookups;
-mod plan;
+pub(crate) mod plan;
 pub(crate) mod read;
 pub(crate) mod walk;

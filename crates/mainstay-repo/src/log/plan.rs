@@ -22,8 +22,29 @@ pub(super) enum Plan {
 /// A transaction as the log would keep it.
 pub(super) struct Planned {
     pub(super) logged: Logged,
-    /// The blobs it names that its refs did not hold before, and a ref that names each.
+    pub(super) named: Named,
+}
+
+/// What a transaction names that its refs did not hold before, and a ref that names each.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Named {
     pub(super) blobs: BTreeMap<Digest, RefPath>,
+    pub(super) trees: BTreeMap<NamedTree, RefPath>,
+}
+
+/// A tree that is to be named.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct NamedTree {
+    pub(super) root: Digest,
+    /// One that a live ref names, and which is likely to share pages with it: what both hold need not be
+    /// looked up.
+    pub(super) beside: Option<Digest>,
+}
+
+impl Named {
+    pub(super) fn is_empty(&self) -> bool {
+        self.blobs.is_empty() && self.trees.is_empty()
+    }
 }
 
 /// Plans `transaction` on `view`; `request` is its digest when it has an idempotency key.
@@ -52,7 +73,7 @@ pub(super) fn plan(
         }
     }
     lineage::check_acyclic(view, &transaction.changes)?;
-    let (mut changes, mut blobs) = (Vec::new(), BTreeMap::new());
+    let (mut changes, mut named) = (Vec::new(), Named::default());
     for change in &transaction.changes {
         let before = view.state(&change.path)?;
         if let Action::Set(value) = &change.action {
@@ -60,7 +81,18 @@ pub(super) fn plan(
                 .blobs
                 .iter()
                 .filter(|digest| !holds_blob(before, digest));
-            blobs.extend(new.map(|digest| (*digest, change.path.clone())));
+            named
+                .blobs
+                .extend(new.map(|digest| (*digest, change.path.clone())));
+            let trees = value.trees.iter().filter(|root| !holds_tree(before, root));
+            for root in trees {
+                let beside = beside(view, &change.path)?;
+                let tree = NamedTree {
+                    root: *root,
+                    beside,
+                };
+                named.trees.insert(tree, change.path.clone());
+            }
         }
         changes.extend(logged(before, change));
     }
@@ -71,7 +103,26 @@ pub(super) fn plan(
         request,
         changes,
     };
-    Ok(Plan::Commit(Planned { logged, blobs }))
+    Ok(Plan::Commit(Planned { logged, named }))
+}
+
+fn holds_tree(state: Option<&RefState>, root: &Digest) -> bool {
+    let value = state.and_then(|state| state.value.as_ref());
+    value.is_some_and(|value| value.trees.binary_search(root).is_ok())
+}
+
+/// Finds the tree that was named last beside a ref: in the directory it lies in.
+pub(crate) fn beside(view: &View, path: &RefPath) -> Result<Option<Digest>> {
+    let directory = path
+        .as_str()
+        .rsplit_once('/')
+        .map_or("", |(above, _)| above);
+    let mut latest: Option<(u64, Digest)> = None;
+    for (_, state) in view.below(directory)? {
+        let roots = state.value.iter().flat_map(|value| &value.trees);
+        latest = latest.max(roots.map(|root| (state.seq, *root)).max());
+    }
+    Ok(latest.map(|(_, root)| root))
 }
 
 fn holds_blob(state: Option<&RefState>, digest: &Digest) -> bool {

@@ -5,6 +5,7 @@ mod checkpoints;
 #[cfg(test)]
 mod tests;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 use std::sync::Arc;
 
@@ -17,7 +18,7 @@ use crate::blobs::BlobStore;
 use crate::gc::catalog::is_damage;
 use crate::log::read::{self, READ_AHEAD};
 use crate::view::Source;
-use crate::{View, checkpoint, descriptor, gc};
+use crate::{View, checkpoint, descriptor, gc, tree};
 
 /// How to repair.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -152,16 +153,24 @@ async fn from_checkpoint(storage: &Arc<dyn Storage>) -> Result<Option<View>> {
 /// Reads every blob that a live ref names.
 async fn lost(storage: &Arc<dyn Storage>, view: &View) -> Result<Vec<Lost>> {
     let named = view.read(|view| {
-        let mut named = Vec::new();
+        let (mut named, mut trees) = (Vec::new(), BTreeMap::new());
         for (path, state) in view.below("")? {
             let blobs = state.value.iter().flat_map(|value| &value.blobs);
             named.extend(blobs.map(|blob| (*blob, path.clone())));
+            let roots = state.value.iter().flat_map(|value| &value.trees);
+            trees.extend(roots.map(|root| (*root, path.clone())));
         }
-        Ok(named)
+        Ok((named, trees))
     });
-    let mut named = named.await?;
-    named.sort();
+    let (mut named, trees) = named.await?;
     let store = BlobStore::new(Arc::clone(storage));
+    let mut seen = BTreeSet::new();
+    for (root, path) in trees {
+        // What cannot be read of it is found to be so below.
+        let held = tree::reach(&store, [root], &mut seen).await?;
+        named.extend(held.blobs.into_iter().map(|blob| (blob, path.clone())));
+    }
+    named.sort();
     let mut lost = Vec::new();
     let mut last: Option<(Digest, Option<String>)> = None;
     for (blob, path) in named {

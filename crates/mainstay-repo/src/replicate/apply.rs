@@ -118,15 +118,17 @@ fn transaction(
     Ok(Step::Commit(transaction, outcome))
 }
 
-/// A value without the blobs that are no more.
+/// A value without the blobs that are no more, and the trees of which something is no more.
 fn without(value: &Value, collected: &BTreeSet<Digest>, left_out: &mut BTreeSet<Digest>) -> Value {
     let mut value = value.clone();
-    value.blobs.retain(|blob| {
+    let mut is_there = |blob: &Digest| {
         let is_there = !collected.contains(blob);
         if !is_there {
             left_out.insert(*blob);
         }
         is_there
-    });
+    };
+    value.blobs.retain(&mut is_there);
+    value.trees.retain(&mut is_there);
     value
 }

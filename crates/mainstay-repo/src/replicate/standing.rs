@@ -98,7 +98,7 @@ struct Print(Option<(Digest, BTreeSet<Digest>)>);
 impl Print {
     fn of(value: Option<&Value>) -> Result<Self> {
         let print = value.map(|value| {
-            let blobs = value.blobs.iter().copied().collect();
+            let blobs = value.blobs.iter().chain(&value.trees).copied().collect();
             Ok((without_blobs(value)?, blobs))
         });
         print.transpose().map(Self)
@@ -111,7 +111,10 @@ impl Print {
             (None, None) => Ok(true),
             (Some((print, blobs)), Some(source)) => {
                 let mut blobs = blobs.iter();
-                let are_there = blobs.all(|blob| source.blobs.binary_search(blob).is_ok());
+                let are_there = blobs.all(|blob| {
+                    let mut named = [&source.blobs, &source.trees].into_iter();
+                    named.any(|digests| digests.binary_search(blob).is_ok())
+                });
                 Ok(are_there && *print == without_blobs(source)?)
             }
             (None, Some(_)) | (Some(_), None) => Ok(false),

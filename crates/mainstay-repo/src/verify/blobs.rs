@@ -1,6 +1,6 @@
 //! Blobs: those that live values name, or every one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::TryStreamExt as _;
@@ -8,9 +8,9 @@ use mainstay_core::{Digest, ErrorKind, RefPath, Result};
 use mainstay_store::Storage;
 
 use super::{Findings, VerifyLevel, detail};
-use crate::View;
 use crate::blobs::BlobStore;
 use crate::blobs::index::Index;
+use crate::{View, tree};
 
 /// Checks blobs, `all` or those that are named, against an index whose packs have been checked.
 pub(super) async fn check(
@@ -25,10 +25,24 @@ pub(super) async fn check(
         let manifests = index.manifests().into_values().flatten();
         blobs.extend(manifests.map(|entry| (Digest::from_bytes(entry.header.id.hash), None)));
     }
-    for (digest, path) in findings.note("log", named(view).await)?.unwrap_or_default() {
+    let named = named(view).await;
+    let (named, trees) = findings.note("log", named)?.unwrap_or_default();
+    for (digest, path) in named {
         blobs.insert(digest, Some(path.to_string()));
     }
     let store = BlobStore::with_index(Arc::clone(storage), index);
+    let mut seen = BTreeSet::new();
+    for (root, path) in trees {
+        let held = tree::reach(&store, [root], &mut seen).await?;
+        let by = Some(path.to_string());
+        blobs.extend(held.blobs.into_iter().map(|digest| (digest, by.clone())));
+        for (page, error) in held.unread {
+            // What is missing is told of as a blob.
+            if store.find(&page).await?.is_some() {
+                findings.error(format!("blob {page}"), error)?;
+            }
+        }
+    }
     for (digest, named_by) in blobs {
         findings.checked();
         let object = format!("blob {digest}");
@@ -52,14 +66,20 @@ pub(super) async fn check(
     Ok(())
 }
 
-/// The blobs that live values name, and one ref that names each.
-async fn named(view: &View) -> Result<BTreeMap<Digest, RefPath>> {
+type Named = BTreeMap<Digest, RefPath>;
+
+/// The blobs and the roots of trees that live values name, and one ref that names each.
+async fn named(view: &View) -> Result<(Named, Named)> {
     view.read(|view| {
-        let blobs = view.below("")?.flat_map(|(path, state)| {
-            let blobs = state.value.iter().flat_map(|value| &value.blobs);
-            blobs.map(|digest| (*digest, path.clone()))
-        });
-        Ok(blobs.collect())
+        let (mut blobs, mut trees) = (Named::new(), Named::new());
+        for (path, state) in view.below("")? {
+            if let Some(value) = &state.value {
+                let by = |digest: &Digest| (*digest, path.clone());
+                blobs.extend(value.blobs.iter().map(by));
+                trees.extend(value.trees.iter().map(by));
+            }
+        }
+        Ok((blobs, trees))
     })
     .await
 }

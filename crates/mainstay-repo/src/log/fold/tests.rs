@@ -2,7 +2,7 @@ use mainstay_core::{Actor, ErrorKind, Timestamp, WriteId};
 
 use super::*;
 use crate::log::entry::Entry;
-use crate::seal::Format;
+use crate::log::entry::EntryFormat;
 
 fn at(seconds: i64) -> Timestamp {
     Timestamp::from_unix_micros(seconds * 1_000_000)
@@ -29,7 +29,7 @@ fn logged(key: Option<&str>, changes: Vec<LoggedChange>) -> Logged {
 
 fn following(view: &View, transactions: Vec<Logged>) -> Entry {
     Entry {
-        format: Format,
+        format: EntryFormat::V1,
         seq: view.seq + 1,
         prev: view.entry,
         time: at(10).max(view.time),

@@ -174,8 +174,8 @@ async fn a_clock_ahead_in_the_source_does_not_run_on_in_the_target() {
 
 #[tokio::test]
 async fn transactions_that_share_an_entry_arrive_one_by_one() {
+    use crate::log::entry::EntryFormat;
     use crate::log::entry::{Entry, Logged, LoggedChange, key};
-    use crate::seal::Format;
 
     let mut pair = Pair::new();
     let (source, target) = pair.both().await;
@@ -197,7 +197,7 @@ async fn transactions_that_share_an_entry_arrive_one_by_one() {
         changes,
     };
     let entry = Entry {
-        format: Format,
+        format: EntryFormat::V1,
         seq: 2,
         prev: view.entry,
         time: view.time,
