@@ -1,6 +1,6 @@
 //! The files of a snapshot: what the manifest says of them.
 
-use mainstay_core::{Digest, FilePath};
+use mainstay_core::{Digest, Error, ErrorKind, FilePath, Result};
 use serde::{Deserialize, Serialize};
 
 /// The files of a snapshot.
@@ -10,8 +10,50 @@ use serde::{Deserialize, Serialize};
 #[serde(untagged)]
 #[non_exhaustive]
 pub enum Files {
-    /// In the manifest itself, in path order.
+    /// In the manifest itself, in path order: of snapshots of up to 1,024 files.
     Listed(Vec<FileEntry>),
+    /// In a tree of pages, which versions share.
+    Tree(FileTree),
+}
+
+/// Names a tree of files; [`Datasets::files`](crate::Datasets::files) reads it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[non_exhaustive]
+pub struct FileTree {
+    /// The size of the files together, patches included.
+    pub bytes: u64,
+    /// How many files there are.
+    pub count: u64,
+    /// The root of the tree, whose format is that of `docs/formats/tree.md`.
+    pub tree: Digest,
+}
+
+/// How a file differs between two snapshots.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum FileChange {
+    /// The later snapshot alone has it.
+    Added(FileEntry),
+    /// The earlier snapshot alone has it.
+    Removed(FileEntry),
+    /// Both have the path, and not the same there.
+    Changed {
+        /// In the earlier snapshot.
+        before: FileEntry,
+        /// In the later snapshot.
+        after: FileEntry,
+    },
+}
+
+impl FileChange {
+    /// Returns the path of the file.
+    #[must_use]
+    pub fn path(&self) -> &FilePath {
+        let (Self::Added(file) | Self::Removed(file) | Self::Changed { after: file, .. }) = self;
+        &file.path
+    }
 }
 
 /// A file of a snapshot.
@@ -65,6 +107,7 @@ impl Files {
     pub fn count(&self) -> u64 {
         match self {
             Self::Listed(files) => files.len() as u64,
+            Self::Tree(tree) => tree.count,
         }
     }
 
@@ -73,15 +116,23 @@ impl Files {
     pub fn bytes(&self) -> u64 {
         match self {
             Self::Listed(files) => files.iter().map(FileEntry::stored_bytes).sum(),
+            Self::Tree(tree) => tree.bytes,
         }
     }
 
-    /// Returns the files that the manifest itself lists.
+    /// Returns the files where the manifest itself lists them; `None` when a tree does.
     #[must_use]
-    pub fn listed(&self) -> &[FileEntry] {
+    pub fn listed(&self) -> Option<&[FileEntry]> {
         match self {
-            Self::Listed(files) => files,
+            Self::Listed(files) => Some(files),
+            Self::Tree(_) => None,
         }
+    }
+
+    /// The files, which have been [listed](crate::file_tree::listed).
+    pub(crate) fn entries(&self) -> Result<&[FileEntry]> {
+        let unread = || Error::new(ErrorKind::Internal, "the files of a tree were not read");
+        self.listed().ok_or_else(unread)
     }
 }
 

@@ -56,6 +56,23 @@ impl Fingerprint {
             modified: metadata.modified().ok(),
         }
     }
+
+    /// Checks that the file at `path`, of which so many bytes were stored, was not written to since.
+    /// Blocks.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Conflict`] naming the path.
+    pub(crate) fn check(&self, path: &Path, stored_bytes: u64) -> Result<()> {
+        let now = fs::metadata(path).map_err(|error| unreadable(error, path))?;
+        if Self::of(&now) == *self && stored_bytes == self.bytes {
+            Ok(())
+        } else {
+            Err(
+                Error::new(ErrorKind::Conflict, "the file changed while it was read")
+                    .context("path", path.display()),
+            )
+        }
+    }
 }
 
 /// Lists the files of `inputs` in path order; rows are encoded. Blocks.
@@ -219,17 +236,9 @@ impl Origin {
     /// # Errors
     /// [`ErrorKind::Conflict`] naming the path.
     pub(crate) fn check_unchanged(&self, stored_bytes: u64) -> Result<()> {
-        let Self::Disk { path, before } = self else {
-            return Ok(());
-        };
-        let now = fs::metadata(path).map_err(|error| unreadable(error, path))?;
-        if Fingerprint::of(&now) == *before && stored_bytes == before.bytes {
-            Ok(())
-        } else {
-            Err(
-                Error::new(ErrorKind::Conflict, "the file changed while it was read")
-                    .context("path", path.display()),
-            )
+        match self {
+            Self::Disk { path, before } => before.check(path, stored_bytes),
+            Self::Spooled(_) | Self::Stored(_) => Ok(()),
         }
     }
 }

@@ -69,6 +69,7 @@ mod cells;
 mod datasets;
 pub mod diff;
 pub mod digest;
+mod file_tree;
 mod files;
 mod format;
 mod input;
@@ -94,7 +95,7 @@ mod text;
 mod workers;
 
 pub use datasets::{Datasets, ReadOptions};
-pub use files::{Canonical, FileEntry, Files, PatchEntry};
+pub use files::{Canonical, FileChange, FileEntry, FileTree, Files, PatchEntry};
 pub use manifest::{Column, Manifest, Table};
 pub use parquet_blob::ParquetBlobReader;
 pub use record::Transform;

@@ -9,8 +9,10 @@ use crate::Files;
 use crate::digest::{PROFILE, PROFILE_1};
 use crate::stats::ColumnStats;
 
-/// The format that this build writes, and the newest it reads.
-const FORMAT: u64 = 3;
+/// The newest format that this build reads, and what it writes where the files are in a tree.
+const FORMAT: u64 = 4;
+/// What it writes where the manifest lists the files.
+const FORMAT_LISTED: u64 = 3;
 
 /// Everything known about a snapshot's content; its canonical JSON is a blob whose SHA-256 is the
 /// snapshot's digest.
@@ -20,7 +22,8 @@ const FORMAT: u64 = 3;
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Manifest {
-    /// The format's version: 3, or less when an earlier build wrote it.
+    /// The format's version: 4 where the files are in a tree, else 3, or less when an earlier build wrote
+    /// it.
     pub format: u64,
     /// The table that the table files make up in path order; `None` when there is none.
     pub table: Option<Table>,
@@ -74,7 +77,10 @@ impl Manifest {
         metadata: BTreeMap<String, String>,
     ) -> Self {
         Self {
-            format: FORMAT,
+            format: match files {
+                Files::Listed(_) => FORMAT_LISTED,
+                Files::Tree(_) => FORMAT,
+            },
             table,
             files,
             metadata,
@@ -111,7 +117,9 @@ impl Manifest {
                 .all(|file| file.canonical.is_none())
                 .then_some(())
                 .ok_or("a layout that its format does not have"),
-            Files::Listed(_) => Ok(()),
+            Files::Listed(_) if self.format == FORMAT => Err("files that are not in a tree"),
+            Files::Tree(_) if self.format < FORMAT => Err("a tree, which its format does not have"),
+            Files::Listed(_) | Files::Tree(_) => Ok(()),
         }
     }
 

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::{ErrorKind as IoKind, Write as _};
 use std::path::{Path, PathBuf};
 
+use futures::TryStreamExt as _;
 use mainstay_core::{Error, FilePath, Hasher, NodeRef, Result};
 use mainstay_repo::Repo;
 use tempfile::NamedTempFile;
@@ -13,7 +14,7 @@ use crate::format::csv::CsvSchema;
 use crate::format::parquet::write;
 use crate::report::FileReport;
 use crate::stored::{self, blob};
-use crate::{ExportReport, FileEntry, Manifest, blocking};
+use crate::{ExportReport, FileEntry, Manifest, blocking, file_tree};
 
 /// How much of a merged file is copied at once.
 const PIECE_BYTES: u64 = 1024 * 1024;
@@ -25,13 +26,14 @@ pub(super) async fn export(
     directory: &Path,
 ) -> Result<ExportReport> {
     let mut files = Vec::new();
-    for file in manifest.files.listed() {
+    let mut entries = file_tree::below(repo, &manifest.files, "");
+    while let Some(file) = entries.try_next().await? {
         let target = make_way(directory.to_owned(), file.path.clone()).await?;
         files.push(if file.patches().is_empty() {
             blob(repo, &file.digest).await?.export(&target).await?;
-            FileReport::from(file)
+            FileReport::from(&file)
         } else {
-            merge(repo, file.clone(), target).await?
+            merge(repo, file, target).await?
         });
     }
     Ok(ExportReport {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use mainstay_core::{Edge, EdgeKind, Error, ErrorKind, FilePath, NodeRef, Result};
-use mainstay_repo::{Step, View};
+use mainstay_repo::View;
 
 use super::ancestry::{continues, merge_base};
 use super::branches;
@@ -36,9 +36,9 @@ pub(super) async fn plan(datasets: &Datasets, spec: &MergeSpec) -> Result<MergeP
     };
     if let (MergeOutcome::Merge, Some(base)) = (outcome, &plan.base) {
         let merging = Merging {
-            base: datasets.manifest(base).await?,
-            ours: datasets.manifest(&spec.ours).await?,
-            theirs: datasets.manifest(&spec.theirs).await?,
+            base: datasets.whole(base).await?,
+            ours: datasets.whole(&spec.ours).await?,
+            theirs: datasets.whole(&spec.theirs).await?,
             key: key(datasets, spec).await?,
         };
         merging.check_whole()?;
@@ -99,7 +99,7 @@ impl Merging {
     /// Refuses files whose digest does not tell their rows.
     fn check_whole(&self) -> Result<()> {
         let sides = [&self.base, &self.ours, &self.theirs];
-        let mut files = sides.into_iter().flat_map(|side| side.files.listed());
+        let mut files = sides.into_iter().flat_map(listed);
         let patched = |file: &&FileEntry| {
             let canonical = file.canonical.as_ref();
             canonical.is_some_and(|canonical| !canonical.patches.is_empty())
@@ -214,8 +214,13 @@ impl Merging {
     }
 }
 
+/// The files of a manifest, which has been read [whole](Datasets::whole).
+fn listed(manifest: &Manifest) -> &[FileEntry] {
+    manifest.files.listed().unwrap_or_default()
+}
+
 fn by_path(manifest: &Manifest) -> BTreeMap<FilePath, &FileEntry> {
-    let files = manifest.files.listed().iter();
+    let files = listed(manifest).iter();
     files.map(|file| (file.path.clone(), file)).collect()
 }
 
@@ -260,9 +265,9 @@ pub(super) async fn apply(datasets: &Datasets, plan: &MergePlan, by: By) -> Resu
     let base = plan.base.as_ref();
     let base = base.ok_or_else(|| Error::invalid("a plan without a base"))?;
     let merging = Merging {
-        base: datasets.manifest(base).await?,
-        ours: datasets.manifest(&spec.ours).await?,
-        theirs: datasets.manifest(&spec.theirs).await?,
+        base: datasets.whole(base).await?,
+        ours: datasets.whole(&spec.ours).await?,
+        theirs: datasets.whole(&spec.theirs).await?,
         key: key(datasets, spec).await?,
     };
     merging.check_whole()?;
@@ -292,18 +297,10 @@ pub(super) async fn apply(datasets: &Datasets, plan: &MergePlan, by: By) -> Resu
             .edges
             .push(Edge::new(EdgeKind::DerivedFrom, spec.ours.clone())),
     }
-    let staged = stage_with(repo, merged, kept).await?;
-    let build = |view: &View| {
-        let mut transaction = by.transaction();
-        let placed = staged.draft.place(view, &mut transaction)?;
-        Ok(if placed.changes {
-            Step::Commit(transaction, placed)
-        } else {
-            Step::Done(placed)
-        })
-    };
-    let (_, placed) = repo.transact(build).await?;
-    staged.report(placed)
+    stage_with(repo, merged, kept)
+        .await?
+        .commit(repo, &by)
+        .await
 }
 
 impl Merging {

@@ -46,7 +46,7 @@ impl Sides {
         strategy: Strategy,
     ) -> Option<Self> {
         let entry = |manifest: &Manifest| {
-            let mut files = manifest.files.listed().iter();
+            let mut files = manifest.files.listed()?.iter();
             files
                 .find(|file| file.path == *path && file.rows.is_some())
                 .cloned()

@@ -3,9 +3,11 @@
 use std::path::Path;
 
 use arrow::array::RecordBatch;
-use futures::stream::{self, BoxStream};
-use futures::{FutureExt as _, StreamExt as _};
-use mainstay_core::{Actor, Error, ErrorKind, Locator, Name, NodeKind, NodeRef, Result, Timestamp};
+use futures::FutureExt as _;
+use futures::stream::BoxStream;
+use mainstay_core::{
+    Actor, Error, ErrorKind, FilePath, Locator, Name, NodeKind, NodeRef, Result, Timestamp,
+};
 use mainstay_repo::{Blob, RefState, Repo, Series, View};
 use tracing::instrument;
 
@@ -31,14 +33,15 @@ mod tags;
 use self::by::By;
 
 use crate::diff::{CompareOptions, DatasetDiff};
+use crate::file_tree::{self, Which};
 use crate::merge::{MergePlan, MergeSpec};
 use crate::record::VersionRecord;
 use crate::rows::{Both, Identity, RowDiffOptions};
 use crate::split::{LeakageReport, SplitRecord, SplitReport, SplitSpec};
 use crate::stored::blob;
 use crate::{
-    BranchChange, BranchInfo, BranchTarget, DatasetInfo, ExportReport, FileEntry, Files, Manifest,
-    SampleSpec, SnapshotReport, SnapshotSpec, VersionInfo,
+    BranchChange, BranchInfo, BranchTarget, DatasetInfo, ExportReport, FileChange, FileEntry,
+    Manifest, SampleSpec, SnapshotReport, SnapshotSpec, VersionInfo,
 };
 
 /// The datasets of a repository. Cheap to clone.
@@ -184,10 +187,49 @@ impl Datasets {
     /// As [`manifest`](Self::manifest).
     #[instrument(skip_all, fields(%node), err)]
     pub async fn files(&self, node: &NodeRef) -> Result<BoxStream<'static, Result<FileEntry>>> {
+        self.files_below(node, "").await
+    }
+
+    /// Streams the files of a version whose paths begin with `prefix`, in path order.
+    ///
+    /// Of a version of many files, only the pages that hold them are read.
+    ///
+    /// # Errors
+    /// As [`manifest`](Self::manifest); within the stream, which then ends, when a page is damaged.
+    #[instrument(skip_all, fields(%node, prefix), err)]
+    pub async fn files_below(
+        &self,
+        node: &NodeRef,
+        prefix: &str,
+    ) -> Result<BoxStream<'static, Result<FileEntry>>> {
         let manifest = self.manifest(node).await?;
-        Ok(match manifest.files {
-            Files::Listed(files) => stream::iter(files.into_iter().map(Ok)).boxed(),
-        })
+        Ok(file_tree::below(&self.repo, &manifest.files, prefix))
+    }
+
+    /// Finds a file of a version by its path; `None` when it has no such file.
+    ///
+    /// # Errors
+    /// As [`manifest`](Self::manifest).
+    #[instrument(skip_all, fields(%node, %path), err)]
+    pub async fn find_file(&self, node: &NodeRef, path: &FilePath) -> Result<Option<FileEntry>> {
+        let manifest = self.manifest(node).await?;
+        file_tree::find(&self.repo, &manifest.files, path).await
+    }
+
+    /// Streams how the files of two versions differ, in path order, without reading them.
+    ///
+    /// Of versions of many files, only the pages that differ are read.
+    ///
+    /// # Errors
+    /// As [`files_below`](Self::files_below).
+    #[instrument(skip_all, fields(%before, %after), err)]
+    pub async fn file_changes(
+        &self,
+        before: &NodeRef,
+        after: &NodeRef,
+    ) -> Result<BoxStream<'static, Result<FileChange>>> {
+        let Both { before, after } = self.load_both(before, after).await?;
+        Ok(file_tree::changes(&self.repo, &before.files, &after.files))
     }
 
     /// Reads the table of a version, file by file in path order, decoding ahead by two batches.
@@ -206,6 +248,7 @@ impl Datasets {
         options: ReadOptions,
     ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
         let manifest = self.manifest(node).await?;
+        let manifest = self.with_files(manifest, Which::Tables).await?;
         read::read(&self.repo, node, &manifest, options)
     }
 
@@ -404,7 +447,10 @@ impl Datasets {
         after: &NodeRef,
         options: &CompareOptions,
     ) -> Result<DatasetDiff> {
-        let manifests = self.load_both(before, after).await?;
+        let mut manifests = self.load_both(before, after).await?;
+        if options.rows.is_some() {
+            manifests = self.with_tables(manifests).await?;
+        }
         rows::compare(&self.repo, manifests, options).await
     }
 
@@ -430,6 +476,7 @@ impl Datasets {
         options: RowDiffOptions,
     ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
         let manifests = self.load_both(before, after).await?;
+        let manifests = self.with_tables(manifests).await?;
         Ok(rows::changes(&self.repo, manifests, identity, options))
     }
 
@@ -450,7 +497,8 @@ impl Datasets {
     /// column; [`Conflict`](mainstay_core::ErrorKind::Conflict) when the branch does not point to `ours`;
     /// [`Unsupported`](mainstay_core::ErrorKind::Unsupported) when one of the versions is stored as patches.
     ///
-    /// Memory: what [`RowDiff`](crate::rows::RowDiff) takes, and the rows that both sides changed.
+    /// Memory: what [`RowDiff`](crate::rows::RowDiff) takes, the rows that both sides changed, and about 300
+    /// bytes for each file of the three versions.
     #[instrument(skip_all, fields(ours = %spec.ours, theirs = %spec.theirs), err)]
     pub async fn plan_merge(&self, spec: &MergeSpec) -> Result<MergePlan> {
         merge::plan(self, spec).boxed().await
@@ -538,6 +586,24 @@ impl Datasets {
     #[instrument(skip_all, fields(source = %spec.source), err)]
     pub async fn sample(&self, spec: SampleSpec) -> Result<SnapshotReport> {
         sample::sample(self, spec).await
+    }
+
+    /// Reads a manifest with all files in memory.
+    async fn whole(&self, node: &NodeRef) -> Result<Manifest> {
+        let manifest = self.manifest(node).await?;
+        self.with_files(manifest, Which::All).await
+    }
+
+    async fn with_tables(&self, manifests: Both<Manifest>) -> Result<Both<Manifest>> {
+        Ok(Both {
+            before: self.with_files(manifests.before, Which::Tables).await?,
+            after: self.with_files(manifests.after, Which::Tables).await?,
+        })
+    }
+
+    async fn with_files(&self, manifest: Manifest, which: Which) -> Result<Manifest> {
+        let files = file_tree::listed(&self.repo, manifest.files, which).await?;
+        Ok(Manifest { files, ..manifest })
     }
 
     async fn record(&self, node: &NodeRef) -> Result<VersionRecord> {

@@ -20,7 +20,7 @@ use crate::patch::{self, MAX_DEPTH};
 use crate::record::VersionRecord;
 use crate::source::Source;
 use crate::stored::{self, StoredTable, blob};
-use crate::{FileEntry, Manifest, blocking};
+use crate::{FileEntry, Manifest, blocking, file_tree};
 
 /// Files of which fewer bytes are new are stored whole without looking for a patch.
 const MIN_NEW_BYTES: u64 = 64 * 1024;
@@ -49,14 +49,17 @@ pub(super) async fn find(
         return Ok((files, found));
     };
     for file in &files {
-        let entries = latest.files.listed().iter();
-        let same_path = entries.filter(|entry| file.canonical && entry.path == file.path);
-        let written = |entry: &&FileEntry| {
+        let same_path = if file.canonical {
+            file_tree::find(repo, &latest.files, &file.path).await?
+        } else {
+            None
+        };
+        let written = |entry: &FileEntry| {
             let canonical = entry.canonical.as_ref();
             canonical.is_some_and(|canonical| canonical.profile == PROFILE)
         };
-        found.push(match same_path.into_iter().find(written) {
-            Some(base) => patched(repo, base.clone(), file).await?,
+        found.push(match same_path.filter(written) {
+            Some(base) => patched(repo, base, file).await?,
             None => None,
         });
     }

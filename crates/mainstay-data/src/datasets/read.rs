@@ -29,7 +29,7 @@ pub(super) fn read(
         return Err(Error::invalid("the snapshot has no table").context("data", node));
     }
     check_columns(&names, options.columns.as_deref())?;
-    let files = manifest.files.listed().iter();
+    let files = manifest.files.entries()?.iter();
     let files = files
         .filter(|entry| entry.rows.is_some())
         .cloned()

@@ -25,23 +25,15 @@ use crate::spool::Spooled;
 use crate::stored::blob;
 use crate::{
     Canonical, FileEntry, FileLayout, Files, Manifest, PatchEntry, Patches, SnapshotInput,
-    SnapshotReport, SnapshotSpec, Table, blocking,
+    SnapshotReport, SnapshotSpec, Table, blocking, file_tree,
 };
+
+/// How many small files are stored between looks at whether they changed.
+const FILES_AT_ONCE: usize = 4_096;
 
 pub(super) async fn snapshot(repo: &Repo, spec: SnapshotSpec) -> Result<SnapshotReport> {
     let by = By::new(spec.actor.clone(), spec.reason.as_str());
-    let staged = stage(repo, spec).await?;
-    let build = |view: &View| {
-        let mut transaction = by.transaction();
-        let placed = staged.draft.place(view, &mut transaction)?;
-        Ok(if placed.changes {
-            Step::Commit(transaction, placed)
-        } else {
-            Step::Done(placed)
-        })
-    };
-    let (_, placed) = repo.transact(build).await?;
-    staged.report(placed)
+    stage(repo, spec).await?.commit(repo, &by).await
 }
 
 /// A snapshot that is stored and waits for its place in the log.
@@ -162,6 +154,8 @@ fn layout_of(file: &InputFile) -> Result<Option<Layout>> {
 /// A snapshot whose blobs are durable and that no ref names yet.
 struct Stored {
     manifest: Manifest,
+    /// The files, however the manifest lists them.
+    entries: Vec<FileEntry>,
     snapshot: Digest,
     new_bytes: u64,
 }
@@ -173,11 +167,14 @@ async fn store(
     metadata: BTreeMap<String, String>,
 ) -> Result<Stored> {
     let mut ingest = repo.ingest();
+    let mut plain = plain(&mut ingest, &prepared, &patched).await?;
     let mut new_bytes = 0;
     let mut entries = Vec::with_capacity(prepared.files.len());
     let described = prepared.rows.into_iter().zip(prepared.layouts);
     let described = described.zip(patched.into_iter().chain(std::iter::repeat_with(|| None)));
-    for (file, ((rows, layout), patched)) in prepared.files.into_iter().zip(described) {
+    for (index, (file, ((rows, layout), patched))) in
+        prepared.files.into_iter().zip(described).enumerate()
+    {
         if let Some(Patched { mut base, patch }) = patched {
             if let (Some(patch), Some(canonical)) = (patch, &mut base.canonical) {
                 let blob = ingest.bytes(patch).await?;
@@ -200,8 +197,13 @@ async fn store(
             }
             origin => origin,
         };
-        let blob = put(&mut ingest, &origin, layout).await?;
-        blocking::run(move || origin.check_unchanged(blob.size)).await?;
+        let blob = if let Some(blob) = plain.remove(&index) {
+            blob
+        } else {
+            let blob = put(&mut ingest, &origin, layout).await?;
+            blocking::run(move || origin.check_unchanged(blob.size)).await?;
+            blob
+        };
         new_bytes += blob.new_bytes;
         entries.push(FileEntry {
             media_type: media_type(&file.path).to_owned(),
@@ -215,14 +217,50 @@ async fn store(
             }),
         });
     }
-    let manifest = Manifest::new(prepared.table, Files::Listed(entries), metadata);
+    let (files, tree_bytes) = file_tree::list(&mut ingest, &entries).await?;
+    let manifest = Manifest::new(prepared.table, files, metadata);
     let blob = ingest.bytes(Bytes::from(canon::to_vec(&manifest)?)).await?;
     ingest.finish().await?;
     Ok(Stored {
         manifest,
+        entries,
         snapshot: blob.digest,
-        new_bytes: new_bytes + blob.new_bytes,
+        new_bytes: new_bytes + tree_bytes + blob.new_bytes,
     })
+}
+
+/// Stores the files on disk that are cut by their content, many at a time; returns them by their number
+/// among the files.
+async fn plain(
+    ingest: &mut Ingest,
+    prepared: &Prepared,
+    patched: &[Option<Patched>],
+) -> Result<BTreeMap<usize, StoredBlob>> {
+    let mut wanted = Vec::new();
+    for (index, file) in prepared.files.iter().enumerate() {
+        let is_whole = patched.get(index).is_none_or(Option::is_none);
+        if let (Origin::Disk { path, before }, None) = (&file.origin, &prepared.layouts[index])
+            && is_whole
+        {
+            wanted.push((index, path.clone(), *before));
+        }
+    }
+    let mut stored = BTreeMap::new();
+    for files in wanted.chunks(FILES_AT_ONCE) {
+        let paths = files.iter().map(|(_, path, _)| path.clone());
+        let blobs = ingest.files(paths).await?;
+        let blobs = blobs.into_iter().collect::<Result<Vec<_>>>()?;
+        let files = files.to_vec();
+        let checked = blocking::run(move || {
+            for ((_, path, before), blob) in files.iter().zip(&blobs) {
+                before.check(path, blob.size)?;
+            }
+            let indices = files.into_iter().map(|(index, ..)| index);
+            Ok(indices.zip(blobs).collect::<Vec<_>>())
+        });
+        stored.extend(checked.await?);
+    }
+    Ok(stored)
 }
 
 async fn put(ingest: &mut Ingest, origin: &Origin, layout: Option<Layout>) -> Result<StoredBlob> {
@@ -255,10 +293,14 @@ fn draft(spec: &SnapshotSpec, head: Option<Head>, stored: &Stored) -> Result<Dra
         transform: spec.transform.clone(),
         ..VersionRecord::new(manifest, *snapshot)
     };
-    let files = manifest.files.listed().iter();
-    let value = Value::new(VersionRecord::KIND, &record)?
-        .with_blobs(files.flat_map(FileEntry::blobs).chain([*snapshot]))
-        .with_edges(spec.edges.iter().cloned());
+    let value = Value::new(VersionRecord::KIND, &record)?.with_edges(spec.edges.iter().cloned());
+    let value = match &manifest.files {
+        Files::Listed(files) => {
+            let blobs = files.iter().flat_map(FileEntry::blobs);
+            value.with_blobs(blobs.chain([*snapshot]))
+        }
+        Files::Tree(tree) => value.with_blobs([*snapshot]).with_trees([tree.root()]),
+    };
     let draft = Draft::new(spec.dataset.clone(), value);
     Ok(draft.with_tags(spec.tags.iter().cloned()).with_head(head))
 }
@@ -279,6 +321,21 @@ fn check_key(manifest: &Manifest, key: &[String]) -> Result<()> {
 }
 
 impl Staged {
+    /// Makes it a version of the newest view.
+    pub(super) async fn commit(self, repo: &Repo, by: &By) -> Result<SnapshotReport> {
+        let build = |view: &View| {
+            let mut transaction = by.transaction();
+            let placed = self.draft.place(view, &mut transaction)?;
+            Ok(if placed.changes {
+                Step::Commit(transaction, placed)
+            } else {
+                Step::Done(placed)
+            })
+        };
+        let (_, placed) = repo.transact(build).await?;
+        self.report(placed)
+    }
+
     pub(super) fn snapshot(&self) -> Digest {
         self.stored.snapshot
     }
@@ -291,10 +348,11 @@ impl Staged {
         let Placed { node, reused, .. } = placed;
         let Stored {
             manifest,
+            entries,
             snapshot,
             new_bytes,
         } = self.stored;
-        let Manifest { table, files, .. } = manifest;
+        let Manifest { table, .. } = manifest;
         Ok(SnapshotReport {
             version: version_number(&node)?,
             node,
@@ -312,7 +370,7 @@ impl Staged {
                     digest: column.digest,
                 })
                 .collect(),
-            files: files.listed().iter().map(FileReport::from).collect(),
+            files: entries.iter().map(FileReport::from).collect(),
             new_bytes,
             reused,
         })

@@ -107,7 +107,7 @@ impl StoredDiff<'_> {
     fn open(&self, side: Side) -> Result<Vec<TableFile>> {
         let mut end = 0;
         let mut files = Vec::new();
-        for entry in self.manifests[side].files.listed() {
+        for entry in self.manifests[side].files.entries()? {
             let Some((rows, format)) = entry.rows.zip(TableFormat::of(&entry.path)) else {
                 continue;
             };

@@ -58,7 +58,7 @@ async fn csv_types_are_found_over_all_files_together() {
     );
     let table = manifest.table.as_ref().unwrap();
     assert_eq!(table.rows, 3);
-    assert_eq!(manifest.files.listed()[0].rows, Some(2));
+    assert_eq!(manifest.files.listed().unwrap()[0].rows, Some(2));
     assert_eq!(manifest.column("n").unwrap().stats.nulls, 1);
     assert_eq!(manifest.column("void").unwrap().stats.nulls, 3);
 }
@@ -80,6 +80,7 @@ async fn other_files_are_stored_and_the_table_is_that_of_the_table_files() {
     let files: Vec<_> = manifest
         .files
         .listed()
+        .unwrap()
         .iter()
         .map(|file| (file.path.as_str(), file.media_type.as_str(), file.rows))
         .collect();

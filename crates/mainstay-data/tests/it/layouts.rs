@@ -50,7 +50,7 @@ async fn a_canonical_file_is_the_same_whatever_wrote_the_table() {
         let report = datasets.snapshot(spec).await.unwrap();
         assert_eq!(report.files[0].path.as_str(), "t.parquet");
         let manifest = datasets.manifest(&report.node).await.unwrap();
-        let entry = &manifest.files.listed()[0];
+        let entry = &manifest.files.listed().unwrap()[0];
         assert_eq!(entry.canonical.as_ref().unwrap().profile, 2);
         assert_eq!(entry.rows, Some(20_000));
         let back = datasets.read(&report.node, ReadOptions::default()).await;
@@ -74,7 +74,7 @@ async fn files_are_verbatim_unless_asked_for_and_those_that_are_no_tables_always
         let found: Vec<_> = report.files.iter().map(|file| file.path.as_str()).collect();
         assert_eq!(found, paths);
         let manifest = datasets.manifest(&report.node).await.unwrap();
-        let canonical = manifest.files.listed().iter();
+        let canonical = manifest.files.listed().unwrap().iter();
         let canonical: Vec<_> = canonical.map(|file| file.canonical.is_some()).collect();
         assert_eq!(canonical, [false, layout == FileLayout::Canonical]);
     }

@@ -28,3 +28,4 @@ mod splits;
 mod stored;
 mod stored_rows;
 mod support;
+mod trees;

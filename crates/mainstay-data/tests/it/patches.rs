@@ -57,7 +57,7 @@ async fn read(datasets: &Datasets, node: &NodeRef, options: ReadOptions) -> Reco
 /// How many patches the only file of a version has.
 async fn depth(datasets: &Datasets, node: &NodeRef) -> usize {
     let manifest = datasets.manifest(node).await.unwrap();
-    manifest.files.listed()[0].patches().len()
+    manifest.files.listed().unwrap()[0].patches().len()
 }
 
 /// What a version stored of its table: all but the manifest.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use clap::Args;
+use futures::TryStreamExt as _;
 use mainstay::data::stats::{Bound, ColumnStats, ScalarValue};
 use mainstay::data::{Column, FileEntry, Manifest, Transform, VersionInfo};
 use mainstay::{Actor, BulkDigest, Digest, Edge, Locator, Name, NodeRef, Result, Timestamp};
@@ -60,7 +61,9 @@ impl Show {
         let node = datasets.resolve(&self.reference).await?;
         let info = datasets.show(&node).await?;
         let manifest = datasets.manifest(&node).await?;
-        let document = Document::of(&info, &manifest);
+        let files = datasets.files(&node).await?;
+        let files: Vec<FileEntry> = files.try_collect().await?;
+        let document = Document::of(&info, &manifest, &files);
         global
             .output()
             .result(&document, |out| document.write(out))?;
@@ -69,7 +72,7 @@ impl Show {
 }
 
 impl<'a> Document<'a> {
-    fn of(info: &'a VersionInfo, manifest: &'a Manifest) -> Self {
+    fn of(info: &'a VersionInfo, manifest: &'a Manifest, files: &'a [FileEntry]) -> Self {
         let table = manifest.table.as_ref();
         Self {
             node: &info.node,
@@ -90,7 +93,7 @@ impl<'a> Document<'a> {
             table_digest: table.map(|table| table.table_digest),
             rows_digest: table.map(|table| table.rows_digest),
             columns: manifest.columns(),
-            files: manifest.files.listed(),
+            files,
             metadata: &manifest.metadata,
         }
     }
