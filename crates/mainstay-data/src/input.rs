@@ -8,13 +8,13 @@ use arrow::array::RecordBatch;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use mainstay_core::{Error, ErrorKind, FilePath, Result};
-use mainstay_repo::Blob;
+use mainstay_repo::Repo;
 use tokio::runtime::Handle;
 
 use crate::format::parquet::write;
 use crate::source::Source;
 use crate::spool::Spooled;
-use crate::{FileEntry, SnapshotInput};
+use crate::{FileEntry, SnapshotInput, stored};
 
 /// The deepest directory that is entered.
 const MAX_DEPTH: usize = 64;
@@ -37,7 +37,7 @@ pub(crate) enum Origin {
 /// A file that an earlier version has, without patches.
 pub(crate) struct StoredFile {
     pub(crate) entry: FileEntry,
-    pub(crate) blob: Blob,
+    pub(crate) repo: Repo,
     /// What drives the reading.
     pub(crate) runtime: Handle,
 }
@@ -215,16 +215,20 @@ impl Origin {
     pub(crate) fn bytes(&self) -> u64 {
         match self {
             Self::Spooled(spooled) => spooled.bytes(),
-            Self::Stored(file) => file.blob.size(),
+            Self::Stored(file) => file.entry.bytes,
             Self::Disk { before, .. } => before.bytes,
         }
     }
 
-    /// Opens the bytes. Blocks.
+    /// Opens the bytes. Blocks, on a thread that is none of the runtime's that run tasks.
     pub(crate) fn open(&self) -> Result<Source> {
         match self {
             Self::Spooled(spooled) => Ok(spooled.open()?),
-            Self::Stored(file) => Ok(Source::blob(file.blob.clone(), file.runtime.clone())),
+            Self::Stored(file) => {
+                let found = stored::blob(&file.repo, &file.entry.digest);
+                let blob = file.runtime.block_on(found)?;
+                Ok(Source::blob(blob, file.runtime.clone()))
+            }
             Self::Disk { path, .. } => File::open(path)
                 .and_then(Source::file)
                 .map_err(|error| unreadable(error, path)),

@@ -77,6 +77,7 @@ mod logical;
 mod manifest;
 pub mod merge;
 mod parquet_blob;
+mod part;
 mod patch;
 mod pieces;
 mod record;
@@ -91,6 +92,7 @@ pub mod split;
 mod spool;
 pub mod stats;
 mod stored;
+mod telling;
 mod text;
 mod workers;
 
@@ -98,6 +100,7 @@ pub use datasets::{Datasets, ReadOptions};
 pub use files::{Canonical, FileChange, FileEntry, FileTree, Files, PatchEntry};
 pub use manifest::{Column, Manifest, Table};
 pub use parquet_blob::ParquetBlobReader;
+pub use part::{PartSpec, SnapshotPart};
 pub use record::Transform;
 pub use report::{
     BranchChange, BranchInfo, ColumnReport, DatasetInfo, ExportReport, FileReport, SnapshotReport,

@@ -14,6 +14,7 @@ use crate::input::{InputFile, Origin};
 use crate::logical::check_names;
 use crate::slots::slots;
 use crate::stats::{ColumnCollector, ColumnStats};
+use crate::telling::Telling;
 use crate::workers::Workers;
 use crate::{Column, Table};
 
@@ -50,7 +51,10 @@ impl<'a> TableFile<'a> {
 /// [`ErrorKind::Invalid`] naming the file when it cannot be decoded, when its columns differ from the
 /// first file's, and when no file has a row; [`ErrorKind::Unsupported`] naming file and column whose
 /// type has no logical form.
-pub(crate) fn scan(files: &[TableFile<'_>]) -> Result<Option<(Table, Vec<u64>)>> {
+pub(crate) fn scan(
+    files: &[TableFile<'_>],
+    telling: &Telling,
+) -> Result<Option<(Table, Vec<u64>)>> {
     let Some(first) = files.first() else {
         return Ok(None);
     };
@@ -64,14 +68,35 @@ pub(crate) fn scan(files: &[TableFile<'_>]) -> Result<Option<(Table, Vec<u64>)>>
     let mut scan: Option<Scan> = None;
     let mut rows = Vec::with_capacity(files.len());
     for file in files {
-        let file_rows =
-            scan_file(file, &csv, threads, &mut scan).map_err(|e| e.context("file", file.path))?;
-        rows.push(file_rows);
+        let feed = |scan: &mut Scan, batch: &RecordBatch| {
+            telling.add("rows", batch.num_rows() as u64);
+            scan.workers.feed(batch)
+        };
+        rows.push(each_batch(file, &csv, threads, &mut scan, feed)?);
     }
     let table = scan.map(Scan::finish).transpose()?;
     let table = table.filter(|table| table.rows > 0);
     let empty = || Error::invalid("a table without rows").context("file", first.path);
     Ok(Some((table.ok_or_else(empty)?, rows)))
+}
+
+/// Decodes the table files of a part of a table, which need not have a row; returns the rows of each.
+///
+/// Blocks.
+///
+/// # Errors
+/// As [`scan`], but for tables without rows.
+pub(crate) fn check(files: &[TableFile<'_>], telling: &Telling) -> Result<Vec<u64>> {
+    let csv = infer(files)?;
+    let mut scan: Option<Scan> = None;
+    let count = |_: &mut Scan, batch: &RecordBatch| {
+        telling.add("rows", batch.num_rows() as u64);
+        Ok(())
+    };
+    let rows = files
+        .iter()
+        .map(|file| each_batch(file, &csv, 1, &mut scan, count));
+    rows.collect()
 }
 
 /// Finds the types of the columns of all CSV files together.
@@ -89,11 +114,23 @@ pub(crate) fn infer(files: &[TableFile<'_>]) -> Result<CsvSchema> {
     Ok(inference.finish())
 }
 
-fn scan_file(
+/// Decodes a file, whose columns must be those of the files before; returns how many rows it has.
+fn each_batch(
     file: &TableFile<'_>,
     csv: &CsvSchema,
     threads: usize,
     scan: &mut Option<Scan>,
+    take: impl FnMut(&mut Scan, &RecordBatch) -> Result<()>,
+) -> Result<u64> {
+    decode(file, csv, threads, scan, take).map_err(|error| error.context("file", file.path))
+}
+
+fn decode(
+    file: &TableFile<'_>,
+    csv: &CsvSchema,
+    threads: usize,
+    scan: &mut Option<Scan>,
+    mut take: impl FnMut(&mut Scan, &RecordBatch) -> Result<()>,
 ) -> Result<u64> {
     let reader = TableReader::open(file.origin.open()?, file.format, csv, None)?;
     let scan = match scan {
@@ -107,7 +144,7 @@ fn scan_file(
     for batch in reader {
         let batch = in_order(&batch?, &scan.schema)?;
         rows += batch.num_rows() as u64;
-        scan.workers.feed(&batch)?;
+        take(scan, &batch)?;
     }
     Ok(rows)
 }

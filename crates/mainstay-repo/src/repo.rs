@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use futures::FutureExt as _;
 use futures::stream::BoxStream;
-use mainstay_core::{Actor, Clock, Digest, RefPath, Result, Timestamp};
+use mainstay_core::{Actor, Clock, Digest, RefPath, Result, Timestamp, WriteId};
 use mainstay_store::Storage;
 use tokio::sync::Mutex;
 use tracing::field::Empty;
@@ -134,6 +134,15 @@ impl Repo {
     #[instrument(skip_all, err(level = "debug"))]
     pub async fn read<T>(&self, f: impl FnMut(&View) -> Result<T> + Send) -> Result<T> {
         self.view().await?.read(f).await
+    }
+
+    /// Reads what names this repository among all: a copy of the storage has it, too, a replica has its
+    /// own.
+    ///
+    /// # Errors
+    /// [`Corrupt`](mainstay_core::ErrorKind::Corrupt) when the descriptor is damaged.
+    pub async fn id(&self) -> Result<WriteId> {
+        descriptor::id(&*self.inner.storage).await
     }
 
     /// Returns the time by the clock that the repository was opened with.

@@ -14,27 +14,36 @@ use crate::format::csv::CsvSchema;
 use crate::format::parquet::write;
 use crate::report::FileReport;
 use crate::stored::{self, blob};
+use crate::telling::Telling;
 use crate::{ExportReport, FileEntry, Manifest, blocking, file_tree};
 
 /// How much of a merged file is copied at once.
 const PIECE_BYTES: u64 = 1024 * 1024;
 
 pub(super) async fn export(
-    repo: &Repo,
+    (repo, telling): (&Repo, &Telling),
     node: &NodeRef,
     manifest: &Manifest,
     directory: &Path,
 ) -> Result<ExportReport> {
+    telling.expect("files", manifest.files.count());
     let mut files = Vec::new();
     let mut entries = file_tree::below(repo, &manifest.files, "");
     while let Some(file) = entries.try_next().await? {
         let target = make_way(directory.to_owned(), file.path.clone()).await?;
         files.push(if file.patches().is_empty() {
-            blob(repo, &file.digest).await?.export(&target).await?;
+            let mut blob = blob(repo, &file.digest).await?;
+            if let Some(progress) = telling.bytes_of_a_step() {
+                blob = blob.with_progress(progress);
+            }
+            blob.export(&target).await?;
             FileReport::from(&file)
         } else {
-            merge(repo, file, target).await?
+            let merged = merge(repo, file, target).await?;
+            telling.add("bytes", merged.bytes);
+            merged
         });
+        telling.add("files", 1);
     }
     Ok(ExportReport {
         node: node.clone(),

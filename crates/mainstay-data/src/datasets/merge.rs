@@ -297,7 +297,7 @@ pub(super) async fn apply(datasets: &Datasets, plan: &MergePlan, by: By) -> Resu
             .edges
             .push(Edge::new(EdgeKind::DerivedFrom, spec.ours.clone())),
     }
-    stage_with(repo, merged, kept)
+    stage_with(repo, &datasets.telling(), merged, kept)
         .await?
         .commit(repo, &by)
         .await

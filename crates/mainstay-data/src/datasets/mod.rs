@@ -1,12 +1,14 @@
 //! The handle: each verb lives in its own module.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use futures::FutureExt as _;
 use futures::stream::BoxStream;
 use mainstay_core::{
-    Actor, Error, ErrorKind, FilePath, Locator, Name, NodeKind, NodeRef, Result, Timestamp,
+    Actor, Error, ErrorKind, FilePath, Locator, Name, NodeKind, NodeRef, Progress, Result,
+    Timestamp,
 };
 use mainstay_repo::{Blob, RefState, Repo, Series, View};
 use tracing::instrument;
@@ -21,6 +23,7 @@ mod leakage;
 mod merge;
 mod merge_rows;
 mod names;
+mod parts;
 mod patching;
 mod read;
 mod resolve;
@@ -39,9 +42,10 @@ use crate::record::VersionRecord;
 use crate::rows::{Both, Identity, RowDiffOptions};
 use crate::split::{LeakageReport, SplitRecord, SplitReport, SplitSpec};
 use crate::stored::blob;
+use crate::telling::Telling;
 use crate::{
     BranchChange, BranchInfo, BranchTarget, DatasetInfo, ExportReport, FileChange, FileEntry,
-    Manifest, SampleSpec, SnapshotReport, SnapshotSpec, VersionInfo,
+    Manifest, PartSpec, SampleSpec, SnapshotPart, SnapshotReport, SnapshotSpec, VersionInfo,
 };
 
 /// The datasets of a repository. Cheap to clone.
@@ -52,6 +56,7 @@ pub struct Datasets {
     repo: Repo,
     /// The moment that reads see; the newest when `None`.
     moment: Option<View>,
+    progress: Option<Arc<dyn Progress>>,
 }
 
 /// What to read of a snapshot's table.
@@ -75,7 +80,24 @@ impl Datasets {
     /// Wraps a repository.
     #[must_use]
     pub fn new(repo: Repo) -> Self {
-        Self { repo, moment: None }
+        Self {
+            repo,
+            moment: None,
+            progress: None,
+        }
+    }
+
+    /// Returns a handle that tells `progress` how far each call has come that takes long: how many
+    /// `rows` it has read of tables to be stored, how many `files` and `bytes` it has stored or exported.
+    /// One call at a time makes sense of it.
+    #[must_use]
+    pub fn with_progress(mut self, progress: Arc<dyn Progress>) -> Self {
+        self.progress = Some(progress);
+        self
+    }
+
+    fn telling(&self) -> Telling {
+        Telling::new(self.progress.as_ref())
     }
 
     /// Returns a handle whose reads see the datasets as of a log entry, and which does not write.
@@ -147,7 +169,40 @@ impl Datasets {
     /// more than 8 MiB, and its encoder holds a row group of 1,048,576 rows, encoded.
     #[instrument(skip_all, fields(dataset = %spec.dataset), err)]
     pub async fn snapshot(&self, spec: SnapshotSpec) -> Result<SnapshotReport> {
-        snapshot::snapshot(self.writable()?, spec).await
+        snapshot::snapshot(self.writable()?, &self.telling(), spec).await
+    }
+
+    /// Stores the inputs of `spec` and makes no version of them: what is returned is sent to whoever
+    /// [joins](Self::join) all parts. Any number of processes store parts at once; nothing is committed.
+    ///
+    /// Files of tables are decoded before anything is stored. What is stored and not joined is of no use
+    /// to anybody, and collection deletes it.
+    ///
+    /// # Errors
+    /// As [`snapshot`](Self::snapshot) for inputs; [`Invalid`](mainstay_core::ErrorKind::Invalid) also when
+    /// CSV is to be stored canonically: its types depend on all parts.
+    #[instrument(skip_all, err)]
+    pub async fn store_part(&self, spec: PartSpec) -> Result<SnapshotPart> {
+        parts::store(self.writable()?, &self.telling(), spec).await
+    }
+
+    /// Makes one version of parts that were [stored](Self::store_part), and of the inputs of `spec` if it
+    /// has any: the version that [`snapshot`](Self::snapshot) would have made of all their files. The order
+    /// of the parts does not matter.
+    ///
+    /// The digest of a table, its percentiles and its mean depend on the order of rows over all files and
+    /// cannot be put together from those of parts. So the table files of the parts are read once more, out
+    /// of the repository; all other files are not. Files of parts are never stored as patches.
+    ///
+    /// # Errors
+    /// As [`snapshot`](Self::snapshot). [`Invalid`](mainstay_core::ErrorKind::Invalid) when a part was stored
+    /// in another repository, or two files have one path; [`Conflict`](mainstay_core::ErrorKind::Conflict)
+    /// when a collection took what a part stored: store that part again.
+    #[instrument(skip_all, fields(dataset = %spec.dataset, parts = parts.len()), err)]
+    pub async fn join(&self, spec: SnapshotSpec, parts: &[SnapshotPart]) -> Result<SnapshotReport> {
+        parts::join(self.writable()?, &self.telling(), spec, parts)
+            .boxed()
+            .await
     }
 
     /// Finds the version that `locator` means in the newest view; see [`resolve_in`](Self::resolve_in).
@@ -280,7 +335,8 @@ impl Datasets {
     #[instrument(skip_all, fields(%node, directory = %directory.display()), err)]
     pub async fn export(&self, node: &NodeRef, directory: &Path) -> Result<ExportReport> {
         let manifest = self.manifest(node).await?;
-        export::export(&self.repo, node, &manifest, directory).await
+        let telling = self.telling();
+        export::export((&self.repo, &telling), node, &manifest, directory).await
     }
 
     /// Tells about one version, without its columns; those are in the [`manifest`](Self::manifest).

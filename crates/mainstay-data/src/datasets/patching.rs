@@ -15,7 +15,7 @@ use crate::digest::{Profile, TableHasher};
 use crate::format::csv::CsvSchema;
 use crate::format::parquet::write::PROFILE;
 use crate::format::{TableFormat, TableReader, unshared_bytes};
-use crate::input::InputFile;
+use crate::input::{InputFile, Origin};
 use crate::patch::{self, MAX_DEPTH};
 use crate::record::VersionRecord;
 use crate::source::Source;
@@ -49,7 +49,9 @@ pub(super) async fn find(
         return Ok((files, found));
     };
     for file in &files {
-        let same_path = if file.canonical {
+        // What is stored already stays as it is.
+        let is_new = !matches!(file.origin, Origin::Stored(_));
+        let same_path = if file.canonical && is_new {
             file_tree::find(repo, &latest.files, &file.path).await?
         } else {
             None

@@ -28,7 +28,7 @@ pub(super) async fn sample(datasets: &Datasets, spec: SampleSpec) -> Result<Snap
         .with_batches(ROWS.parse()?, batches)
         .with_transform(transform(&spec)?);
     let sample = derived(datasets, sample, "sample".parse()?, &spec.source).await?;
-    snapshot::snapshot(repo, sample).await
+    snapshot::snapshot(repo, &datasets.telling(), sample).await
 }
 
 async fn draw(datasets: &Datasets, spec: &SampleSpec, count: u64) -> Result<Vec<u64>> {

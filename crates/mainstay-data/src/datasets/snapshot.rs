@@ -23,6 +23,7 @@ use crate::report::{ColumnReport, FileReport};
 use crate::scan::{TableFile, scan};
 use crate::spool::Spooled;
 use crate::stored::blob;
+use crate::telling::Telling;
 use crate::{
     Canonical, FileEntry, FileLayout, Files, Manifest, PatchEntry, Patches, SnapshotInput,
     SnapshotReport, SnapshotSpec, Table, blocking, file_tree,
@@ -31,9 +32,13 @@ use crate::{
 /// How many small files are stored between looks at whether they changed.
 const FILES_AT_ONCE: usize = 4_096;
 
-pub(super) async fn snapshot(repo: &Repo, spec: SnapshotSpec) -> Result<SnapshotReport> {
+pub(super) async fn snapshot(
+    repo: &Repo,
+    telling: &Telling,
+    spec: SnapshotSpec,
+) -> Result<SnapshotReport> {
     let by = By::new(spec.actor.clone(), spec.reason.as_str());
-    stage(repo, spec).await?.commit(repo, &by).await
+    stage(repo, telling, spec).await?.commit(repo, &by).await
 }
 
 /// A snapshot that is stored and waits for its place in the log.
@@ -44,13 +49,14 @@ pub(super) struct Staged {
 }
 
 /// Stores what `spec` names.
-pub(super) async fn stage(repo: &Repo, spec: SnapshotSpec) -> Result<Staged> {
-    stage_with(repo, spec, Vec::new()).await
+pub(super) async fn stage(repo: &Repo, telling: &Telling, spec: SnapshotSpec) -> Result<Staged> {
+    stage_with(repo, telling, spec, Vec::new()).await
 }
 
 /// Stores what `spec` names beside files of earlier versions, which are without patches.
 pub(super) async fn stage_with(
     repo: &Repo,
+    telling: &Telling,
     spec: SnapshotSpec,
     kept: Vec<FileEntry>,
 ) -> Result<Staged> {
@@ -66,15 +72,18 @@ pub(super) async fn stage_with(
     };
     let (inputs, layout) = (spec.inputs.clone(), spec.layout);
     let runtime = Handle::current();
-    let kept = open(repo, kept, &runtime).await?;
-    let preparing = move || prepare(&inputs, layout, &runtime, kept);
+    let kept = kept
+        .into_iter()
+        .map(|entry| kept_file(repo, entry, &runtime));
+    let (kept, told) = (kept.collect(), telling.clone());
+    let preparing = move || prepare(&inputs, layout, &runtime, kept, &told);
     let mut prepared = blocking::run_on_own_thread(preparing).await?;
     let (files, patched) = match spec.patches {
         Patches::Never => (prepared.files, Vec::new()),
         Patches::WhereSmaller => patching::find(repo, &spec.dataset, prepared.files).await?,
     };
     prepared.files = files;
-    let stored = store(repo, prepared, patched, spec.metadata.clone()).await?;
+    let stored = store((repo, telling), prepared, patched, spec.metadata.clone()).await?;
     Ok(Staged {
         draft: draft(&spec, head, &stored)?,
         dataset: spec.dataset,
@@ -83,7 +92,7 @@ pub(super) async fn stage_with(
 }
 
 /// The files of a snapshot, scanned and not yet stored.
-struct Prepared {
+pub(super) struct Prepared {
     files: Vec<InputFile>,
     /// Rows of each file; `None` where it is not a table file.
     rows: Vec<Option<u64>>,
@@ -98,6 +107,7 @@ fn prepare(
     layout: FileLayout,
     runtime: &Handle,
     kept: Vec<InputFile>,
+    telling: &Telling,
 ) -> Result<Prepared> {
     let mut files = gather(inputs, runtime)?;
     if layout == FileLayout::Canonical {
@@ -109,36 +119,43 @@ fn prepare(
         return Err(Error::invalid("a snapshot without files"));
     }
     let tables: Vec<TableFile<'_>> = files.iter().filter_map(TableFile::of).collect();
-    let (table, table_rows) = scan(&tables)?.unzip();
-    let mut table_rows = table_rows.unwrap_or_default().into_iter();
-    let rows = files
-        .iter()
-        .map(|file| TableFormat::of(&file.path).and_then(|_| table_rows.next()))
-        .collect();
-    let layouts = files.iter().map(layout_of).collect::<Result<_>>()?;
-    Ok(Prepared {
-        files,
-        rows,
-        layouts,
-        table,
-    })
+    let (table, rows) = scan(&tables, telling)?.unzip();
+    Prepared::new(files, table, rows.unwrap_or_default())
 }
 
-/// Opens files that are stored already.
-async fn open(repo: &Repo, kept: Vec<FileEntry>, runtime: &Handle) -> Result<Vec<InputFile>> {
-    let mut files = Vec::with_capacity(kept.len());
-    for entry in kept {
-        files.push(InputFile {
-            path: entry.path.clone(),
-            canonical: entry.canonical.is_some(),
-            origin: Origin::Stored(Box::new(StoredFile {
-                blob: blob(repo, &entry.digest).await?,
-                entry,
-                runtime: runtime.clone(),
-            })),
-        });
+impl Prepared {
+    /// Takes files in path order and the rows of those that are tables.
+    pub(super) fn new(
+        files: Vec<InputFile>,
+        table: Option<Table>,
+        table_rows: Vec<u64>,
+    ) -> Result<Self> {
+        let mut table_rows = table_rows.into_iter();
+        let rows = files
+            .iter()
+            .map(|file| TableFormat::of(&file.path).and_then(|_| table_rows.next()))
+            .collect();
+        let layouts = files.iter().map(layout_of).collect::<Result<_>>()?;
+        Ok(Self {
+            files,
+            rows,
+            layouts,
+            table,
+        })
     }
-    Ok(files)
+}
+
+/// A file that is stored already.
+fn kept_file(repo: &Repo, entry: FileEntry, runtime: &Handle) -> InputFile {
+    InputFile {
+        path: entry.path.clone(),
+        canonical: entry.canonical.is_some(),
+        origin: Origin::Stored(Box::new(StoredFile {
+            entry,
+            repo: repo.clone(),
+            runtime: runtime.clone(),
+        })),
+    }
 }
 
 fn layout_of(file: &InputFile) -> Result<Option<Layout>> {
@@ -161,13 +178,43 @@ struct Stored {
 }
 
 async fn store(
-    repo: &Repo,
-    prepared: Prepared,
+    (repo, telling): (&Repo, &Telling),
+    mut prepared: Prepared,
     patched: Vec<Option<Patched>>,
     metadata: BTreeMap<String, String>,
 ) -> Result<Stored> {
-    let mut ingest = repo.ingest();
-    let mut plain = plain(&mut ingest, &prepared, &patched).await?;
+    let mut ingest = session(repo, telling);
+    let table = prepared.table.take();
+    let (entries, new_bytes) = stored(&mut ingest, telling, prepared, patched).await?;
+    let (files, tree_bytes) = file_tree::list(&mut ingest, &entries).await?;
+    let manifest = Manifest::new(table, files, metadata);
+    let blob = ingest.bytes(Bytes::from(canon::to_vec(&manifest)?)).await?;
+    ingest.finish().await?;
+    Ok(Stored {
+        manifest,
+        entries,
+        snapshot: blob.digest,
+        new_bytes: new_bytes + tree_bytes + blob.new_bytes,
+    })
+}
+
+/// Begins to store blobs.
+pub(super) fn session(repo: &Repo, telling: &Telling) -> Ingest {
+    match telling.bytes_of_a_step() {
+        Some(progress) => repo.ingest().with_progress(progress),
+        None => repo.ingest(),
+    }
+}
+
+/// Stores the files; returns what a manifest says of them, and the bytes that were new.
+pub(super) async fn stored(
+    ingest: &mut Ingest,
+    telling: &Telling,
+    prepared: Prepared,
+    patched: Vec<Option<Patched>>,
+) -> Result<(Vec<FileEntry>, u64)> {
+    telling.expect("files", prepared.files.len() as u64);
+    let mut plain = plain(ingest, telling, &prepared, &patched).await?;
     let mut new_bytes = 0;
     let mut entries = Vec::with_capacity(prepared.files.len());
     let described = prepared.rows.into_iter().zip(prepared.layouts);
@@ -176,6 +223,7 @@ async fn store(
         prepared.files.into_iter().zip(described).enumerate()
     {
         if let Some(Patched { mut base, patch }) = patched {
+            telling.add("files", 1);
             if let (Some(patch), Some(canonical)) = (patch, &mut base.canonical) {
                 let blob = ingest.bytes(patch).await?;
                 new_bytes += blob.new_bytes;
@@ -189,6 +237,7 @@ async fn store(
         }
         let origin = match file.origin {
             Origin::Stored(stored) => {
+                telling.add("files", 1);
                 entries.push(FileEntry {
                     rows,
                     ..stored.entry
@@ -200,7 +249,8 @@ async fn store(
         let blob = if let Some(blob) = plain.remove(&index) {
             blob
         } else {
-            let blob = put(&mut ingest, &origin, layout).await?;
+            let blob = put(ingest, &origin, layout).await?;
+            telling.add("files", 1);
             blocking::run(move || origin.check_unchanged(blob.size)).await?;
             blob
         };
@@ -217,22 +267,14 @@ async fn store(
             }),
         });
     }
-    let (files, tree_bytes) = file_tree::list(&mut ingest, &entries).await?;
-    let manifest = Manifest::new(prepared.table, files, metadata);
-    let blob = ingest.bytes(Bytes::from(canon::to_vec(&manifest)?)).await?;
-    ingest.finish().await?;
-    Ok(Stored {
-        manifest,
-        entries,
-        snapshot: blob.digest,
-        new_bytes: new_bytes + tree_bytes + blob.new_bytes,
-    })
+    Ok((entries, new_bytes))
 }
 
 /// Stores the files on disk that are cut by their content, many at a time; returns them by their number
 /// among the files.
 async fn plain(
     ingest: &mut Ingest,
+    telling: &Telling,
     prepared: &Prepared,
     patched: &[Option<Patched>],
 ) -> Result<BTreeMap<usize, StoredBlob>> {
@@ -258,7 +300,9 @@ async fn plain(
             let indices = files.into_iter().map(|(index, ..)| index);
             Ok(indices.zip(blobs).collect::<Vec<_>>())
         });
-        stored.extend(checked.await?);
+        let checked = checked.await?;
+        telling.add("files", checked.len() as u64);
+        stored.extend(checked);
     }
     Ok(stored)
 }
@@ -267,7 +311,10 @@ async fn put(ingest: &mut Ingest, origin: &Origin, layout: Option<Layout>) -> Re
     let path: &Path = match origin {
         Origin::Disk { path, .. } => path,
         Origin::Spooled(Spooled::File { path, .. }) => path,
-        Origin::Stored(file) => return ingest.bytes(file.blob.bytes().await?).await,
+        Origin::Stored(file) => {
+            let stored = blob(&file.repo, &file.entry.digest).await?;
+            return ingest.bytes(stored.bytes().await?).await;
+        }
         Origin::Spooled(Spooled::Memory(bytes)) => {
             let bytes = bytes.clone();
             return match layout {

@@ -22,10 +22,11 @@ pub(super) async fn split(datasets: &Datasets, spec: SplitSpec) -> Result<SplitR
     let repo = datasets.writable()?;
     spec.check()?;
     let assigner = assigner(datasets, &spec).await?;
+    let telling = datasets.telling();
     let mut staged = Vec::with_capacity(spec.parts.len());
     for place in 0..spec.parts.len() {
         let part = part_of(datasets, &spec, &assigner, place).await?;
-        staged.push(stage(repo, part).await?);
+        staged.push(stage(repo, &telling, part).await?);
     }
     let value = value(&spec, &staged)?;
     let series = Series::new(NodeKind::Split, spec.name.clone());

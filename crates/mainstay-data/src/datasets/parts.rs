@@ -1,0 +1,114 @@
+//! Storing parts of a snapshot, and joining them into a version.
+
+use futures::TryStreamExt as _;
+use mainstay_core::{Error, ErrorKind, FilePath, Result};
+use mainstay_repo::Repo;
+use tokio::runtime::Handle;
+
+use super::by::By;
+use super::snapshot::{Prepared, session, stage_with, stored};
+use crate::canonical::rewrite;
+use crate::format::TableFormat;
+use crate::input::{gather, in_path_order};
+use crate::scan::{TableFile, check};
+use crate::telling::Telling;
+use crate::{
+    FileEntry, FileLayout, PartSpec, SnapshotPart, SnapshotReport, SnapshotSpec, blocking,
+    file_tree,
+};
+
+pub(super) async fn store(repo: &Repo, telling: &Telling, spec: PartSpec) -> Result<SnapshotPart> {
+    let repository = repo.id().await?;
+    let (runtime, told) = (Handle::current(), telling.clone());
+    let preparing = move || prepare(&spec, &runtime, &told);
+    let prepared = blocking::run_on_own_thread(preparing).await?;
+    let mut ingest = session(repo, telling);
+    let (entries, _) = stored(&mut ingest, telling, prepared, Vec::new()).await?;
+    let (files, _) = file_tree::list(&mut ingest, &entries).await?;
+    ingest.finish().await?;
+    Ok(SnapshotPart::new(repository, files))
+}
+
+/// Finds the files of a part, and decodes its tables, so that bad input is refused before anything is
+/// stored.
+fn prepare(spec: &PartSpec, runtime: &Handle, telling: &Telling) -> Result<Prepared> {
+    let mut files = gather(&spec.inputs, runtime)?;
+    if spec.layout == FileLayout::Canonical {
+        if let Some(csv) = files.iter().find(|file| is_csv(&file.path)) {
+            let why =
+                "the types of CSV are those of all files together: store it verbatim in parts";
+            return Err(Error::invalid(why).context("file", &csv.path));
+        }
+        rewrite(&mut files)?;
+    }
+    if let Some(directory) = &spec.below {
+        for file in &mut files {
+            file.path = FilePath::new(&format!("{directory}/{}", file.path))?;
+        }
+    }
+    in_path_order(&mut files)?;
+    if files.is_empty() {
+        return Err(Error::invalid("a part without files"));
+    }
+    let tables: Vec<TableFile<'_>> = files.iter().filter_map(TableFile::of).collect();
+    let rows = check(&tables, telling)?;
+    Prepared::new(files, None, rows)
+}
+
+fn is_csv(path: &FilePath) -> bool {
+    matches!(TableFormat::of(path), Some(TableFormat::Csv { .. }))
+}
+
+pub(super) async fn join(
+    repo: &Repo,
+    telling: &Telling,
+    spec: SnapshotSpec,
+    parts: &[SnapshotPart],
+) -> Result<SnapshotReport> {
+    let repository = repo.id().await?;
+    let mut kept = Vec::new();
+    for (number, part) in parts.iter().enumerate() {
+        let numbered = |error: Error| error.context("part", number + 1);
+        if part.repository != repository {
+            let why = "the part was stored in another repository";
+            return Err(numbered(Error::invalid(why)));
+        }
+        kept.extend(files(repo, part).await.map_err(numbered)?);
+    }
+    let by = By::new(spec.actor.clone(), spec.reason.as_str());
+    let staged = stage_with(repo, telling, spec, kept).await?;
+    let joined = staged.commit(repo, &by).await;
+    joined.map_err(|error| {
+        if error.contexts().any(|(key, _)| key == "blob") {
+            gone(error)
+        } else {
+            error
+        }
+    })
+}
+
+/// The files of a part. Whether the blobs of its tables are there is looked at now, of others by the
+/// commit.
+async fn files(repo: &Repo, part: &SnapshotPart) -> Result<Vec<FileEntry>> {
+    let files = file_tree::below(repo, &part.files, "").try_collect().await;
+    let files: Vec<FileEntry> = files.map_err(|error: Error| match error.kind() {
+        ErrorKind::Corrupt => gone(error),
+        _ => error,
+    })?;
+    for file in &files {
+        if !file.patches().is_empty() {
+            return Err(Error::invalid("a part with patches").context("file", &file.path));
+        }
+        let is_table = TableFormat::of(&file.path).is_some();
+        if is_table && repo.blob(&file.digest).await?.is_none() {
+            let missing = Error::not_found("blob", file.digest);
+            return Err(gone(missing).context("file", &file.path));
+        }
+    }
+    Ok(files)
+}
+
+fn gone(cause: Error) -> Error {
+    let why = "what the part stored has been collected: store the part again";
+    Error::new(ErrorKind::Conflict, why).with_source(cause)
+}

@@ -1,0 +1,251 @@
+//! Long calls tell how far they have come, and may be dropped at any moment.
+
+use std::collections::BTreeMap;
+use std::future::Future;
+use std::path::Path;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use arrow::array::{Int64Array, RecordBatch};
+use futures::TryStreamExt as _;
+use mainstay_core::{Digest, ManualClock, Progress, SeededIds, Timestamp};
+use mainstay_data::split::{SplitRule, SplitSpec};
+use mainstay_data::{Datasets, FileEntry, FileLayout, PartSpec};
+use mainstay_repo::{CollectOptions, Repo, RepoOptions, VerifyLevel};
+use mainstay_store::{MemoryStorage, NoWait};
+
+use crate::support::{ada, column, datasets, penguins, rows, spec, table};
+
+/// A future that is dropped when it has been polled so often.
+struct Interrupted<F> {
+    inner: Option<Pin<Box<F>>>,
+    polls: u32,
+}
+
+impl<F: Future> Future for Interrupted<F> {
+    type Output = Option<F::Output>;
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let Some(left) = self.polls.checked_sub(1) else {
+            self.inner = None;
+            return Poll::Ready(None);
+        };
+        self.polls = left;
+        match self.inner.as_mut() {
+            Some(inner) => inner.as_mut().poll(context).map(Some),
+            None => Poll::Ready(None),
+        }
+    }
+}
+
+fn interrupted<F: Future>(inner: F, polls: u32) -> Interrupted<F> {
+    let inner = Some(Box::pin(inner));
+    Interrupted { inner, polls }
+}
+
+struct World {
+    storage: Arc<MemoryStorage>,
+    clock: Arc<ManualClock>,
+    opened: u64,
+}
+
+impl World {
+    fn new() -> Self {
+        Self {
+            storage: Arc::new(MemoryStorage::new()),
+            clock: Arc::new(ManualClock::new(Timestamp::UNIX_EPOCH)),
+            opened: 0,
+        }
+    }
+
+    async fn open(&mut self) -> Repo {
+        self.opened += 1;
+        let options = RepoOptions::default()
+            .with_clock(Arc::clone(&self.clock) as _)
+            .with_ids(Arc::new(SeededIds::new(self.opened)))
+            .with_timer(Arc::new(NoWait::default()));
+        let storage = Arc::clone(&self.storage) as _;
+        Repo::create(storage, options).await.unwrap()
+    }
+}
+
+/// What a version is, and every byte of it.
+async fn content(datasets: &Datasets, digest: &Digest) -> BTreeMap<String, Digest> {
+    let locator = format!("d@{digest}").parse().unwrap();
+    let node = datasets.resolve(&locator).await.unwrap();
+    let files = datasets.files(&node).await.unwrap();
+    let files: Vec<FileEntry> = files.try_collect().await.unwrap();
+    let mut content = BTreeMap::new();
+    for file in files {
+        let bytes = datasets.file(&file).await.unwrap().bytes().await.unwrap();
+        content.insert(file.path.as_str().to_owned(), Digest::of(&bytes));
+    }
+    content
+}
+
+async fn collect(repo: &Repo) {
+    let options = CollectOptions::default()
+        .with_keep_history(Duration::ZERO)
+        .with_grace(Duration::ZERO);
+    for _ in 0..3 {
+        let plan = repo.plan_collection(&options).await.unwrap();
+        repo.apply_collection(&plan, ada(), "collect")
+            .await
+            .unwrap();
+    }
+}
+
+fn write_files(directory: &Path) {
+    for n in 0..40_u32 {
+        std::fs::write(
+            directory.join(format!("{n:02}.bin")),
+            vec![1; 20_000 + n as usize],
+        )
+        .unwrap();
+    }
+    std::fs::copy(penguins(), directory.join("penguins.csv")).unwrap();
+}
+
+fn numbers() -> RecordBatch {
+    table([("n", column(Int64Array::from_iter_values(0..20_000)))])
+}
+
+/// Interrupts a call at every poll: either nothing of it is there, or all.
+async fn interrupt_at_every_poll(
+    take: impl Fn(Datasets) -> futures::future::BoxFuture<'static, mainstay_core::Result<Digest>>,
+) {
+    let mut world = World::new();
+    let expected = {
+        let mut alone = World::new();
+        let datasets = Datasets::new(alone.open().await);
+        let digest = take(datasets.clone()).await.unwrap();
+        (digest, content(&datasets, &digest).await)
+    };
+    let mut polls = 0;
+    loop {
+        polls += 1;
+        let repo = world.open().await;
+        let datasets = Datasets::new(repo.clone());
+        let ended = interrupted(take(datasets.clone()), polls).await;
+        // Whatever it left is collected, and what it committed is whole.
+        let other = world.open().await;
+        collect(&other).await;
+        let report = other.verify(VerifyLevel::Full).await.unwrap();
+        assert_eq!(report.faults, [], "after {polls} polls");
+        let versions = other.view().await.unwrap();
+        let versions = versions
+            .read(|view| Ok(view.below("data/d/version")?.count()))
+            .await;
+        let versions = versions.unwrap();
+        match ended {
+            Some(ended) => {
+                assert_eq!(ended.unwrap(), expected.0);
+                assert_eq!(versions, 1);
+            }
+            None => assert!(versions <= 1),
+        }
+        if versions == 1 {
+            let seen = content(&Datasets::new(other), &expected.0).await;
+            assert_eq!(seen, expected.1);
+        }
+        if ended_whole(versions, polls) {
+            break;
+        }
+    }
+}
+
+/// Once a version is there nothing more can be interrupted.
+fn ended_whole(versions: usize, polls: u32) -> bool {
+    assert!(polls < 5_000, "it never ends");
+    versions == 1
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_that_is_dropped_leaves_nothing_or_a_whole_version() {
+    let directory = tempfile::tempdir().unwrap();
+    write_files(directory.path());
+    let path = directory.path().to_owned();
+    let take = move |datasets: Datasets| {
+        let spec = spec("d")
+            .with_path(&path)
+            .with_layout(FileLayout::Canonical);
+        Box::pin(async move { Ok(datasets.snapshot(spec).await?.snapshot) }) as _
+    };
+    interrupt_at_every_poll(take).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn parts_and_their_joining_may_be_dropped() {
+    let directory = tempfile::tempdir().unwrap();
+    write_files(directory.path());
+    let path = directory.path().to_owned();
+    let take = move |datasets: Datasets| {
+        let part = PartSpec::new().with_path(&path);
+        Box::pin(async move {
+            let part = datasets.store_part(part).await?;
+            Ok(datasets.join(spec("d"), &[part]).await?.snapshot)
+        }) as _
+    };
+    interrupt_at_every_poll(take).await;
+}
+
+#[derive(Debug, Default)]
+struct Seen(Mutex<BTreeMap<&'static str, (u64, Option<u64>)>>);
+
+impl Progress for Seen {
+    fn advance(&self, unit: &'static str, done: u64, total: Option<u64>) {
+        let mut seen = self.0.lock().unwrap();
+        let before = seen.insert(unit, (done, total));
+        assert!(before.is_none_or(|(before, _)| before <= done));
+        assert!(total.is_none_or(|total| done <= total));
+    }
+}
+
+impl Seen {
+    fn take(&self) -> BTreeMap<&'static str, (u64, Option<u64>)> {
+        std::mem::take(&mut self.0.lock().unwrap())
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn long_calls_tell_how_far_they_have_come() {
+    let directory = tempfile::tempdir().unwrap();
+    write_files(directory.path());
+    let seen = Arc::new(Seen::default());
+    let datasets = datasets().await.with_progress(Arc::clone(&seen) as _);
+    let report = datasets
+        .snapshot(spec("d").with_path(directory.path()))
+        .await
+        .unwrap();
+    let told = seen.take();
+    assert_eq!(told["rows"].0, 344);
+    assert_eq!(told["files"], (41, Some(41)));
+    let bytes: u64 = report.files.iter().map(|file| file.bytes).sum();
+    assert!(told["bytes"].0 >= bytes);
+
+    let target = tempfile::tempdir().unwrap();
+    datasets.export(&report.node, target.path()).await.unwrap();
+    let told = seen.take();
+    assert_eq!(told["files"], (41, Some(41)));
+    assert_eq!(told["bytes"].0, bytes);
+
+    let part = datasets
+        .store_part(PartSpec::new().with_path(directory.path()))
+        .await
+        .unwrap();
+    assert_eq!(seen.take()["files"], (41, Some(41)));
+    datasets.join(spec("joined"), &[part]).await.unwrap();
+    let told = seen.take();
+    assert_eq!((told["rows"].0, told["files"]), (344, (41, Some(41))));
+
+    let table = datasets.snapshot(rows("n", numbers())).await.unwrap().node;
+    seen.take();
+    let halves = SplitSpec::new(table, SplitRule::hash(["n"], 1), ada(), "test")
+        .with_part("one".parse().unwrap(), 1)
+        .with_part("two".parse().unwrap(), 1);
+    datasets.split(halves).await.unwrap();
+    let told = seen.take();
+    assert_eq!((told["rows"].0, told["files"]), (20_000, (2, Some(2))));
+}
