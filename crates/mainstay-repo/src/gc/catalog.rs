@@ -54,9 +54,10 @@ pub(crate) struct Catalog {
 
 impl Catalog {
     /// Reads every index object and lists the packs.
+    ///
+    /// What a collection deletes meanwhile it has written elsewhere before: when something listed is gone,
+    /// everything is listed again.
     pub(crate) async fn load(storage: &Arc<dyn Storage>) -> Result<Self> {
-        // Packs are there before the index objects that name them.
-        let hashes = addressed(&**storage, index::DIRECTORY).await?;
         let mut catalog = Self {
             storage: Arc::clone(storage),
             packs: BTreeMap::new(),
@@ -64,27 +65,49 @@ impl Catalog {
             damaged: BTreeMap::new(),
             records: Vec::new(),
         };
-        let mut loads = stream::iter(hashes.into_keys().collect::<Vec<_>>())
-            .map(|hash| async move { (hash, load_index(&**storage, hash).await) })
+        let mut listed = addressed(&**storage, index::DIRECTORY).await?;
+        loop {
+            catalog.load_indexes(&listed).await?;
+            // Packs are there before the index objects that name them.
+            let packs = addressed(&**storage, pack::DIRECTORY).await?;
+            let now = addressed(&**storage, index::DIRECTORY).await?;
+            if listed.keys().all(|hash| now.contains_key(hash)) {
+                for (hash, size) in packs {
+                    catalog.packs.entry(PackId(hash)).or_default().stored = Some(size);
+                }
+                catalog.merge();
+                return Ok(catalog);
+            }
+            listed = now;
+        }
+    }
+
+    /// Reads those of the listed index objects that are not known yet, and forgets all others.
+    async fn load_indexes(&mut self, listed: &BTreeMap<[u8; 32], u64>) -> Result<()> {
+        self.indexes.retain(|hash, _| listed.contains_key(hash));
+        self.damaged.retain(|hash, _| listed.contains_key(hash));
+        let storage = Arc::clone(&self.storage);
+        let is_new = |hash: &&[u8; 32]| !self.indexes.contains_key(*hash);
+        let new: Vec<[u8; 32]> = listed.keys().filter(is_new).copied().collect();
+        let mut loads = stream::iter(new)
+            .map(|hash| {
+                let storage = &*storage;
+                async move { (hash, load_index(storage, hash).await) }
+            })
             .buffered(FETCHES);
         while let Some((hash, loaded)) = loads.next().await {
             match loaded {
                 Ok(Some(object)) => {
-                    catalog.indexes.insert(hash, object);
+                    self.indexes.insert(hash, object);
                 }
                 Ok(None) => {}
                 Err(error) if is_damage(&error) => {
-                    catalog.damaged.insert(hash, error);
+                    self.damaged.insert(hash, error);
                 }
                 Err(error) => return Err(error),
             }
         }
-        drop(loads);
-        for (hash, size) in addressed(&**storage, pack::DIRECTORY).await? {
-            catalog.packs.entry(PackId(hash)).or_default().stored = Some(size);
-        }
-        catalog.merge();
-        Ok(catalog)
+        Ok(())
     }
 
     fn merge(&mut self) {
