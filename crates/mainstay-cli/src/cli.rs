@@ -4,6 +4,7 @@ use std::sync::OnceLock;
 
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
+use mainstay::data::Datasets;
 use mainstay::{Actor, Result, Workspace};
 
 use crate::commands;
@@ -87,6 +88,14 @@ impl Global {
         Output {
             json: self.json,
             quiet: self.quiet,
+        }
+    }
+
+    /// Lets calls on datasets show how far they have come, until the handle is dropped.
+    pub(crate) fn telling(&self, datasets: Datasets) -> Datasets {
+        match self.output().progress() {
+            Some(progress) => datasets.with_progress(progress),
+            None => datasets,
         }
     }
 

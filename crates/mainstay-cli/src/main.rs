@@ -17,6 +17,7 @@ mod cli;
 mod commands;
 mod failure;
 mod output;
+mod progress;
 mod text;
 
 use std::process::ExitCode;

@@ -1,11 +1,13 @@
 //! Writing results: text for people, one JSON document for programs.
 
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal as _, Write};
 use std::process::ExitCode;
+use std::sync::Arc;
 
-use mainstay::{Error, Result};
+use mainstay::{Error, Progress, Result};
 use serde::Serialize;
 
+use crate::progress::ProgressLine;
 use crate::text::{DIM, Line};
 
 /// What a command says by its exit code when it does not fail.
@@ -70,6 +72,13 @@ impl Output {
             // Nothing is left to do when standard error is closed.
             drop(writeln!(anstream::stderr(), "{DIM}{}{DIM:#}", Line(text)));
         }
+    }
+
+    /// Shows people how far a long command has come, if they look at standard error; `--quiet` hides it.
+    pub(crate) fn progress(self) -> Option<Arc<dyn Progress>> {
+        let terminal = io::stderr();
+        let is_seen = !self.quiet && terminal.is_terminal();
+        is_seen.then(|| Arc::new(ProgressLine::new(terminal)) as _)
     }
 }
 

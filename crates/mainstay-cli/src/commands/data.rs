@@ -6,6 +6,8 @@ mod export;
 mod list;
 mod merge;
 mod moment;
+mod part;
+mod said;
 mod sample;
 mod show;
 mod snapshot;
@@ -21,6 +23,8 @@ use crate::output::Answer;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Data {
     Snapshot(snapshot::Snapshot),
+    Part(part::Part),
+    Join(part::Join),
     Show(show::Show),
     List(list::List),
     Log(list::Log),
@@ -41,6 +45,8 @@ impl Data {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         match self {
             Self::Snapshot(command) => command.run(global).await,
+            Self::Part(command) => command.run(global).await,
+            Self::Join(command) => command.run(global).await,
             Self::Show(command) => command.run(global).await,
             Self::List(command) => command.run(global).await,
             Self::Log(command) => command.run(global).await,

@@ -77,7 +77,7 @@ impl Push {
             Workspace::open(&self.url).await?
         };
         let options = self.selection.options(global, "push");
-        replicate(&source, &target, &options, global).await
+        replicate(&source, &target, options, global).await
     }
 }
 
@@ -86,13 +86,13 @@ impl Pull {
         let target = global.open().await?;
         let source = Workspace::open(&self.url).await?;
         let options = self.selection.options(global, "pull");
-        replicate(&source, &target, &options, global).await
+        replicate(&source, &target, options, global).await
     }
 }
 
 impl Selection {
     fn options(self, global: &Global, command: &str) -> ReplicateOptions {
-        ReplicateOptions::default()
+        let options = ReplicateOptions::default()
             .with_refs(self.refs)
             .with_namespace(self.namespace)
             .with_source_namespace(self.from_namespace)
@@ -101,17 +101,23 @@ impl Selection {
             } else {
                 BlobCheck::Chunks
             })
-            .with_reason(global.reason(command))
+            .with_reason(global.reason(command));
+        match global.output().progress() {
+            Some(progress) => options.with_progress(progress),
+            None => options,
+        }
     }
 }
 
 async fn replicate(
     source: &Workspace,
     target: &Workspace,
-    options: &ReplicateOptions,
+    options: ReplicateOptions,
     global: &Global,
 ) -> Result<Answer> {
-    let report = source.replicate(target, options, global.actor()?).await?;
+    let report = source.replicate(target, &options, global.actor()?).await?;
+    // The line of progress makes room for the report.
+    drop(options);
     global.output().result(&report, |out| write(&report, out))?;
     Ok(Answer::Yes)
 }

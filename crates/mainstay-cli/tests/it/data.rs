@@ -46,6 +46,35 @@ fn the_same_content_again_is_the_same_version() {
 }
 
 #[test]
+fn parts_that_others_stored_are_joined() {
+    let shell = Shell::new();
+    for (name, text) in [
+        ("a/0.csv", "x\n1\n"),
+        ("b/0.csv", "x\n2.5\n"),
+        ("b/1.bin", "1"),
+    ] {
+        fs::create_dir_all(shell.path(name).parent().unwrap()).unwrap();
+        shell.write(name, text);
+    }
+    let part = shell.json("data part a.part a --below a");
+    assert_eq!(
+        (&part["files"], &part["part"]),
+        (&json!(1), &json!("a.part"))
+    );
+    shell.json("data part b.part b --below b");
+    assert_eq!(shell.json("data list")["datasets"], json!([]));
+    let joined = shell.json("data join d b.part a.part --tag v1");
+    assert_eq!(
+        (&joined["version"], &joined["rows"]),
+        (&json!(1), &json!(2))
+    );
+    assert_eq!(joined["files"][0]["path"], "a/0.csv");
+    shell.failure(2, "data join d a.part a.part");
+    shell.failure(2, "data join d a/0.csv");
+    shell.failure(3, "data join d none.part");
+}
+
+#[test]
 fn a_version_is_shown_listed_and_exported() {
     let shell = Shell::new();
     shell.json("data snapshot penguins penguins.csv --tag v1 --meta licence=CC0");

@@ -32,7 +32,10 @@ impl Export {
         let workspace = global.open().await?;
         let datasets = self.moment.datasets(&workspace).await?;
         let node = datasets.resolve(&self.reference).await?;
+        let datasets = global.telling(datasets);
         let report = datasets.export(&node, &self.directory).await?;
+        // The line of progress makes room for the report.
+        drop(datasets);
         global.output().result(&report, |out| {
             let (files, size) = (report.files.len(), bytes(report.bytes));
             writeln!(out, "{}: files {files}, {size}", report.node)
