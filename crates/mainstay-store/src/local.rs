@@ -3,6 +3,7 @@
 mod batch;
 mod beneath;
 mod commit;
+mod direct;
 mod directory;
 mod file_system;
 mod host;
@@ -44,6 +45,9 @@ use tree::Tree;
 /// leaves nothing to repair: at most a staged file, which the next [`open`](Self::open) removes.
 /// Symbolic links beneath the root are never followed. Only on Unix, and on file systems that have
 /// hard links. `docs/formats/local-storage.md` says how keys map to files.
+///
+/// On ext4, XFS, Btrfs and F2FS, who waits for the disk writes objects of 4 MiB and more past the kernel's
+/// caches: the first to read one reads the disk.
 ///
 /// On Linux, an object, or part of one, of up to 64 KiB that is in the kernel's caches is read on
 /// the caller's thread, which cannot block. All other work runs on tokio's blocking threads, so

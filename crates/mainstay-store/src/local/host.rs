@@ -22,6 +22,8 @@ pub(super) struct Host {
     pub(super) has_anonymous_files: bool,
     /// One call makes everything on the file system durable and reports errors.
     pub(super) syncs_at_once: bool,
+    /// Large files can be written past the cache.
+    pub(super) writes_direct: bool,
     /// A lock that is free tells that no process anywhere holds it.
     pub(super) locks_tell_life: bool,
 }
@@ -38,6 +40,7 @@ impl Host {
             has_anonymous_files: true,
             // Linux reports errors of syncfs since 5.8, and opens from the cache since 5.12.
             syncs_at_once: kernel::opens_cached() && file_system.kind == Kind::Journaled,
+            writes_direct: file_system.kind == Kind::Journaled,
             locks_tell_life: !file_system.is_foreign(),
         })
     }

@@ -9,6 +9,8 @@ use mainstay_core::{Error, ErrorKind, Result};
 use rustix::fs::{FlockOperation, flock};
 use rustix::io::Errno;
 
+use super::Durability;
+use super::direct;
 use super::directory::Directory;
 use super::host::Host;
 use super::kernel;
@@ -28,11 +30,13 @@ pub(super) struct Staging {
     next: AtomicU64,
     anonymous: bool,
     pub(super) locks_tell_life: bool,
+    /// Whether large files are written past the kernel's cache.
+    writes_direct: bool,
 }
 
 impl Staging {
     /// Opens the directory, making it if absent.
-    pub(super) fn open(root: &Directory, host: &Host) -> Result<Self> {
+    pub(super) fn open(root: &Directory, host: &Host, durability: Durability) -> Result<Self> {
         let mut random = [0; 16];
         getrandom::fill(&mut random).map_err(|error| {
             Error::new(ErrorKind::Unavailable, "no random numbers").with_source(error)
@@ -43,6 +47,7 @@ impl Staging {
             next: AtomicU64::new(0),
             anonymous: false,
             locks_tell_life: host.locks_tell_life,
+            writes_direct: host.writes_direct && durability != Durability::None,
         };
         staging.anonymous = host.has_anonymous_files && staging.try_anonymous();
         Ok(staging)
@@ -69,7 +74,11 @@ impl Staging {
         } else {
             self.create_named()?
         };
-        staged.file.write_all(bytes)?;
+        if self.writes_direct && bytes.len() >= direct::LARGE_BYTES {
+            direct::write(&staged.file, bytes)?;
+        } else {
+            staged.file.write_all(bytes)?;
+        }
         Ok(staged)
     }
 

@@ -36,6 +36,7 @@ fn plain_host(root: &Path) -> Host {
         opens_cached: false,
         has_anonymous_files: false,
         syncs_at_once: false,
+        writes_direct: false,
         ..host(root)
     }
 }
@@ -539,4 +540,20 @@ async fn a_listing_beside_somebody_who_deletes_is_in_order_and_shows_all_that_st
     }
     deleter.await.unwrap();
     assert!(keys(&storage).await.into_iter().eq(even));
+}
+
+#[tokio::test]
+async fn large_objects_read_back_as_they_were_written() {
+    let dir = tempfile::tempdir().unwrap();
+    for host in [host(dir.path()), plain_host(dir.path())] {
+        let storage = opened_on(dir.path(), &LocalOptions::default(), &host).unwrap();
+        for len in [(4 << 20) - 1, 4 << 20, (4 << 20) + 1, (9 << 20) + 4_097] {
+            let bytes: Bytes = (0..=250_u8).cycle().take(len).collect();
+            let key = Key::new("large").unwrap();
+            let put = storage.put(&key, bytes.clone(), PutMode::Overwrite);
+            assert_eq!(put.await.unwrap(), PutOutcome::Written);
+            let read = storage.get(&key, ByteRange::Full).await.unwrap().unwrap();
+            assert!(read.bytes == bytes, "{len}");
+        }
+    }
 }

@@ -54,7 +54,7 @@ impl Tree {
         }
         directory::create_with_ancestors(&path, durability)?;
         let root = Directory::open(&path)?;
-        let staging = Staging::open(&root, host)?;
+        let staging = Staging::open(&root, host, durability)?;
         if file_system.is_foreign() {
             let probed = probe::promises(&staging.directory, &staging.fresh_name());
             probed.map_err(|error| error.context("file system", file_system.name))?;

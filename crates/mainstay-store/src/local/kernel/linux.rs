@@ -75,3 +75,16 @@ pub(in crate::local) fn link_open(file: &File, to: &File, name: &str) -> Result<
 pub(in crate::local) fn sync_file_system(root: &File) -> Result<(), Errno> {
     rustix::fs::syncfs(root)
 }
+
+/// Says whether writes to an open file go past the cache.
+pub(in crate::local) fn set_direct(file: &File, direct: bool) -> Result<(), Errno> {
+    let flags = rustix::fs::fcntl_getfl(file)?;
+    rustix::fs::fcntl_setfl(
+        file,
+        if direct {
+            flags | OFlags::DIRECT
+        } else {
+            flags - OFlags::DIRECT
+        },
+    )
+}

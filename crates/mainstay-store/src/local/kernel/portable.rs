@@ -36,3 +36,7 @@ pub(in crate::local) fn link_open(_: &File, _: &File, _: &str) -> Result<(), Err
 pub(in crate::local) fn sync_file_system(_: &File) -> Result<(), Errno> {
     Err(Errno::NOSYS)
 }
+
+pub(in crate::local) fn set_direct(_: &File, _: bool) -> Result<(), Errno> {
+    Err(Errno::NOSYS)
+}
