@@ -3,6 +3,7 @@
 mod branch;
 mod compare;
 mod export;
+mod files;
 mod list;
 mod merge;
 mod moment;
@@ -26,6 +27,7 @@ pub(crate) enum Data {
     Part(part::Part),
     Join(part::Join),
     Show(show::Show),
+    Files(files::Files),
     List(list::List),
     Log(list::Log),
     Diff(compare::Diff),
@@ -48,6 +50,7 @@ impl Data {
             Self::Part(command) => command.run(global).await,
             Self::Join(command) => command.run(global).await,
             Self::Show(command) => command.run(global).await,
+            Self::Files(command) => command.run(global).await,
             Self::List(command) => command.run(global).await,
             Self::Log(command) => command.run(global).await,
             Self::Diff(command) => command.run(global).await,

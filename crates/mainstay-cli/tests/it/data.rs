@@ -46,6 +46,33 @@ fn the_same_content_again_is_the_same_version() {
 }
 
 #[test]
+fn the_files_of_a_version_are_listed_and_those_that_differ() {
+    let shell = Shell::new();
+    fs::create_dir_all(shell.path("many/a")).unwrap();
+    for n in 0..1_100 {
+        shell.write(&format!("many/a/{n:04}.txt"), &n.to_string());
+    }
+    shell.write("many/b.txt", "b");
+    shell.json("data snapshot many many");
+    shell.write("many/a/0007.txt", "other");
+    fs::remove_file(shell.path("many/b.txt")).unwrap();
+    shell.write("many/c.txt", "c");
+    shell.json("data snapshot many many");
+    let listed = shell.json("data files many@2 --below a/000");
+    assert_eq!(listed["files"].as_array().unwrap().len(), 10);
+    let changes = shell.json("data files many --since many@1");
+    let changes = changes["changes"].as_array().unwrap();
+    let kinds = changes
+        .iter()
+        .map(|change| change.as_object().unwrap().keys().next().unwrap());
+    assert_eq!(kinds.collect::<Vec<_>>(), ["changed", "removed", "added"]);
+    let below = shell.json("data files many --since many@1 --below c");
+    assert_eq!(below["changes"][0]["added"]["path"], "c.txt");
+    let shown = shell.run("data show many");
+    assert!(shown.out.contains("and 1001 more"), "{shown:?}");
+}
+
+#[test]
 fn parts_that_others_stored_are_joined() {
     let shell = Shell::new();
     for (name, text) in [

@@ -16,6 +16,9 @@ use crate::cli::Global;
 use crate::output::Answer;
 use crate::text::{BOLD, Cell, Fields, Table, bytes, files, or_dash, when};
 
+/// So many files are shown to people.
+const MAX_FILES: usize = 100;
+
 /// Show one version: columns with their statistics, and files
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
@@ -122,11 +125,15 @@ impl<'a> Document<'a> {
             self.write_columns(out)?;
         }
         writeln!(out)?;
-        let entries = self.files.iter();
+        let entries = self.files.iter().take(MAX_FILES);
         files(
             out,
             entries.map(|file| (file.path.to_string(), file.bytes, file.digest)),
-        )
+        )?;
+        match self.files.len().checked_sub(MAX_FILES) {
+            None | Some(0) => Ok(()),
+            Some(more) => writeln!(out, "and {more} more; see mainstay data files"),
+        }
     }
 
     fn write_columns(&self, out: &mut dyn Write) -> io::Result<()> {
