@@ -39,10 +39,15 @@ pub(crate) fn write_random(path: &Path, bytes: u64) -> Digest {
 pub(crate) fn write_small(directory: &Path, count: u64, bytes: usize) {
     let mut random = Random(SEED);
     for number in 0..count {
-        let words = (0..bytes / 8).flat_map(|_| random.next().to_le_bytes());
         let path = directory.join(format!("{number:06}"));
-        fs::write(path, words.collect::<Vec<u8>>()).unwrap();
+        fs::write(path, opaque(&mut random, bytes)).unwrap();
     }
+}
+
+/// Bytes that do not compress.
+pub(crate) fn opaque(random: &mut Random, bytes: usize) -> Vec<u8> {
+    let words = (0..bytes / 8).flat_map(|_| random.next().to_le_bytes());
+    words.collect()
 }
 
 /// Weights of 16 bits (bfloat16) or 32, of a normal distribution with a standard deviation of 0.02:

@@ -73,6 +73,7 @@ fn compare() {
         "dd conv=fsync",
         "ingest, durable",
         "ingest again",
+        "first read, verified",
         "read, verified",
         "export, durable",
     ]
@@ -86,6 +87,7 @@ fn compare() {
             dd_row,
             ingest_row,
             again_row,
+            first_row,
             read_row,
             export_row,
         ] = &mut rows;
@@ -104,6 +106,8 @@ fn compare() {
         )));
         ingest_row.add(timed_self(&["ingest", text(&repo), text(&source)]));
         again_row.add(timed_self(&["ingest", text(&repo), text(&source)]));
+        // What was just stored is on the disk alone.
+        first_row.add(timed_self(&["read", text(&repo), &digest]));
         read_row.add(timed_self(&["read", text(&repo), &digest]));
         export_row.add(timed_self(&[
             "export",
@@ -143,8 +147,12 @@ fn small() {
 
 /// In memory, so that what is measured is the processor's work: hashing, cutting, grouping, packing.
 fn weights() {
-    for width in ["4", "2"] {
-        println!("{} MiB of weights of {width} bytes", FILE_BYTES >> 20);
+    for width in ["0", "4", "2"] {
+        let what = match width {
+            "0" => "opaque bytes".to_owned(),
+            width => format!("weights of {width} bytes"),
+        };
+        println!("{} MiB of {what}", FILE_BYTES >> 20);
         print!(
             "{}",
             run(
@@ -211,7 +219,11 @@ fn ingest_all(repo: &Path, directory: &Path) {
 
 fn ingest_weights(width: usize) {
     let size = usize::try_from(FILE_BYTES).unwrap();
-    let weights = Bytes::from(inputs::weights(&mut Random(SEED), size, width));
+    let random = &mut Random(SEED);
+    let weights = Bytes::from(match width {
+        0 => inputs::opaque(random, size),
+        width => inputs::weights(random, size, width),
+    });
     runtime().block_on(async {
         let storage = Arc::new(MemoryStorage::new());
         let repo = Repo::create(storage, RepoOptions::default()).await.unwrap();
