@@ -91,7 +91,7 @@ mod view;
 pub use blobs::{Blob, BlobCheck, BlobReader, Cut, Ingest, IngestReport, Layout, StoredBlob};
 pub use gc::{
     BlobExplanation, CollectOptions, CollectionPlan, CollectionReport, HoldingPack, NamedBy,
-    PlannedPack, RefExplanation,
+    PlannedCheckpoints, PlannedPack, RefExplanation, SweptCheckpoints,
 };
 pub use history::{LogEntry, RefChange};
 pub use lease::{Contender, Lease, LeaseHolder};

@@ -25,6 +25,8 @@ impl Stats {
                 .with("logical", bytes(stats.logical_bytes))
                 .with("objects", stats.objects)
                 .with("log entries", stats.log_entries)
+                .with("checkpoints", stats.checkpoints)
+                .with("of checkpoints", bytes(stats.checkpoint_bytes))
                 .with("tally objects", stats.tally_objects)
                 .with("head", stats.head)
                 .write(out)

@@ -17,6 +17,7 @@ fn what_a_session_left_is_collected_step_by_step_and_nothing_else() {
             "repack",
             "condemn",
             "delete",
+            "checkpoints",
             "freed_bytes",
             "because",
         ],
@@ -30,7 +31,14 @@ fn what_a_session_left_is_collected_step_by_step_and_nothing_else() {
     let waits = shell.json(&format!("gc apply {options}"));
     has(
         &waits,
-        &["seq", "waiting", "condemned", "deleted", "freed_bytes"],
+        &[
+            "seq",
+            "waiting",
+            "condemned",
+            "deleted",
+            "checkpoints",
+            "freed_bytes",
+        ],
     );
     assert_eq!(
         (&waits["waiting"], &waits["condemned"]),

@@ -9,8 +9,10 @@ use tracing::{debug, warn};
 
 use super::find::last_number_at_most;
 use super::load::{self, is_damage};
+use super::swept::Swept;
 use super::write::write;
 use crate::View;
+use crate::log::read::{self, READ_AHEAD};
 use crate::repo::Inner;
 use crate::view::Base;
 
@@ -114,7 +116,7 @@ async fn catch_up(inner: &Inner, due: &Due) -> Result<()> {
     }
     let newest = last_number_at_most(&*inner.storage, view.seq).await?;
     if let Some(seq) = newest.filter(|seq| *seq > view.base.seq)
-        && let Some(base) = read(inner, seq).await?
+        && let Some(base) = root(inner, seq).await?
     {
         let base = Arc::new(base);
         inner.rebase(&base);
@@ -122,18 +124,37 @@ async fn catch_up(inner: &Inner, due: &Due) -> Result<()> {
     }
     let every = inner.options.checkpoint_every;
     let since = view.seq - view.base.seq;
-    if due.writes
-        && since > 0
-        && (since >= every || view.seq.is_multiple_of(every))
-        && let Some(base) = write(&inner.source, &view).await?
-    {
+    if !due.writes || since == 0 || since < every && !view.seq.is_multiple_of(every) {
+        return Ok(());
+    }
+    // The shards of a condemned one may be deleted, so none is made upon it.
+    let swept = Swept::read(&view).await?;
+    if swept.condemns(view.base.seq) {
+        view = folded_again(inner, &view, &swept).await?;
+    }
+    if let Some(base) = write(&inner.source, &view).await? {
         inner.rebase(&Arc::new(base));
     }
     Ok(())
 }
 
+/// Makes a view again upon the newest checkpoint that stays.
+async fn folded_again(inner: &Inner, view: &View, swept: &Swept) -> Result<View> {
+    let storage = &*inner.storage;
+    let newest = last_number_at_most(storage, view.seq).await?;
+    let newest = newest.filter(|newest| !swept.condemns(*newest));
+    let mut begun = View::empty();
+    for seq in newest.into_iter().chain(swept.kept.iter().rev().copied()) {
+        if let Some(base) = root(inner, seq).await? {
+            begun = View::of(base);
+            break;
+        }
+    }
+    read::catch_up(storage, begun, view.seq, READ_AHEAD).await
+}
+
 /// Reads the root of a checkpoint; `None` when it is damaged.
-async fn read(inner: &Inner, seq: u64) -> Result<Option<Base>> {
+async fn root(inner: &Inner, seq: u64) -> Result<Option<Base>> {
     let storage = &*inner.storage;
     let root = match load::root(storage, seq).await {
         Ok(root) => root,

@@ -91,7 +91,7 @@ pub(super) async fn last_number_at_most(storage: &dyn Storage, limit: u64) -> Re
 }
 
 /// Lists the numbers of checkpoints after `seq`; whatever else lies there is passed over.
-fn numbers_after(
+pub(crate) fn numbers_after(
     storage: &dyn Storage,
     seq: u64,
 ) -> impl futures::Stream<Item = Result<u64>> + Send + Unpin + '_ {

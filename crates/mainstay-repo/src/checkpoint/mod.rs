@@ -12,10 +12,12 @@ pub(crate) mod rebuild;
 pub(crate) mod recut;
 pub(crate) mod root;
 pub(crate) mod shard;
+pub(crate) mod swept;
+pub(crate) mod thin;
 mod write;
 
 pub(crate) use background::{Background, committed, followed, work};
-pub(crate) use find::{newest, newest_at_most};
+pub(crate) use find::{newest, newest_at_most, numbers_after};
 
 use mainstay_core::Digest;
 use mainstay_store::Key;

@@ -108,6 +108,13 @@ impl Root {
             && ascend(self.links.as_deref().unwrap_or_default())
     }
 
+    /// Returns the shards that it names.
+    pub(crate) fn shards(&self) -> impl Iterator<Item = Digest> {
+        let slices = self.refs.iter().chain(&self.keys);
+        let slices = slices.chain(self.links.as_deref().unwrap_or_default());
+        slices.map(|slice| slice.digest)
+    }
+
     /// Returns which entry it is of.
     pub(crate) fn anchor(&self) -> Anchor {
         Anchor {

@@ -5,7 +5,7 @@ use mainstay_core::{Digest, Error, Result};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
 
-use super::item::Item;
+use super::item::{Held, Item};
 use super::root::{Anchor, Slice};
 use super::shard_key;
 use crate::seal;
@@ -88,6 +88,12 @@ impl Draft {
 /// One item in 256 ends its shard, whatever stands around it.
 fn ends_shard(id: &str) -> bool {
     Digest::of(id.as_bytes()).as_bytes()[0] == 0
+}
+
+/// Reads a shard that nothing says anything of; `None` when it does not hold such items.
+pub(crate) fn items<T: Held>(bytes: &[u8]) -> Option<Vec<(T::Key, T::State)>> {
+    let shard: Shard<T::Item> = serde_json::from_slice(bytes).ok()?;
+    Some(shard.items.into_iter().map(T::held).collect())
 }
 
 /// Decodes the shard that `slice` of the checkpoint of `anchor` names.

@@ -12,6 +12,7 @@ use super::plan::{Allowed, CollectionPlan, Survey};
 use super::pointers;
 use super::repack::Repack;
 use super::state::{self, Collected, FORMAT, RunRecord};
+use super::sweep::SweptCheckpoints;
 use crate::blobs::index;
 use crate::blobs::pack::PackId;
 use crate::blobs::record::Entry;
@@ -33,9 +34,11 @@ pub struct CollectionReport {
     pub waiting: u64,
     /// How many packs were condemned.
     pub condemned: u64,
-    /// The keys of the objects deleted: the run's receipt, which the log keeps.
+    /// The keys of the packs and index objects deleted: the run's receipt, which the log keeps.
     pub deleted: Vec<String>,
-    /// Their bytes.
+    /// What was done about checkpoints.
+    pub checkpoints: SweptCheckpoints,
+    /// The bytes of all that was deleted.
     pub freed_bytes: u64,
     /// Bytes written again, index objects included.
     pub written_bytes: u64,
@@ -57,16 +60,24 @@ pub(crate) async fn apply(
 
 async fn run(
     inner: &Arc<Inner>,
-    survey: Survey,
+    mut survey: Survey,
     (actor, reason): (Actor, String),
 ) -> Result<CollectionReport> {
     let mut report = CollectionReport {
         waiting: survey.waiting.len() as u64,
+        checkpoints: survey.sweep.begin_report(),
         ..CollectionReport::default()
     };
     repack(inner, &survey, &mut report).await?;
     let deleted = delete(inner, &survey, &mut report).await?;
-    record(inner, survey, deleted, (actor, reason), &mut report).await?;
+    record(inner, &mut survey, deleted, (actor, reason), &mut report).await?;
+    if report.seq.is_some() {
+        let sweeping = survey
+            .sweep
+            .delete(&*inner.storage, &mut report.checkpoints);
+        sweeping.await?;
+        report.freed_bytes += report.checkpoints.freed_bytes;
+    }
     Ok(report)
 }
 
@@ -191,13 +202,16 @@ async fn repack(inner: &Inner, survey: &Survey, report: &mut CollectionReport) -
 /// Commits what the run comes to, on exactly the view it was found on.
 async fn record(
     inner: &Arc<Inner>,
-    mut survey: Survey,
+    survey: &mut Survey,
     deleted: BTreeSet<PackId>,
     (actor, reason): (Actor, String),
     report: &mut CollectionReport,
 ) -> Result<()> {
     for _ in 0..ATTEMPTS {
-        let Some(transaction) = transaction(&survey, &deleted, (&actor, &reason), report)? else {
+        if survey.sweep.is_due() {
+            survey.sweep.admit_newer(&*inner.storage).await?;
+        }
+        let Some(transaction) = transaction(survey, &deleted, (&actor, &reason), report)? else {
             return Ok(());
         };
         let seen = survey.view.seq;
@@ -214,7 +228,7 @@ async fn record(
                 report.condemned = survey.condemn.len() as u64;
                 return Ok(());
             }
-            (None, Some(newer)) => meanwhile(inner, &mut survey, newer).await?,
+            (None, Some(newer)) => meanwhile(inner, survey, newer).await?,
             (None, None) => {}
         }
     }
@@ -288,6 +302,7 @@ fn transaction(
     let nothing_new = survey.condemn.is_empty()
         && report.deleted.is_empty()
         && gone.clone().next().is_none()
+        && !survey.sweep.is_due()
         && record.waiting == survey.collected.run.waiting;
     if nothing_new {
         return Ok(None);
@@ -300,6 +315,9 @@ fn transaction(
     }
     for pack in gone {
         transaction.delete(state::pack_path(*pack)?, Expectation::Any);
+    }
+    if let Some((path, value)) = survey.sweep.change()? {
+        transaction.set(path, value, Expectation::Any);
     }
     transaction.set(
         state::run_path()?,

@@ -15,6 +15,7 @@ mod plan;
 pub(crate) mod pointers;
 pub(crate) mod repack;
 mod state;
+mod sweep;
 #[cfg(test)]
 mod tests;
 
@@ -26,3 +27,4 @@ pub use self::options::CollectOptions;
 pub(crate) use self::plan::plan;
 pub use self::plan::{CollectionPlan, PlannedPack};
 pub(crate) use self::state::{condemned, condemned_in, is_own, runs};
+pub use self::sweep::{PlannedCheckpoints, SweptCheckpoints};

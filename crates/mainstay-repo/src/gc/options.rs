@@ -16,14 +16,19 @@ pub struct CollectOptions {
     pub keep_history: Duration,
     /// So do the states of at least so many log entries before the head; 0 by default.
     pub keep_entries: u64,
-    /// How long a pack waits before it is condemned, and again before it is deleted; a day by
-    /// default. It gives sessions time to commit what they stored, and readers to finish. Nothing
+    /// How long a pack waits before it is condemned, and again before it is deleted, and a condemned
+    /// checkpoint before it is deleted; a day by default. It gives sessions time to commit what they stored, and readers to finish. Nothing
     /// relies on it: a session that takes longer is told to store again what was condemned.
     pub grace: Duration,
     /// A pack is written again when more than so many percent of it are of no use; 30 by default.
     pub max_unused_percent: u8,
     /// The most bytes that one run writes again; 4 GiB by default.
     pub max_repack_bytes: u64,
+    /// How far apart checkpoints may be that are older than the newest two, in percent of their age in
+    /// log entries; 12 by default, which keeps some 50 of a log of 100,000 entries. A state of the past
+    /// is folded from the next older one. 0 keeps all.
+    #[serde(default)]
+    pub checkpoint_spacing_percent: u8,
 }
 
 impl Default for CollectOptions {
@@ -35,6 +40,7 @@ impl Default for CollectOptions {
             grace: DAY,
             max_unused_percent: 30,
             max_repack_bytes: 4 << 30,
+            checkpoint_spacing_percent: 12,
         }
     }
 }
@@ -65,6 +71,13 @@ impl CollectOptions {
     #[must_use]
     pub fn with_max_unused_percent(mut self, max_unused_percent: u8) -> Self {
         self.max_unused_percent = max_unused_percent;
+        self
+    }
+
+    /// Sets how far apart older checkpoints may be, in percent of their age.
+    #[must_use]
+    pub fn with_checkpoint_spacing_percent(mut self, percent: u8) -> Self {
+        self.checkpoint_spacing_percent = percent;
         self
     }
 

@@ -12,6 +12,7 @@ use super::apply::unless_overtaken;
 use super::catalog::Catalog;
 use super::mark::{self, Needed};
 use super::state::Collected;
+use super::sweep::{PlannedCheckpoints, Sweep};
 use crate::View;
 use crate::blobs::pack::{FOOTER_LEN, HEADER_LEN, PackId};
 use crate::blobs::record::{Entry, Kind, RecordId};
@@ -51,6 +52,9 @@ pub struct CollectionPlan {
     pub condemn: Vec<PlannedPack>,
     /// Packs condemned by an earlier run, that are deleted.
     pub delete: Vec<PlannedPack>,
+    /// What happens to checkpoints.
+    #[serde(default)]
+    pub checkpoints: PlannedCheckpoints,
     /// How many bytes this run deletes, less what it writes again.
     pub freed_bytes: i64,
 }
@@ -75,21 +79,23 @@ impl PlannedPack {
     }
 }
 
-/// Which packs an earlier plan allows a run to touch.
+/// What an earlier plan allows a run to touch.
 #[derive(Debug)]
-pub(super) struct Allowed {
+pub(super) struct Allowed<'a> {
     condemn: HashSet<PackId>,
     delete: HashSet<PackId>,
+    checkpoints: &'a PlannedCheckpoints,
 }
 
-impl Allowed {
-    pub(super) fn by(plan: &CollectionPlan) -> Self {
+impl<'a> Allowed<'a> {
+    pub(super) fn by(plan: &'a CollectionPlan) -> Self {
         let ids = |packs: &[PlannedPack]| packs.iter().map(PlannedPack::id).collect();
         let mut condemn: HashSet<PackId> = ids(&plan.condemn);
         condemn.extend(plan.repack.iter().map(PlannedPack::id));
         Self {
             condemn,
             delete: ids(&plan.delete),
+            checkpoints: &plan.checkpoints,
         }
     }
 }
@@ -109,6 +115,7 @@ pub(super) struct Survey {
     /// Condemned packs that hold what is needed.
     pub(super) rescue: BTreeSet<PackId>,
     pub(super) delete: BTreeSet<PackId>,
+    pub(super) sweep: Sweep,
     needed: Needed,
 }
 
@@ -117,7 +124,7 @@ impl Survey {
     pub(super) async fn of(
         inner: &Arc<Inner>,
         options: &CollectOptions,
-        allowed: Option<&Allowed>,
+        allowed: Option<&Allowed<'_>>,
     ) -> Result<Self> {
         let view = inner.refresh().await?;
         let collected = Collected::read(&view).await?;
@@ -130,7 +137,7 @@ impl Survey {
         inner: &Arc<Inner>,
         options: &CollectOptions,
         (view, collected): (View, Collected),
-        allowed: Option<&Allowed>,
+        allowed: Option<&Allowed<'_>>,
     ) -> Result<Self> {
         let now = inner.options.clock.now();
         let from = mark::kept_from(inner, &view, options, now).await?;
@@ -143,6 +150,8 @@ impl Survey {
         }
         let sound = |pack| !collected.is_condemned(pack);
         let needed = mark::records(&catalog, blobs, sound).await?;
+        let checkpoints = allowed.map(|allowed| allowed.checkpoints);
+        let sweep = Sweep::of(inner, &view, (options, now), checkpoints).await?;
         let mut survey = Self {
             collected,
             kept_from: from.seq,
@@ -153,6 +162,7 @@ impl Survey {
             condemn: BTreeMap::new(),
             rescue: BTreeSet::new(),
             delete: BTreeSet::new(),
+            sweep,
             needed,
         };
         survey.choose_places();
@@ -227,7 +237,7 @@ impl Survey {
         &mut self,
         options: &CollectOptions,
         now: Timestamp,
-        allowed: Option<&Allowed>,
+        allowed: Option<&Allowed<'_>>,
     ) {
         let mut candidates: Vec<(u64, PackId, &'static str)> = Vec::new();
         for pack in self.catalog.packs.keys().copied() {
@@ -326,7 +336,7 @@ impl Survey {
         &mut self,
         options: &CollectOptions,
         now: Timestamp,
-        allowed: Option<&Allowed>,
+        allowed: Option<&Allowed<'_>>,
     ) {
         let is_allowed =
             |pack: &PackId| allowed.is_none_or(|allowed| allowed.delete.contains(pack));
@@ -388,7 +398,9 @@ impl Survey {
                 && !self.waiting.contains_key(pack)
         });
         let kept: Vec<u64> = kept.map(|pack| self.size(pack)).collect();
+        let checkpoints = self.sweep.plan();
         let deleted: u64 = delete.iter().map(|pack| pack.bytes).sum();
+        let deleted = deleted + checkpoints.delete_bytes;
         let written: u64 = repack.iter().map(|pack| pack.used_bytes).sum();
         CollectionPlan {
             head: self.view.seq,
@@ -401,6 +413,7 @@ impl Survey {
             repack,
             condemn,
             delete,
+            checkpoints,
             freed_bytes: i64::try_from(deleted).unwrap_or(i64::MAX)
                 - i64::try_from(written).unwrap_or(i64::MAX),
         }

@@ -18,6 +18,7 @@ mod crashes;
 mod hollow;
 mod model;
 mod stalled;
+mod sweep;
 
 const GRACE: Duration = Duration::from_hours(1);
 
@@ -45,11 +46,17 @@ impl World {
     }
 
     async fn open_on(&mut self, storage: Arc<dyn Storage>) -> Repo {
+        self.open_with(storage, 256).await
+    }
+
+    /// The same, with a checkpoint every so many entries.
+    async fn open_with(&mut self, storage: Arc<dyn Storage>, every: u64) -> Repo {
         self.opened += 1;
         let options = RepoOptions::default()
             .with_clock(Arc::clone(&self.clock) as _)
             .with_ids(Arc::new(SeededIds::new(self.opened)))
-            .with_timer(Arc::new(NoWait::default()));
+            .with_timer(Arc::new(NoWait::default()))
+            .with_checkpoint_every(every);
         Repo::create(storage, options).await.unwrap()
     }
 
@@ -379,6 +386,7 @@ async fn a_plan_of_another_repository_is_refused_and_of_the_past_does_what_still
 #[test]
 fn the_stored_values_are_those_of_version_1() {
     use super::state::{FORMAT, RunRecord, pack_value, run_value};
+    use crate::checkpoint::swept;
     let golden = |name: &str| {
         let directory = concat!(
             env!("CARGO_MANIFEST_DIR"),
@@ -396,7 +404,12 @@ fn the_stored_values_are_those_of_version_1() {
         ],
     };
     let pack = pack_value(60_250, "no live ref and no kept history needs it").unwrap();
-    for (name, value) in [("run.json", run_value(&run).unwrap()), ("pack.json", pack)] {
+    let checkpoints = swept::value([256, 512, 768].into(), [64, 128].into()).unwrap();
+    for (name, value) in [
+        ("run.json", run_value(&run).unwrap()),
+        ("pack.json", pack),
+        ("checkpoints.json", checkpoints),
+    ] {
         let stored = mainstay_core::canon::to_vec(&value).unwrap();
         assert_eq!(stored, golden(name), "{name}");
         let read: Value = mainstay_core::canon::from_slice(&golden(name)).unwrap();

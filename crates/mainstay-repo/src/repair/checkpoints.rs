@@ -7,13 +7,20 @@ use mainstay_store::{Key, Storage, StorageExt as _};
 use super::RepairReport;
 use crate::checkpoint::item::{Keys, Refs};
 use crate::checkpoint::link::Links;
+use crate::checkpoint::swept::Swept;
 use crate::checkpoint::{self, load};
-use crate::keys;
+use crate::{View, keys};
 
-/// Deletes damaged roots and shards.
-pub(super) async fn repair(storage: &dyn Storage, report: &mut RepairReport) -> Result<()> {
+/// Deletes damaged roots and shards; those roots that a collection has condemned, as of the newest view,
+/// are left to it.
+pub(super) async fn repair(
+    storage: &dyn Storage,
+    view: &View,
+    report: &mut RepairReport,
+) -> Result<()> {
+    let swept = Swept::read(view).await?;
     for key in list(storage, checkpoint::ROOTS).await? {
-        let Some(seq) = keys::number(&key) else {
+        let Some(seq) = keys::number(&key).filter(|seq| !swept.condemns(*seq)) else {
             continue;
         };
         if let Err(error) = check(storage, seq).await {

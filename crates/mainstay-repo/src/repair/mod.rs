@@ -114,7 +114,7 @@ pub async fn repair(storage: Arc<dyn Storage>, options: &RepairOptions) -> Resul
     let folded = read::catch_up(&*storage, View::empty(), u64::MAX, READ_AHEAD).await;
     let view = match folded {
         Ok(view) => {
-            checkpoints::repair(&*storage, &mut report).await?;
+            checkpoints::repair(&*storage, &view, &mut report).await?;
             Some(view)
         }
         Err(error) if is_damage(&error) => {

@@ -12,9 +12,10 @@ use super::{Findings, VerifyLevel};
 use crate::checkpoint::item::{Keys, Refs};
 use crate::checkpoint::link::Links;
 use crate::checkpoint::root::Anchor;
+use crate::checkpoint::swept::Swept;
 use crate::checkpoint::{self, load};
 use crate::log::entry;
-use crate::log::read::{READ_AHEAD, Stored, read_raw};
+use crate::log::read::{self, READ_AHEAD, Stored, read_raw};
 use crate::view::KeyUse;
 use crate::{RefState, View, descriptor, keys};
 
@@ -31,7 +32,7 @@ pub(super) async fn check(
     let checkpoints = numbered(storage, checkpoint::ROOTS, findings).await?;
     let entries = numbered(storage, "log", findings).await?;
 
-    let mut chain = Chain::new();
+    let (mut chain, mut of_checkpoints) = (Chain::new(), BTreeMap::new());
     let mut reads = stream::iter(entries)
         .map(|seq| async move { (seq, read_raw(storage, seq).await) })
         .buffered(READ_AHEAD);
@@ -51,16 +52,51 @@ pub(super) async fn check(
             );
         }
         if checkpoints.contains(&seq) {
-            check_checkpoint(storage, seq, chain.view.as_ref(), findings).await?;
+            let found = check_checkpoint(storage, seq, chain.view.as_ref()).await?;
+            of_checkpoints.insert(seq, found);
         }
     }
     for seq in checkpoints.range((Bound::Excluded(chain.seq), Bound::Unbounded)) {
-        check_checkpoint(storage, *seq, None, findings).await?;
+        of_checkpoints.insert(*seq, check_checkpoint(storage, *seq, None).await?);
     }
     let last = checkpoints.last().copied().unwrap_or(0).max(known.seq);
     chain.expect(last.saturating_add(1), findings);
     check_shards(storage, level, findings).await?;
-    Ok(chain.view.unwrap_or_else(|| known.clone()))
+    let view = chain.view.unwrap_or_else(|| known.clone());
+    excuse_condemned(storage, &view, &mut of_checkpoints).await?;
+    for found in of_checkpoints.into_values() {
+        findings.add(found);
+    }
+    Ok(view)
+}
+
+/// Forgets what was found of checkpoints that a collection has condemned, perhaps after they were
+/// listed: their shards may be deleted.
+async fn excuse_condemned(
+    storage: &dyn Storage,
+    view: &View,
+    of_checkpoints: &mut BTreeMap<u64, Findings>,
+) -> Result<()> {
+    if of_checkpoints.values().all(Findings::is_empty) {
+        return Ok(());
+    }
+    let newest = async {
+        let newest = read::catch_up(storage, view.clone(), u64::MAX, READ_AHEAD).await?;
+        Swept::read(&newest).await
+    };
+    match newest.await {
+        Ok(swept) => {
+            for (seq, found) in of_checkpoints {
+                if swept.condemns(*seq) {
+                    found.clear();
+                }
+            }
+            Ok(())
+        }
+        // Told of elsewhere.
+        Err(error) if load::is_damage(&error) => Ok(()),
+        Err(error) => Err(error),
+    }
 }
 
 async fn check_descriptor(storage: &dyn Storage, findings: &mut Findings) -> Result<()> {
@@ -140,12 +176,12 @@ async fn check_checkpoint(
     storage: &dyn Storage,
     seq: u64,
     folded: Option<&View>,
-    findings: &mut Findings,
-) -> Result<()> {
+) -> Result<Findings> {
+    let mut findings = Findings::default();
     findings.checked();
     let object = checkpoint::root_key(seq);
     let Some(root) = findings.note(&object, load::root(storage, seq).await)? else {
-        return Ok(());
+        return Ok(findings);
     };
     let refs = load::layer::<Refs>(storage, &root).await;
     let keys = load::layer::<Keys>(storage, &root).await;
@@ -158,7 +194,7 @@ async fn check_checkpoint(
     {
         findings.fault(object, "corrupt", "not the state that the log comes to");
     }
-    Ok(())
+    Ok(findings)
 }
 
 /// Whether the state of a checkpoint is what the whole log was folded to.
@@ -192,7 +228,8 @@ async fn check_shards(
         findings.checked();
         if level == VerifyLevel::Full {
             let bytes = storage.get_all(&object.key).await?;
-            if bytes.is_none_or(|bytes| Digest::of(&bytes) != named) {
+            // One that is gone has been deleted since, or else a checkpoint lacks it.
+            if bytes.is_some_and(|bytes| Digest::of(&bytes) != named) {
                 let error = Error::corrupt(&object.key, "content does not match its name");
                 findings.error(&object.key, error)?;
             }

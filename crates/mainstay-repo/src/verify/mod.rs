@@ -92,6 +92,10 @@ pub struct RepoStats {
     pub objects: u64,
     /// Entries in the log.
     pub log_entries: u64,
+    /// Checkpoints.
+    pub checkpoints: u64,
+    /// Bytes of those, their shards included.
+    pub checkpoint_bytes: u64,
     /// Objects of tallies: what replicas have written since compactions, and what these have made.
     pub tally_objects: u64,
     /// The newest entry.
@@ -154,6 +158,20 @@ impl Findings {
     /// Counts an object that was looked at.
     fn checked(&mut self) {
         self.0.checked += 1;
+    }
+
+    fn is_empty(&self) -> bool {
+        self.0.faults.is_empty()
+    }
+
+    /// Forgets the faults.
+    fn clear(&mut self) {
+        self.0.faults.clear();
+    }
+
+    fn add(&mut self, other: Self) {
+        self.0.checked += other.0.checked;
+        self.0.faults.extend(other.0.faults);
     }
 
     fn fault(&mut self, object: impl Display, kind: &'static str, detail: impl Display) {

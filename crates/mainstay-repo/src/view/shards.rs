@@ -119,7 +119,7 @@ impl<T: Held> Layer<T> {
 impl<T: Held> Layer<T> {
     /// Iterates over the items of a range, given what comes before it and what it holds; an error names
     /// the slots that are not in memory.
-    pub(super) fn scan<'v, B, H>(
+    pub(crate) fn scan<'v, B, H>(
         &'v self,
         is_before: B,
         holds: H,

@@ -66,7 +66,7 @@ impl Stage {
             .with_clock(Arc::clone(&self.clock) as _)
             .with_ids(Arc::new(SeededIds::new(self.seed << 16 | ids)))
             .with_timer(timer)
-            .with_checkpoint_every(4)
+            .with_checkpoint_every(3)
     }
 }
 
@@ -131,6 +131,7 @@ pub(crate) fn collect_options() -> CollectOptions {
     CollectOptions::default()
         .with_keep_history(Duration::ZERO)
         .with_grace(GRACE)
+        .with_checkpoint_spacing_percent(100)
 }
 
 /// Returns what succeeded; what failed must have failed for a reason that the schedule gave.

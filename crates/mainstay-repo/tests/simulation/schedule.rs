@@ -39,6 +39,8 @@ pub(crate) struct Outcome {
     pub(crate) acknowledged: u64,
     /// Packs that collections deleted.
     pub(crate) deleted: u64,
+    /// Checkpoints that they did.
+    pub(crate) swept: u64,
 }
 
 impl Outcome {
@@ -49,6 +51,7 @@ impl Outcome {
         self.stalls += other.stalls;
         self.acknowledged += other.acknowledged;
         self.deleted += other.deleted;
+        self.swept += other.swept;
     }
 }
 
@@ -225,7 +228,9 @@ impl Scheduler {
             _ => self.fate(),
         };
         let spelled = spell(&ask);
-        let is_pack = matches!(&ask, Ask::Delete(key) if key.as_str().starts_with("pack/"));
+        let deletes =
+            |directory| matches!(&ask, Ask::Delete(key) if key.as_str().starts_with(directory));
+        let (is_pack, is_root) = (deletes("pack/"), deletes("checkpoint/"));
         let happens = !matches!(fate, Fate::Refused | Fate::RequestLost | Fate::DiesBefore);
         let result = if happens {
             Some(perform(&self.storage, ask).await)
@@ -233,6 +238,7 @@ impl Scheduler {
             None
         };
         self.outcome.deleted += u64::from(is_pack && happens);
+        self.outcome.swept += u64::from(is_root && happens);
         let answered = result.as_ref().map_or_else(String::new, spell_answer);
         self.trace
             .extend(format!("{line} {fate:?} {spelled} {answered}\n").into_bytes());
@@ -266,8 +272,9 @@ impl Scheduler {
             let path = format!("trace-{}.txt", self.seed);
             std::fs::write(path, &self.trace).unwrap();
         }
-        let settled = verdict::settle(&self.storage, &self.stage).await;
-        self.outcome.deleted += settled;
+        let (deleted, swept) = verdict::settle(&self.storage, &self.stage).await;
+        self.outcome.deleted += deleted;
+        self.outcome.swept += swept;
         self.outcome.acknowledged = self.stage.ledger.lock().unwrap().acknowledged();
         self.outcome.trace = Some(Digest::of(&self.trace));
         self.outcome

@@ -1,6 +1,6 @@
 //! The end of a schedule: everybody has ended and nothing fails any more.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -11,21 +11,25 @@ use mainstay_store::{MemoryStorage, NoWait, Storage};
 
 use crate::actors::{COUNTER, GRACE, Stage, actor, collect_options};
 
+/// More are not left of so short a log.
+const MOST_CHECKPOINTS: u64 = 16;
+
 /// Checks that the repository is sound and holds what was acknowledged, before and after collections
-/// have done all they can. Returns how many packs these deleted.
-pub(crate) async fn settle(storage: &Arc<MemoryStorage>, stage: &Stage) -> u64 {
+/// have done all they can. Returns how many packs and checkpoints these deleted.
+pub(crate) async fn settle(storage: &Arc<MemoryStorage>, stage: &Stage) -> (u64, u64) {
     let options = stage.options(1, Arc::new(NoWait::default()));
     let storage = Arc::clone(storage) as Arc<dyn Storage>;
     let repo = Repo::open(Arc::clone(&storage), options).await.unwrap();
     assert_sound(&repo).await;
     assert_holds(&repo, stage).await;
-    let mut deleted = 0;
+    let (mut deleted, mut swept) = (0, 0);
     for round in 0.. {
         assert!(round < 20, "collection does not come to an end");
         stage.clock.advance(GRACE);
         let report = collect(&repo).await;
         let packs = report.deleted.iter().filter(|key| key.starts_with("pack/"));
         deleted += packs.count() as u64;
+        swept += report.checkpoints.deleted;
         // A run may leave deletions to the next and have nothing to record.
         if report == CollectionReport::default() {
             break;
@@ -39,12 +43,14 @@ pub(crate) async fn settle(storage: &Arc<MemoryStorage>, stage: &Stage) -> u64 {
         assert_sound(repo).await;
         assert_holds(repo, stage).await;
     }
-    deleted
+    assert!(fresh.stats().await.unwrap().checkpoints <= MOST_CHECKPOINTS);
+    (deleted, swept)
 }
 
 async fn collect(repo: &Repo) -> CollectionReport {
     let plan = repo.plan_collection(&collect_options()).await.unwrap();
     let applied = repo.apply_collection(&plan, actor(), "collect").await;
+    repo.settle().await;
     applied.unwrap()
 }
 
@@ -61,6 +67,31 @@ async fn assert_holds(repo: &Repo, stage: &Stage) {
         assert_eq!(blob.bytes().await.unwrap(), content);
     }
     assert_log(repo, stage).await;
+    assert_past(repo).await;
+}
+
+/// The state as of each entry, from whatever checkpoint, is what the log comes to.
+async fn assert_past(repo: &Repo) {
+    let entries: Vec<_> = repo.entries(0).try_collect().await.unwrap();
+    let mut folded = BTreeMap::new();
+    let mut entries = entries.into_iter().peekable();
+    while let Some(entry) = entries.next() {
+        let seq = entry.seq;
+        for change in entry.changes {
+            folded.insert(change.path, (change.generation, seq, change.value));
+        }
+        if entries.peek().is_some_and(|next| next.seq == seq) {
+            continue;
+        }
+        let view = repo.view_at(seq).await.unwrap();
+        view.load("").await.unwrap();
+        let states = view.states_below("").unwrap();
+        let states = states.map(|(path, state)| {
+            let state = (state.generation, state.seq, state.value.clone());
+            (path.clone(), state)
+        });
+        assert!(states.eq(folded.clone()), "entry {seq}");
+    }
 }
 
 /// Returns the contents that refs name, each of which holds what it may.

@@ -15,8 +15,8 @@ use crate::text::{Cell, DIM, Table, bytes};
 /// Show what collecting would delete, condemn and write again, and why
 ///
 /// Kept is what live refs name, and every state of the last 90 days. A pack of no use waits a day,
-/// is condemned, waits another day, and is deleted; each step takes one run of gc apply. Nothing is
-/// changed by planning.
+/// is condemned, waits another day, and is deleted; each step takes one run of gc apply. Checkpoints
+/// that newer ones supersede are condemned, and deleted a day later. Nothing is changed by planning.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Example:
@@ -55,7 +55,8 @@ impl Plan {
         };
         let output = global.output();
         output.result(&document, |out| {
-            let mut table = Table::new(["action", "packs", "size", "because"]).numbers_in(&[1, 2]);
+            let mut table =
+                Table::new(["action", "objects", "size", "because"]).numbers_in(&[1, 2]);
             for line in &document.because {
                 table.row([
                     line.action.into(),
@@ -64,9 +65,38 @@ impl Plan {
                     Cell::new(&line.because, DIM),
                 ]);
             }
+            let checkpoints = &plan.checkpoints;
+            for (action, numbers, because) in [
+                ("keep", &checkpoints.keep, "checkpoints"),
+                ("wait", &checkpoints.wait, "checkpoints, condemned"),
+                (
+                    "condemn",
+                    &checkpoints.condemn,
+                    "checkpoints that newer ones supersede",
+                ),
+            ] {
+                if !numbers.is_empty() {
+                    let (count, because) = (numbers.len() as u64, Cell::new(because, DIM));
+                    table.row([action.into(), count.into(), "".into(), because]);
+                }
+            }
+            let deleted = checkpoints.delete.len() as u64 + checkpoints.delete_shards;
+            if deleted > 0 {
+                table.row([
+                    "delete".into(),
+                    deleted.into(),
+                    bytes(checkpoints.delete_bytes).into(),
+                    Cell::new(
+                        "checkpoints condemned by an earlier run, and their shards",
+                        DIM,
+                    ),
+                ]);
+            }
             table.write(out)
         })?;
-        if plan.delete.is_empty() && plan.condemn.is_empty() && plan.repack.is_empty() {
+        let checkpoints = &plan.checkpoints;
+        let packs = plan.delete.is_empty() && plan.condemn.is_empty() && plan.repack.is_empty();
+        if packs && checkpoints.condemn.is_empty() && checkpoints.delete.is_empty() {
             output.note("nothing to delete, condemn or write again yet");
         }
         Ok(Answer::Yes)

@@ -266,15 +266,23 @@ fn check(applied: mainstay_core::Result<CollectionReport>) {
 
 #[tokio::test]
 async fn whatever_writers_and_collectors_do_nothing_reachable_is_lost() {
-    let long = std::env::var_os("MAINSTAY_LONG").is_some();
-    let schedules = if long { SCHEDULES.1 } else { SCHEDULES.0 };
-    let first = std::env::var("MAINSTAY_SEED").ok();
-    let first: u64 = first.and_then(|seed| seed.parse().ok()).unwrap_or(0);
     let local = tokio::task::LocalSet::new();
-    for seed in first..first + schedules {
+    for seed in seeds() {
         let run = local.run_until(schedule(seed)).await;
         assert!(run, "MAINSTAY_SEED={seed}");
     }
+}
+
+/// `MAINSTAY_SEEDS=from..to` if that is set; else so many, beginning with `MAINSTAY_SEED`.
+fn seeds() -> std::ops::Range<u64> {
+    let set = |name| std::env::var(name).ok();
+    if let Some(seeds) = set("MAINSTAY_SEEDS") {
+        let (from, to) = seeds.split_once("..").unwrap();
+        return from.parse().unwrap()..to.parse().unwrap();
+    }
+    let schedules = set("MAINSTAY_LONG").map_or(SCHEDULES.0, |_| SCHEDULES.1);
+    let first = set("MAINSTAY_SEED").map_or(0, |seed| seed.parse().unwrap());
+    first..first + schedules
 }
 
 /// Plays one schedule; returns whether it went well.
