@@ -1,0 +1,151 @@
+//! Rows of two large versions compared by key, where 1 % of them differ.
+//!
+//! ```text
+//! cargo bench -p mainstay-bench --bench diff               5,000,000 rows of 12 columns
+//! cargo bench -p mainstay-bench --bench diff -- 200000     so many rows
+//! ```
+//!
+//! The rows that differ are, in turn, at the end, in the middle, changed one after the other, and changed
+//! everywhere, where no page stays as it was. Each comparison is a process of its own.
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a program for people that measures time and stops at the first failure"
+)]
+
+#[path = "../ingest/measure.rs"]
+#[expect(dead_code, reason = "what only the other benchmark measures")]
+mod measure;
+#[path = "../snapshot/tables.rs"]
+mod tables;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use mainstay_core::Actor;
+use mainstay_data::diff::{CompareOptions, CompareRows};
+use mainstay_data::rows::Identity;
+use mainstay_data::{Datasets, SnapshotSpec};
+use mainstay_repo::{Repo, RepoOptions};
+use mainstay_store::{LocalOptions, LocalStorage};
+
+use self::measure::{print_usage, text, timed};
+use self::tables::Version;
+
+const ROWS: u64 = 5_000_000;
+/// How often each comparison is repeated.
+const RUNS: usize = 3;
+
+fn main() {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let arguments = arguments.iter().map(String::as_str);
+    let arguments: Vec<&str> = arguments
+        .filter(|argument| *argument != "--bench")
+        .collect();
+    match arguments[..] {
+        ["store", repo, file, dataset] => run(store(repo.as_ref(), file.as_ref(), dataset)),
+        ["compare", repo, after] => run(compare(repo.as_ref(), after)),
+        [rows] => measure(rows.parse().unwrap()),
+        [] => measure(ROWS),
+        _ => panic!("{arguments:?}"),
+    }
+}
+
+/// Versions of which 1 % of the rows are others than those of the first one.
+fn versions(rows: u64) -> [(&'static str, Version); 4] {
+    let (more, middle) = (rows..rows + rows / 100, rows / 2);
+    let with_ids = |ids| Version {
+        ids,
+        ..Version::first(rows)
+    };
+    let repriced = |repriced| Version {
+        repriced,
+        ..Version::first(rows)
+    };
+    [
+        ("append", with_ids(vec![0..rows, more.clone()])),
+        ("insert", with_ids(vec![0..middle, more, middle..rows])),
+        (
+            "range",
+            repriced(|rows, id| (rows / 2..rows / 2 + rows / 100).contains(&id)),
+        ),
+        ("scatter", repriced(|_, id| id % 100 == 0)),
+    ]
+}
+
+fn measure(rows: u64) {
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let repo = directory.path().join("repo");
+    let stored = |name: &str, version: &Version| {
+        let file = directory.path().join("table.parquet");
+        version.write(&file);
+        of_self(&["store", text(&repo), text(&file), name]);
+        std::fs::metadata(&file).unwrap().len()
+    };
+    let bytes = stored("first", &Version::first(rows));
+    println!("{rows} rows of 12 columns in {bytes} bytes");
+    for (name, version) in versions(rows) {
+        let both = bytes + stored(name, &version);
+        for _ in 0..RUNS {
+            let (seconds, printed) = of_self(&["compare", text(&repo), name]);
+            let numbers = printed.split_whitespace().map(|word| word.parse().unwrap());
+            let numbers: Vec<u64> = numbers.collect();
+            let [milliseconds, mebibytes, added, removed, changed, read] = numbers[..] else {
+                panic!("{printed}");
+            };
+            println!(
+                "{name}: {seconds:.2} s, CPU {milliseconds} ms, peak RSS {mebibytes} MiB; \
+                 {added} added, {removed} removed, {changed} changed; read {read} bytes, {}",
+                percent(read, both),
+            );
+        }
+    }
+}
+
+#[expect(clippy::cast_precision_loss, reason = "for people")]
+fn percent(read: u64, both: u64) -> String {
+    format!("{:.2} % of both files", read as f64 / both as f64 * 100.0)
+}
+
+fn of_self(arguments: &[&str]) -> (f64, String) {
+    let program = std::env::current_exe().unwrap();
+    let (elapsed, _others, printed) = timed(text(&program), arguments);
+    (elapsed.as_secs_f64(), printed)
+}
+
+async fn store(repo: &Path, file: &Path, dataset: &str) {
+    let actor = Actor::new("bench").unwrap();
+    let spec = SnapshotSpec::new(dataset.parse().unwrap(), actor, "measure").with_path(file);
+    open(repo).await.snapshot(spec).await.unwrap();
+}
+
+async fn compare(repo: &Path, after: &str) {
+    let datasets = open(repo).await;
+    let newest = |name: &str| format!("{name}@latest").parse().unwrap();
+    let before = datasets.resolve(&newest("first")).await.unwrap();
+    let after = datasets.resolve(&newest(after)).await.unwrap();
+    let rows = CompareRows::new(Identity::key(["id"]));
+    let options = CompareOptions::default().with_rows(rows);
+    let diff = datasets.compare_with(&before, &after, &options);
+    let diff = diff.await.unwrap();
+    let rows = diff.rows.compared.unwrap();
+    print_usage();
+    println!(
+        "{} {} {} {}",
+        rows.added, rows.removed, rows.changed, diff.bytes_read
+    );
+}
+
+async fn open(path: &Path) -> Datasets {
+    let storage = LocalStorage::open(path, LocalOptions::default());
+    let storage = Arc::new(storage.await.unwrap());
+    let repo = Repo::create(storage, RepoOptions::default());
+    Datasets::new(repo.await.unwrap())
+}
+
+fn run(work: impl Future<Output = ()>) {
+    let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
+    runtime.block_on(work);
+}
