@@ -8,23 +8,58 @@ use mainstay_store::fault::Fault;
 
 use super::stalled::Gate;
 use super::*;
-use crate::Ingest;
+use crate::{Ingest, TreeBuilder, TreeEntry};
 
 /// How many schedules are tried; `MAINSTAY_LONG=1` tries all of them.
 const SCHEDULES: (u64, u64) = (150, 10_000);
 const STEPS: usize = 30;
 const PATHS: u64 = 5;
 
+/// What was stored together.
+#[derive(Debug, Clone)]
+struct Held {
+    contents: Vec<Bytes>,
+    /// The tree that holds it; `None` when values name the blobs themselves.
+    tree: Option<Digest>,
+}
+
+impl Held {
+    /// The entries of the tree: pages of which most are alike in all trees.
+    fn entries(contents: &[Bytes]) -> Vec<TreeEntry> {
+        let fill = (0..150).map(|n| TreeEntry::new(format!("a{n:03}"), n.into(), []));
+        let held: BTreeMap<String, Digest> = contents
+            .iter()
+            .map(|content| Digest::of(content))
+            .map(|digest| (digest.to_string(), digest))
+            .collect();
+        let held = held.into_iter();
+        let held = held.map(|(key, digest)| TreeEntry::new(key, 0.into(), [digest]));
+        fill.chain(held).collect()
+    }
+
+    async fn assert_readable(&self, repo: &Repo) {
+        for content in &self.contents {
+            assert_eq!(read(repo, content).await.as_ref(), Some(content));
+        }
+        if let Some(root) = &self.tree {
+            let entries: Vec<_> = repo.tree(root).entries().try_collect().await.unwrap();
+            assert_eq!(entries, Self::entries(&self.contents));
+        }
+    }
+}
+
 type Running = Pin<Box<dyn Future<Output = mainstay_core::Result<CollectionReport>> + Send>>;
 
 struct Actors {
     random: u64,
+    /// Whether values name trees.
+    trees: bool,
     world: World,
     repos: Vec<Repo>,
     /// What must be readable, by path.
-    live: BTreeMap<String, Vec<Bytes>>,
-    sessions: Vec<(usize, Ingest, Vec<Bytes>)>,
-    stored: Vec<(usize, Vec<Bytes>)>,
+    live: BTreeMap<String, Held>,
+    sessions: Vec<(usize, Ingest, Held)>,
+    stored: Vec<(usize, Held)>,
     plans: Vec<crate::CollectionPlan>,
     stalled: Vec<(Arc<Gate>, Running)>,
 }
@@ -38,6 +73,7 @@ impl Actors {
         }
         Self {
             random: seed,
+            trees: seed % 2 == 1,
             world,
             repos,
             live: BTreeMap::new(),
@@ -84,12 +120,36 @@ impl Actors {
         stored.unwrap();
     }
 
+    /// Stores contents, in every other schedule with a tree of them.
+    async fn put_all(&mut self, ingest: &mut Ingest, contents: Vec<Bytes>) -> Held {
+        for content in &contents {
+            self.put(ingest, content.clone()).await;
+        }
+        if !self.trees {
+            let tree = None;
+            return Held { contents, tree };
+        }
+        let mut builder = TreeBuilder::new();
+        for entry in Held::entries(&contents) {
+            builder.add(ingest, &entry).await.unwrap();
+        }
+        let tree = Some(builder.finish(ingest).await.unwrap().root);
+        Held { contents, tree }
+    }
+
     /// Names what is stored; notes it if the commit was not refused.
-    async fn commit(&mut self, repo: &Repo, path: String, contents: Vec<Bytes>) -> bool {
-        let blobs = contents.iter().map(|content| Digest::of(content)).collect();
-        match name(repo, &path, blobs).await {
-            Ok(()) => {
-                self.live.insert(path, contents);
+    async fn commit(&mut self, repo: &Repo, path: String, held: Held) -> bool {
+        let value = Value::new("files", &path).unwrap();
+        let value = match held.tree {
+            Some(root) => value.with_trees([root]),
+            None => value.with_blobs(held.contents.iter().map(|content| Digest::of(content))),
+        };
+        let mut transaction = Transaction::new(tester(), "test");
+        transaction.set(path.parse().unwrap(), value, Expectation::Any);
+        match repo.commit(transaction).await {
+            Ok(outcome) => {
+                assert!(matches!(outcome, CommitOutcome::Committed(_)));
+                self.live.insert(path, held);
                 true
             }
             Err(error) => {
@@ -108,11 +168,9 @@ impl Actors {
                 let (path, contents) = (self.path(), self.contents());
                 for attempt in 0.. {
                     let mut ingest = repo.ingest();
-                    for content in &contents {
-                        self.put(&mut ingest, content.clone()).await;
-                    }
+                    let held = self.put_all(&mut ingest, contents.clone()).await;
                     let stored = refusable(ingest.finish().await);
-                    if stored && self.commit(&repo, path.clone(), contents.clone()).await {
+                    if stored && self.commit(&repo, path.clone(), held).await {
                         break;
                     }
                     assert!(attempt < 3, "refused again and again");
@@ -120,36 +178,34 @@ impl Actors {
             }
             3 => {
                 let (mut ingest, contents) = (repo.ingest(), self.contents());
-                for content in &contents {
-                    self.put(&mut ingest, content.clone()).await;
-                }
-                self.sessions.push((handle, ingest, contents));
+                let held = self.put_all(&mut ingest, contents).await;
+                self.sessions.push((handle, ingest, held));
             }
             4 if !self.sessions.is_empty() => {
                 let at = self.pick(self.sessions.len());
-                let (handle, ingest, contents) = self.sessions.swap_remove(at);
+                let (handle, ingest, held) = self.sessions.swap_remove(at);
                 if refusable(ingest.finish().await) {
-                    self.stored.push((handle, contents));
+                    self.stored.push((handle, held));
                 }
             }
             5 if !self.stored.is_empty() => {
                 let at = self.pick(self.stored.len());
-                let (handle, contents) = self.stored.swap_remove(at);
+                let (handle, held) = self.stored.swap_remove(at);
                 let (repo, path) = (self.repos[handle].clone(), self.path());
-                self.commit(&repo, path, contents).await;
+                self.commit(&repo, path, held).await;
             }
             // A value of before, as a rollback names it.
             6 if !self.stored.is_empty() => {
                 let at = self.pick(self.stored.len());
-                let contents = self.stored[at].1.clone();
+                let held = self.stored[at].1.clone();
                 let path = self.path();
-                self.commit(&repo, path, contents).await;
+                self.commit(&repo, path, held).await;
             }
             7 | 8 => {
                 let path = self.path();
-                if let Some(contents) = self.live.remove(&path) {
+                if let Some(held) = self.live.remove(&path) {
                     drop_ref(&repo, &path).await;
-                    self.stored.push((handle, contents));
+                    self.stored.push((handle, held));
                 }
             }
             9 => self.world.clock.advance(GRACE / 2),
@@ -208,12 +264,11 @@ impl Actors {
     }
 
     async fn assert_readable(&mut self) {
-        let live: Vec<Bytes> = self.live.values().flatten().cloned().collect();
         let mut repos = self.repos.clone();
         repos.push(self.world.open().await);
         for repo in &repos {
-            for content in &live {
-                assert_eq!(read(repo, content).await.as_ref(), Some(content));
+            for held in self.live.values() {
+                held.assert_readable(repo).await;
             }
         }
     }
@@ -236,12 +291,12 @@ impl Actors {
         world.clock.advance(GRACE);
         assert_eq!(collect(&fresh).await, CollectionReport::default());
         for repo in repos.iter().chain([&fresh]) {
-            for content in live.values().flatten() {
-                assert_eq!(read(repo, content).await.as_ref(), Some(content));
+            for held in live.values() {
+                held.assert_readable(repo).await;
             }
         }
         assert_sound(&fresh).await;
-        if live.values().all(Vec::is_empty) {
+        if live.is_empty() {
             assert_eq!(count(&*world.storage, "pack/").await, 0);
         }
     }
