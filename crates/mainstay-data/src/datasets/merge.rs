@@ -8,6 +8,7 @@ use mainstay_repo::View;
 use super::ancestry::{continues, merge_base};
 use super::branches;
 use super::by::By;
+use super::merge_files;
 use super::merge_rows::{self, Merged, Sides};
 use super::snapshot::stage_with;
 use super::{Datasets, series_of, version_state};
@@ -35,10 +36,12 @@ pub(super) async fn plan(datasets: &Datasets, spec: &MergeSpec) -> Result<MergeP
         cells: Vec::new(),
     };
     if let (MergeOutcome::Merge, Some(base)) = (outcome, &plan.base) {
+        let sides = [base, &spec.ours, &spec.theirs];
+        let [base, ours, theirs] = merge_files::differing(datasets, sides).await?;
         let merging = Merging {
-            base: datasets.whole(base).await?,
-            ours: datasets.whole(&spec.ours).await?,
-            theirs: datasets.whole(&spec.theirs).await?,
+            base,
+            ours,
+            theirs,
             key: key(datasets, spec).await?,
         };
         merging.check_whole()?;
@@ -264,10 +267,12 @@ pub(super) async fn apply(datasets: &Datasets, plan: &MergePlan, by: By) -> Resu
     }
     let base = plan.base.as_ref();
     let base = base.ok_or_else(|| Error::invalid("a plan without a base"))?;
+    let sides = [base, &spec.ours, &spec.theirs];
+    let [base, _, theirs] = merge_files::differing(datasets, sides).await?;
     let merging = Merging {
-        base: datasets.whole(base).await?,
+        base,
         ours: datasets.whole(&spec.ours).await?,
-        theirs: datasets.whole(&spec.theirs).await?,
+        theirs,
         key: key(datasets, spec).await?,
     };
     merging.check_whole()?;

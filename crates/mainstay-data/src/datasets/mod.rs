@@ -21,6 +21,7 @@ mod commit;
 mod export;
 mod leakage;
 mod merge;
+mod merge_files;
 mod merge_rows;
 mod names;
 mod parts;
@@ -554,7 +555,8 @@ impl Datasets {
     /// [`Unsupported`](mainstay_core::ErrorKind::Unsupported) when one of the versions is stored as patches.
     ///
     /// Memory: what [`RowDiff`](crate::rows::RowDiff) takes, the rows that both sides changed, and about 300
-    /// bytes for each file of the three versions.
+    /// bytes for each file of the three versions; of versions of many files only for those that differ,
+    /// whose pages alone are read.
     #[instrument(skip_all, fields(ours = %spec.ours, theirs = %spec.theirs), err)]
     pub async fn plan_merge(&self, spec: &MergeSpec) -> Result<MergePlan> {
         merge::plan(self, spec).boxed().await

@@ -256,6 +256,39 @@ async fn a_table_in_many_files_is_read_compared_and_merged() {
     let spec = mainstay_data::merge::MergeSpec::new(ours_node, theirs_node);
     let plan = datasets.plan_merge(&spec).await.unwrap();
     assert_eq!((plan.files.len(), plan.conflicts.len()), (2, 0));
+    // Both changed one file, and each removed what the other has not touched.
+    let conflicting = |file: (String, String), gone: &str, from: &Model| {
+        let mut model = from.clone();
+        model.extend([file]);
+        model.remove(gone);
+        model
+    };
+    let left = conflicting(table(9, 90), "t00100.csv", &model);
+    let right = conflicting(table(9, 91), "t00200.csv", &model);
+    let mut nodes = Vec::new();
+    let mut now = theirs.clone();
+    for (branch, side) in [("left", left), ("right", right)] {
+        let branch: mainstay_core::Name = branch.parse().unwrap();
+        datasets
+            .create_branch(&branch, &first.node, ada(), "side")
+            .await
+            .unwrap();
+        world.write(&now, &side);
+        now = side;
+        let target = mainstay_data::BranchTarget::new(branch);
+        let taken = datasets.snapshot(take().with_branch(target)).await;
+        nodes.push(taken.unwrap().node);
+    }
+    let both = mainstay_data::merge::MergeSpec::new(nodes[0].clone(), nodes[1].clone());
+    let both = datasets.plan_merge(&both).await.unwrap();
+    let found: Vec<_> = both.files.iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(found, ["t00200.csv"]);
+    let found: Vec<_> = both
+        .conflicts
+        .iter()
+        .map(|conflict| conflict.path.as_ref())
+        .collect();
+    assert_eq!(found, [Some(&"t00009.csv".parse().unwrap())]);
     let merged = datasets.apply_merge(&plan, ada(), "merge").await.unwrap();
     let mut expected = ours;
     expected.extend([table(7, 70), table(2_000, 1)]);
