@@ -92,8 +92,9 @@ fn ends_shard(id: &str) -> bool {
 
 /// Reads a shard that nothing says anything of; `None` when it does not hold such items.
 pub(crate) fn items<T: Held>(bytes: &[u8]) -> Option<Vec<(T::Key, T::State)>> {
-    let shard: Shard<T::Item> = serde_json::from_slice(bytes).ok()?;
-    Some(shard.items.into_iter().map(T::held).collect())
+    let Shard { format, items }: Shard<T::Item> = serde_json::from_slice(bytes).ok()?;
+    let fits = Some(format) == items.iter().map(Item::format).max();
+    fits.then(|| items.into_iter().map(T::held).collect())
 }
 
 /// Decodes the shard that `slice` of the checkpoint of `anchor` names.

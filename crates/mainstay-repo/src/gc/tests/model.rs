@@ -73,7 +73,7 @@ impl Actors {
         }
         Self {
             random: seed,
-            trees: seed % 2 == 1,
+            trees: seed % 3 == 1,
             world,
             repos,
             live: BTreeMap::new(),
@@ -120,7 +120,7 @@ impl Actors {
         stored.unwrap();
     }
 
-    /// Stores contents, in every other schedule with a tree of them.
+    /// Stores contents, in one schedule of three with a tree of them.
     async fn put_all(&mut self, ingest: &mut Ingest, contents: Vec<Bytes>) -> Held {
         for content in &contents {
             self.put(ingest, content.clone()).await;
