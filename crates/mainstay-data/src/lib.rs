@@ -49,6 +49,10 @@
 //! [`split`] divides a table for training, [`merge`] brings two versions together. Parquet files are
 //! stored cut at their pages, so that a page that stays the same is stored once.
 //!
+//! Up to 1,024 files are listed in the manifest; more are a tree of pages that versions share, so that a
+//! million files fit and a change of one stores a few pages. Where one process is too slow, several
+//! [store parts](Datasets::store_part) and one [joins](Datasets::join) them.
+//!
 //! It does not rewrite files unless asked to ([`FileLayout::Canonical`]), or know what a dataset is used
 //! for, and is no query engine.
 //!
