@@ -90,8 +90,8 @@ mod view;
 
 pub use blobs::{Blob, BlobCheck, BlobReader, Cut, Ingest, IngestReport, Layout, StoredBlob};
 pub use gc::{
-    BlobExplanation, CollectOptions, CollectionPlan, CollectionReport, HoldingPack, NamedBy,
-    PlannedCheckpoints, PlannedPack, RefExplanation, SweptCheckpoints,
+    BlobExplanation, CheckpointExplanation, CollectOptions, CollectionPlan, CollectionReport,
+    HoldingPack, NamedBy, PlannedCheckpoints, PlannedPack, RefExplanation, SweptCheckpoints,
 };
 pub use history::{LogEntry, RefChange};
 pub use lease::{Contender, Lease, LeaseHolder};

@@ -54,6 +54,11 @@ static COLLECTED_PACKS: Instrument = Instrument::new(
     "{pack}",
     "Packs that runs of collection waited for and condemned, and objects that they deleted",
 );
+static COLLECTED_CHECKPOINTS: Instrument = Instrument::new(
+    "mainstay.repo.collection.checkpoints",
+    "{checkpoint}",
+    "Checkpoints that runs of collection condemned and deleted",
+);
 static COLLECTION_IO: Instrument = Instrument::new(
     "mainstay.repo.collection.io",
     "By",
@@ -134,6 +139,13 @@ impl Told {
         ] {
             let step = [("mainstay.repo.collection.step", step)];
             self.metrics.add(&COLLECTED_PACKS, count, &step);
+        }
+        for (step, count) in [
+            ("condemn", report.checkpoints.condemned),
+            ("delete", report.checkpoints.deleted),
+        ] {
+            let step = [("mainstay.repo.collection.step", step)];
+            self.metrics.add(&COLLECTED_CHECKPOINTS, count, &step);
         }
         for (kind, bytes) in [
             ("freed", report.freed_bytes),

@@ -21,9 +21,9 @@ use crate::metrics::Told;
 use crate::verify::{RepoStats, VerifyLevel, VerifyReport};
 use crate::view::{Base, Source};
 use crate::{
-    BlobExplanation, CollectOptions, CollectionPlan, CollectionReport, CommitOutcome, Committed,
-    LogEntry, RefChange, RefExplanation, ReplicateOptions, ReplicateReport, RepoOptions,
-    Transaction, Tree, View, checkpoint, descriptor, gc, replicate,
+    BlobExplanation, CheckpointExplanation, CollectOptions, CollectionPlan, CollectionReport,
+    CommitOutcome, Committed, LogEntry, RefChange, RefExplanation, ReplicateOptions,
+    ReplicateReport, RepoOptions, Transaction, Tree, View, checkpoint, descriptor, gc, replicate,
 };
 
 /// A repository on a storage. Cheap to clone; clones share their caches.
@@ -307,7 +307,14 @@ impl Repo {
     /// [`Conflict`](mainstay_core::ErrorKind::Conflict) when another collection ran meanwhile.
     #[instrument(
         skip_all,
-        fields(condemned = Empty, deleted = Empty, freed_bytes = Empty, written_bytes = Empty),
+        fields(
+            condemned = Empty,
+            deleted = Empty,
+            condemned_checkpoints = Empty,
+            deleted_checkpoints = Empty,
+            freed_bytes = Empty,
+            written_bytes = Empty
+        ),
         err(level = "debug")
     )]
     pub async fn apply_collection(
@@ -321,6 +328,8 @@ impl Repo {
         let span = Span::current();
         span.record("condemned", report.condemned);
         span.record("deleted", report.deleted.len());
+        span.record("condemned_checkpoints", report.checkpoints.condemned);
+        span.record("deleted_checkpoints", report.checkpoints.deleted);
         span.record("freed_bytes", report.freed_bytes);
         span.record("written_bytes", report.written_bytes);
         self.inner.told.collected(&report);
@@ -335,6 +344,19 @@ impl Repo {
         options: &CollectOptions,
     ) -> Result<BlobExplanation> {
         gc::explain_blob(&self.inner, digest, options).boxed().await
+    }
+
+    /// Explains why the checkpoint of a log entry is kept, or that it is not, and what it takes.
+    ///
+    /// Reads the roots of all checkpoints.
+    #[instrument(skip(self, options), err(level = "debug"))]
+    pub async fn explain_checkpoint(
+        &self,
+        seq: u64,
+        options: &CollectOptions,
+    ) -> Result<CheckpointExplanation> {
+        let explaining = gc::explain_checkpoint(&self.inner, seq, options);
+        explaining.boxed().await
     }
 
     /// Explains what the refs below a prefix take, or the one ref of that path, and what deleting them
@@ -363,7 +385,7 @@ impl Repo {
     /// What was committed before an error stays, in whole transactions.
     #[instrument(
         skip_all,
-        fields(entries = Empty, bytes = Empty, written_bytes = Empty),
+        fields(entries = Empty, bytes = Empty, written_bytes = Empty, write_requests = Empty),
         err(level = "debug")
     )]
     pub async fn replicate(
@@ -378,6 +400,7 @@ impl Repo {
         span.record("entries", report.entries);
         span.record("bytes", report.read_bytes);
         span.record("written_bytes", report.written_bytes);
+        span.record("write_requests", report.write_requests);
         self.inner.told.replicated(&report);
         Ok(report)
     }

@@ -73,6 +73,8 @@ fn refs_and_blobs_are_explained() {
     let blob = format!("sha256:{}", "0".repeat(64));
     let blob = shell.json(&format!("gc explain {blob}"));
     assert_eq!(blob["stored"], false);
+    shell.failure(3, "gc explain checkpoint:256");
+    shell.failure(2, "gc explain checkpoint:first");
     assert_eq!(shell.run("gc explain model/m").code, 0);
     assert_eq!(shell.run("gc plan").code, 0);
 }

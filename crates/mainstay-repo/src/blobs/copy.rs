@@ -34,6 +34,8 @@ pub(crate) struct Copied {
     pub(crate) read_bytes: u64,
     /// Bytes written to the storage of the target.
     pub(crate) written_bytes: u64,
+    /// The requests that this took.
+    pub(crate) write_requests: u64,
 }
 
 /// How far the blobs of a source are checked before the target holds them.
@@ -232,7 +234,9 @@ impl<'a> Copier<'a> {
     async fn finish(&mut self) -> Result<()> {
         self.store_manifests().await?;
         let session = std::mem::replace(&mut self.ingest, (self.begin)());
-        self.copied.written_bytes += session.finish().await?.stored_bytes;
+        let stored = session.finish().await?;
+        self.copied.written_bytes += stored.stored_bytes;
+        self.copied.write_requests += stored.requests;
         self.finished += 1;
         self.given_bytes = 0;
         Ok(())

@@ -126,7 +126,7 @@ async fn what_is_stored_is_not_written_again() {
     assert_eq!(report.new_bytes, 1_000_000);
     assert_eq!(report.stored_bytes, storage.reading().bytes_written);
     // A pack of chunks, a pack of manifests, an index.
-    assert_eq!(storage.reading().puts, 3);
+    assert_eq!((storage.reading().puts, report.requests), (3, 3));
 
     // This handle, and one that has yet to load the index.
     for store in [
@@ -135,6 +135,7 @@ async fn what_is_stored_is_not_written_again() {
     ] {
         let (stored, report) = put(&store, bytes.clone()).await;
         assert_eq!((stored.new_bytes, report.stored_bytes), (0, 0));
+        assert_eq!(report.requests, 0);
         assert_eq!(storage.reading().puts, 3);
     }
 }

@@ -27,4 +27,5 @@ pub use self::options::CollectOptions;
 pub(crate) use self::plan::plan;
 pub use self::plan::{CollectionPlan, PlannedPack};
 pub(crate) use self::state::{condemned, condemned_in, is_own, runs};
-pub use self::sweep::{PlannedCheckpoints, SweptCheckpoints};
+pub(crate) use self::sweep::explain_checkpoint;
+pub use self::sweep::{CheckpointExplanation, PlannedCheckpoints, SweptCheckpoints};

@@ -148,6 +148,8 @@ pub struct ReplicateReport {
     pub read_bytes: u64,
     /// Bytes of packs and index written in the target.
     pub written_bytes: u64,
+    /// The requests that this took.
+    pub write_requests: u64,
 }
 
 impl ReplicateReport {
@@ -166,6 +168,7 @@ impl ReplicateReport {
             chunks_already_there: 0,
             read_bytes: 0,
             written_bytes: 0,
+            write_requests: 0,
         }
     }
 }

@@ -104,6 +104,7 @@ impl<'a> Run<'a> {
         report.chunks_already_there = copied.held_chunks;
         report.read_bytes = copied.read_bytes;
         report.written_bytes = copied.written_bytes;
+        report.write_requests = copied.write_requests;
         Ok(self.report)
     }
 

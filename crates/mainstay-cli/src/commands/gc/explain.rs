@@ -1,7 +1,7 @@
 //! `mainstay gc explain`
 
 use clap::Args;
-use mainstay::repo::{BlobExplanation, RefExplanation};
+use mainstay::repo::{BlobExplanation, CheckpointExplanation, RefExplanation};
 use mainstay::{Digest, Error, Result};
 use serde::Serialize;
 
@@ -10,16 +10,18 @@ use crate::cli::Global;
 use crate::output::Answer;
 use crate::text::{Fields, bytes};
 
-/// Explain why a blob is kept, or what dropping refs would free
+/// Explain why a blob or a checkpoint is kept, or what dropping refs would free
 ///
-/// THING is the sha256:… of a file, or a ref or the beginning of refs, as model/fraud/version.
+/// THING is the sha256:… of a file, or a ref or the beginning of refs, as model/fraud/version, or
+/// checkpoint:N, the checkpoint of a log entry.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Example:
   mainstay gc explain model/fraud
+  mainstay gc explain checkpoint:256
   mainstay gc explain sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855")]
 pub(crate) struct Explain {
-    /// A blob, or refs
+    /// A blob, refs, or a checkpoint
     thing: String,
     #[command(flatten)]
     keep: Keep,
@@ -30,6 +32,7 @@ pub(crate) struct Explain {
 enum Document {
     Blob(BlobExplanation),
     Refs(RefExplanation),
+    Checkpoint(CheckpointExplanation),
 }
 
 impl Explain {
@@ -39,6 +42,16 @@ impl Explain {
         let document = if self.thing.starts_with("sha256:") {
             let blob: Digest = self.thing.parse()?;
             Document::Blob(repo.explain_blob(&blob, &self.keep.options()).await?)
+        } else if let Some(entry) = self.thing.strip_prefix("checkpoint:") {
+            let seq = entry.parse().map_err(|_| {
+                let error = Error::invalid("not the number of a log entry");
+                error.context("checkpoint", entry)
+            })?;
+            let explained = repo.explain_checkpoint(seq, &self.keep.options()).await?;
+            if !explained.stored && explained.condemned_since.is_none() {
+                return Err(Error::not_found("checkpoint", seq));
+            }
+            Document::Checkpoint(explained)
         } else {
             let refs = repo.explain_refs(&self.thing).await?;
             if refs.refs == 0 {
@@ -49,7 +62,7 @@ impl Explain {
         global.output().result(&document, |out| match &document {
             Document::Blob(blob) => Fields::new()
                 .with("blob", blob.blob.to_string())
-                .with("stored", if blob.stored { "yes" } else { "no" })
+                .with("stored", yes(blob.stored))
                 .with("size", bytes(blob.stored_bytes))
                 .with("packs", blob.packs.len() as u64)
                 .with_all("named by", &blob.refs)
@@ -60,6 +73,15 @@ impl Explain {
                         .map(|by| format!("{} in entry {}", by.path, by.seq)),
                 )
                 .write(out),
+            Document::Checkpoint(checkpoint) => Fields::new()
+                .with("checkpoint", checkpoint.checkpoint)
+                .with("stored", yes(checkpoint.stored))
+                .with("superseded", yes(checkpoint.superseded))
+                .with_some("condemned since", checkpoint.condemned_since)
+                .with("shards", checkpoint.shards)
+                .with("size", bytes(checkpoint.stored_bytes))
+                .with("exclusive", bytes(checkpoint.exclusive_bytes))
+                .write(out),
             Document::Refs(refs) => Fields::new()
                 .with("refs", refs.refs)
                 .with("blobs", refs.blobs)
@@ -69,4 +91,8 @@ impl Explain {
         })?;
         Ok(Answer::Yes)
     }
+}
+
+fn yes(whether: bool) -> &'static str {
+    if whether { "yes" } else { "no" }
 }

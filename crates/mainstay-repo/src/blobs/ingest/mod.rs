@@ -169,7 +169,13 @@ impl Ingest {
     /// then; store it again.
     #[instrument(
         skip_all,
-        fields(blobs = Empty, bytes = Empty, new_bytes = Empty, stored_bytes = Empty),
+        fields(
+            blobs = Empty,
+            bytes = Empty,
+            new_bytes = Empty,
+            stored_bytes = Empty,
+            requests = Empty
+        ),
         err(level = "debug")
     )]
     pub async fn finish(mut self) -> Result<IngestReport> {
@@ -183,6 +189,7 @@ impl Ingest {
         span.record("bytes", report.logical_bytes);
         span.record("new_bytes", report.new_bytes);
         span.record("stored_bytes", report.stored_bytes);
+        span.record("requests", report.requests);
         if let Some(told) = &self.shared.told {
             told.ingested(&report);
         }
@@ -273,4 +280,6 @@ pub struct IngestReport {
     pub new_bytes: u64,
     /// How many bytes were written to the storage.
     pub stored_bytes: u64,
+    /// How many requests that took, looks at what others had written before included.
+    pub requests: u64,
 }

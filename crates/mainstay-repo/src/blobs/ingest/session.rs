@@ -192,6 +192,7 @@ impl Session {
             self.write_indexes()?;
             self.merge_indexes();
         }
+        self.report.requests = self.writes.requests();
         let vouched = std::mem::take(&mut self.vouched);
         self.shared.reliance.vouch(self.condemned.run, vouched);
         Ok(self.report)
@@ -210,8 +211,8 @@ impl Session {
         let bytes = Bytes::from(object.encode());
         let name = *blake3::hash(&bytes).as_bytes();
         let key = index::key(name)?;
-        let (shared, content) = (Arc::clone(&self.shared), bytes.clone());
-        let write = async move { object::put(&*shared.storage, &key, content).await };
+        let (storage, content) = (self.writes.storage(), bytes.clone());
+        let write = async move { object::put(&*storage, &key, content).await };
         self.report.stored_bytes += self.writes.wait(write)?;
         self.shared.index.add(name, &bytes, bytes.len() as u64)
     }

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 use futures::TryFutureExt as _;
 use futures::future::try_join_all;
 use mainstay_core::{Error, ErrorKind, Result};
-use mainstay_store::{Key, Storage};
+use mainstay_store::{Key, MeterStorage, Storage};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::{JoinError, JoinSet};
@@ -19,7 +19,7 @@ const WRITES: usize = 3;
 /// Writes that run on the runtime, started and awaited by a thread that may block.
 #[derive(Debug)]
 pub(super) struct Writes {
-    storage: Arc<dyn Storage>,
+    storage: Arc<MeterStorage<Arc<dyn Storage>>>,
     runtime: Handle,
     running: JoinSet<Result<u64>>,
     written_bytes: u64,
@@ -36,13 +36,23 @@ impl Writes {
             let _sent = used_buffers.try_send(BytesMut::new());
         }
         Self {
-            storage,
+            storage: Arc::new(MeterStorage::new(storage)),
             runtime,
             running: JoinSet::new(),
             written_bytes: 0,
             buffers,
             used_buffers,
         }
+    }
+
+    /// The storage, to write something else.
+    pub(super) fn storage(&self) -> Arc<dyn Storage> {
+        Arc::clone(&self.storage) as _
+    }
+
+    /// Returns how many requests have been made, looks at what was there already included.
+    pub(super) fn requests(&self) -> u64 {
+        self.storage.reading().requests()
     }
 
     /// Waits for something else on the storage, which the runtime polls as it does the writes.

@@ -1,6 +1,7 @@
 //! Checkpoints that newer ones supersede: condemned by one run, deleted by a later one.
 
 mod delete;
+mod explain;
 mod names;
 mod orphans;
 
@@ -21,6 +22,8 @@ use crate::repo::Inner;
 use crate::{Value, View, keys};
 
 pub use self::delete::SweptCheckpoints;
+pub use self::explain::CheckpointExplanation;
+pub(crate) use self::explain::checkpoint as explain_checkpoint;
 
 /// Fewer are not worth an entry, which brings the next checkpoint nearer.
 const LEAST_SUPERSEDED: usize = 4;

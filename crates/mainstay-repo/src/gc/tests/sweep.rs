@@ -110,6 +110,9 @@ async fn superseded_checkpoints_are_condemned_then_deleted_with_what_only_they_n
     let repo = grown(&mut world, 0..200).await;
     let (roots, shards) = named(&world).await;
     assert_eq!(roots, 50);
+    let explained = repo.explain_checkpoint(100, &sweeping()).await.unwrap();
+    assert!(explained.stored && explained.superseded && explained.condemned_since.is_none());
+    assert!(explained.exclusive_bytes > 0 && explained.exclusive_bytes <= explained.stored_bytes);
     let idle = world.open().await;
     let past = idle.view_at(150).await.unwrap();
     let expected = folded(&mut world).await;
@@ -143,6 +146,10 @@ async fn superseded_checkpoints_are_condemned_then_deleted_with_what_only_they_n
     assert!(few < 16 && fewer < shards / 2, "{few} {fewer} of {shards}");
     let stats = repo.stats().await.unwrap();
     assert_eq!(stats.checkpoints, few as u64);
+    let explained = repo.explain_checkpoint(100, &sweeping()).await.unwrap();
+    assert!(!explained.stored && explained.superseded && explained.condemned_since.is_some());
+    let newest = repo.explain_checkpoint(200, &sweeping()).await.unwrap();
+    assert!(newest.stored && !newest.superseded && newest.shards > 0);
 
     // Who has read little of a checkpoint that is gone goes on without it.
     assert_eq!(states(&past).await, expected[150]);
