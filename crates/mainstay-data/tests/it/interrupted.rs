@@ -191,6 +191,63 @@ async fn parts_and_their_joining_may_be_dropped() {
     interrupt_at_every_poll(take).await;
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_split_that_is_dropped_leaves_all_parts_or_none() {
+    let mut world = World::new();
+    let datasets = Datasets::new(world.open().await);
+    let table = datasets.snapshot(rows("n", numbers())).await.unwrap().node;
+    for polls in 1..5_000 {
+        let datasets = Datasets::new(world.open().await);
+        let halves = SplitSpec::new(table.clone(), SplitRule::hash(["n"], 1), ada(), "test")
+            .with_part("one".parse().unwrap(), 1)
+            .with_part("two".parse().unwrap(), 1);
+        let ended = interrupted(datasets.split(halves), polls).await;
+        let other = world.open().await;
+        collect(&other).await;
+        let report = other.verify(VerifyLevel::Full).await.unwrap();
+        assert_eq!(report.faults, [], "after {polls} polls");
+        let made = other.view().await.unwrap();
+        let made = made.read(|view| {
+            let count = |prefix: &str| Ok::<_, mainstay_core::Error>(view.below(prefix)?.count());
+            Ok((count("data/n-one/version")?, count("data/n-two/version")?))
+        });
+        let made = made.await.unwrap();
+        assert!(made == (0, 0) || made == (1, 1), "{made:?}");
+        if let Some(ended) = ended {
+            assert_eq!((ended.unwrap().parts.len(), made), (2, (1, 1)));
+            return;
+        }
+    }
+    panic!("it never ends");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_export_that_is_dropped_leaves_whole_files_only() {
+    let directory = tempfile::tempdir().unwrap();
+    write_files(directory.path());
+    let datasets = datasets().await;
+    let taken = datasets.snapshot(spec("d").with_path(directory.path()));
+    let node = taken.await.unwrap().node;
+    // Many files take many polls: every seventh of these.
+    for polls in (1..5_000).step_by(7) {
+        let target = tempfile::tempdir().unwrap();
+        let ended = interrupted(datasets.export(&node, target.path()), polls).await;
+        let mut found = 0;
+        for entry in std::fs::read_dir(directory.path()).unwrap() {
+            let original = entry.unwrap();
+            if let Ok(written) = std::fs::read(target.path().join(original.file_name())) {
+                assert_eq!(written, std::fs::read(original.path()).unwrap());
+                found += 1;
+            }
+        }
+        if let Some(ended) = ended {
+            assert_eq!((ended.unwrap().files.len(), found), (41, 41));
+            return;
+        }
+    }
+    panic!("it never ends");
+}
+
 #[derive(Debug, Default)]
 struct Seen(Mutex<BTreeMap<&'static str, (u64, Option<u64>)>>);
 
