@@ -34,7 +34,7 @@ pub(crate) enum Origin {
     Stored(Box<StoredFile>),
 }
 
-/// A file that an earlier version has, without patches.
+/// A file that an earlier version has.
 pub(crate) struct StoredFile {
     pub(crate) entry: FileEntry,
     pub(crate) repo: Repo,
@@ -220,7 +220,7 @@ impl Origin {
         }
     }
 
-    /// Opens the bytes. Blocks, on a thread that is none of the runtime's that run tasks.
+    /// Opens the bytes, those that patches change where there are patches. Blocks, on a thread that is none of the runtime's that run tasks.
     pub(crate) fn open(&self) -> Result<Source> {
         match self {
             Self::Spooled(spooled) => Ok(spooled.open()?),

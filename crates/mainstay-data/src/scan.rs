@@ -14,6 +14,7 @@ use crate::input::{InputFile, Origin};
 use crate::logical::check_names;
 use crate::slots::slots;
 use crate::stats::{ColumnCollector, ColumnStats};
+use crate::stored::{self, StoredTable};
 use crate::telling::Telling;
 use crate::workers::Workers;
 use crate::{Column, Table};
@@ -38,6 +39,18 @@ impl<'a> TableFile<'a> {
             path: &file.path,
             format,
             origin: &file.origin,
+        })
+    }
+
+    /// Opens its rows, patches applied.
+    fn table(&self, csv: &CsvSchema) -> Result<StoredTable> {
+        if let Origin::Stored(file) = self.origin {
+            return stored::open(&file.repo, &file.runtime, &file.entry, csv, None);
+        }
+        let reader = TableReader::open(self.origin.open()?, self.format, csv, None)?;
+        Ok(StoredTable {
+            schema: SchemaRef::clone(reader.schema()),
+            batches: Box::new(reader),
         })
     }
 }
@@ -132,16 +145,16 @@ fn decode(
     scan: &mut Option<Scan>,
     mut take: impl FnMut(&mut Scan, &RecordBatch) -> Result<()>,
 ) -> Result<u64> {
-    let reader = TableReader::open(file.origin.open()?, file.format, csv, None)?;
+    let table = file.table(csv)?;
     let scan = match scan {
         Some(scan) => {
-            scan.admit(reader.schema())?;
+            scan.admit(&table.schema)?;
             scan
         }
-        None => scan.insert(Scan::new(reader.schema(), threads.min(MAX_THREADS))?),
+        None => scan.insert(Scan::new(&table.schema, threads.min(MAX_THREADS))?),
     };
     let mut rows = 0;
-    for batch in reader {
+    for batch in table.batches {
         let batch = in_order(&batch?, &scan.schema)?;
         rows += batch.num_rows() as u64;
         take(scan, &batch)?;

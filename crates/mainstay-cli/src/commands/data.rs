@@ -1,6 +1,7 @@
 //! `mainstay data`
 
 mod branch;
+mod compact;
 mod compare;
 mod export;
 mod files;
@@ -41,6 +42,7 @@ pub(crate) enum Data {
     #[command(subcommand)]
     Branch(branch::Branch),
     Merge(merge::Merge),
+    Compact(compact::Compact),
 }
 
 impl Data {
@@ -62,6 +64,7 @@ impl Data {
             Self::Sample(command) => command.run(global).await,
             Self::Branch(command) => command.run(global).await,
             Self::Merge(command) => command.run(global).await,
+            Self::Compact(command) => command.run(global).await,
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use mainstay_core::{Edge, EdgeKind, Error, Name, NodeKind, NodeRef, Result};
+use mainstay_core::{Edge, EdgeKind, Error, ErrorKind, Name, NodeKind, NodeRef, Result};
 use mainstay_repo::{Expectation, Series, Transaction, Value, View};
 
 use super::ancestry::is_parent;
@@ -16,6 +16,8 @@ pub(super) struct Draft {
     value: Value,
     tags: BTreeSet<Name>,
     head: Option<Head>,
+    /// What must be the latest version.
+    behind: Option<NodeRef>,
 }
 
 /// Where a draft came to lie.
@@ -36,6 +38,7 @@ impl Draft {
             value,
             tags: BTreeSet::new(),
             head: None,
+            behind: None,
         }
     }
 
@@ -46,6 +49,12 @@ impl Draft {
 
     pub(super) fn with_head(mut self, head: Option<Head>) -> Self {
         self.head = head;
+        self
+    }
+
+    /// Lets it follow this version only, when given.
+    pub(super) fn behind(mut self, latest: Option<NodeRef>) -> Self {
+        self.behind = latest;
         self
     }
 
@@ -60,12 +69,20 @@ impl Draft {
     ///
     /// # Errors
     /// [`NotFound`](mainstay_core::ErrorKind::NotFound) when a source does not exist,
-    /// [`Conflict`](mainstay_core::ErrorKind::Conflict) when the branch has moved,
+    /// [`Conflict`](mainstay_core::ErrorKind::Conflict) when the branch has moved, or what it must follow
+    /// is not the latest version,
     /// [`AlreadyExists`](mainstay_core::ErrorKind::AlreadyExists) when a tag is taken.
     pub(super) fn place(&self, view: &View, transaction: &mut Transaction) -> Result<Placed> {
         check_sources(view, &self.value.edges)?;
         if let Some(head) = &self.head {
             head.check(view)?;
+        }
+        if let Some(wanted) = &self.behind {
+            let latest = self.series.versions(view)?.pop();
+            if latest.is_none_or(|(latest, _)| latest != *wanted) {
+                let message = "the version is not the latest";
+                return Err(Error::new(ErrorKind::Conflict, message).context("data", wanted));
+            }
         }
         let same = self.same_as(view)?;
         let reused = same.is_some();

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mainstay_core::{Edge, EdgeKind, Error, ErrorKind, FilePath, NodeRef, Result};
+use mainstay_core::{Digest, Edge, EdgeKind, Error, ErrorKind, FilePath, NodeRef, Result};
 use mainstay_repo::View;
 
 use super::ancestry::{continues, merge_base};
@@ -44,7 +44,6 @@ pub(super) async fn plan(datasets: &Datasets, spec: &MergeSpec) -> Result<MergeP
             theirs,
             key: key(datasets, spec).await?,
         };
-        merging.check_whole()?;
         merging.metadata(&mut plan);
         merging.files(datasets, &mut plan).await?;
     }
@@ -99,23 +98,6 @@ struct Merging {
 }
 
 impl Merging {
-    /// Refuses files whose digest does not tell their rows.
-    fn check_whole(&self) -> Result<()> {
-        let sides = [&self.base, &self.ours, &self.theirs];
-        let mut files = sides.into_iter().flat_map(listed);
-        let patched = |file: &&FileEntry| {
-            let canonical = file.canonical.as_ref();
-            canonical.is_some_and(|canonical| !canonical.patches.is_empty())
-        };
-        match files.find(patched) {
-            Some(file) => {
-                let message = "a version that is stored as patches is not merged: store it whole";
-                Err(Error::new(ErrorKind::Unsupported, message).context("file", &file.path))
-            }
-            None => Ok(()),
-        }
-    }
-
     fn metadata(&self, plan: &mut MergePlan) {
         let (base, ours, theirs) = (&self.base, &self.ours, &self.theirs);
         for (name, choice) in choose(&base.metadata, &ours.metadata, &theirs.metadata) {
@@ -137,13 +119,13 @@ impl Merging {
 
     async fn files(&self, datasets: &Datasets, plan: &mut MergePlan) -> Result<()> {
         let [base, ours, theirs] = [&self.base, &self.ours, &self.theirs].map(by_path);
-        let digests = |files: &BTreeMap<FilePath, &FileEntry>| -> BTreeMap<FilePath, _> {
+        let blobs = |files: &BTreeMap<FilePath, &FileEntry>| -> BTreeMap<FilePath, Vec<Digest>> {
             let files = files.iter();
             files
-                .map(|(path, file)| (path.clone(), file.digest))
+                .map(|(path, file)| (path.clone(), file.blobs().collect()))
                 .collect()
         };
-        let (base_of, ours_of, theirs_of) = (digests(&base), digests(&ours), digests(&theirs));
+        let (base_of, ours_of, theirs_of) = (blobs(&base), blobs(&ours), blobs(&theirs));
         for (path, choice) in choose(&base_of, &ours_of, &theirs_of) {
             let taken = if theirs.contains_key(path) {
                 FileAction::Take
@@ -275,7 +257,6 @@ pub(super) async fn apply(datasets: &Datasets, plan: &MergePlan, by: By) -> Resu
         theirs,
         key: key(datasets, spec).await?,
     };
-    merging.check_whole()?;
     let (kept, inputs) = merging.content(datasets, plan).await?;
 
     let mut merged = SnapshotSpec::new(spec.ours.name().clone(), by.actor(), by.reason());

@@ -8,12 +8,10 @@ use tokio::runtime::Handle;
 
 use crate::digest::Profile;
 use crate::format::csv::CsvSchema;
-use crate::format::{TableFormat, TableReader};
 use crate::logical::logical_types;
 use crate::merge::{CellConflict, Edits, Rewriter, RowMerge, Strategy, appends};
 use crate::rows::{Identity, RowDiff, RowDiffOptions, Side};
-use crate::source::Source;
-use crate::stored::blob;
+use crate::stored::{self, StoredTable};
 use crate::{FileEntry, Manifest, blocking};
 
 /// One Parquet file in three versions, and how to merge it.
@@ -64,11 +62,8 @@ impl Sides {
     }
 
     fn open(&self, repo: &Repo, runtime: &Handle) -> Result<Option<Opened>> {
-        let open = |entry: &FileEntry| {
-            let blob = runtime.block_on(blob(repo, &entry.digest))?;
-            let source = Source::blob(blob, runtime.clone());
-            TableReader::open(source, TableFormat::Parquet, &CsvSchema::default(), None)
-        };
+        let open =
+            |entry: &FileEntry| stored::open(repo, runtime, entry, &CsvSchema::default(), None);
         let opened = Opened {
             base: open(&self.base)?,
             ours: open(&self.ours)?,
@@ -79,16 +74,16 @@ impl Sides {
 }
 
 struct Opened {
-    base: TableReader,
-    ours: TableReader,
-    theirs: TableReader,
+    base: StoredTable,
+    ours: StoredTable,
+    theirs: StoredTable,
 }
 
 impl Opened {
     /// Reports whether all have the same columns, in any order and encoding.
     fn alike(&self) -> Result<bool> {
-        let columns = |reader: &TableReader| {
-            let schema = reader.schema();
+        let columns = |table: &StoredTable| {
+            let schema = &table.schema;
             let types = logical_types(schema, Profile::Strict)?;
             let names = schema.fields().iter().map(|field| field.name().clone());
             let mut columns: Vec<(String, String)> = names.zip(types).collect();
@@ -138,20 +133,20 @@ pub(super) async fn write(repo: &Repo, sides: Sides) -> Result<Option<Merged>> {
         let Some(opened) = sides.open(&repo, &runtime)? else {
             return Ok(None);
         };
-        let schema = SchemaRef::clone(opened.ours.schema());
+        let schema = SchemaRef::clone(&opened.ours.schema);
         let mut batches = Vec::new();
         match way {
             Way::Keyed(edits) => {
                 let mut rewriter = Rewriter::new(edits, &sides.key, &schema)?;
-                for batch in opened.ours {
+                for batch in opened.ours.batches {
                     batches.push(rewriter.rewrite(&batch?)?);
                 }
-                for batch in opened.theirs {
+                for batch in opened.theirs.batches {
                     batches.push(rewriter.added(&batch?)?);
                 }
             }
             Way::Appended { behind, .. } => {
-                for batch in opened.ours {
+                for batch in opened.ours.batches {
                     batches.push(crate::merge::like(&batch?, &schema)?);
                 }
                 batches.extend(behind);
@@ -167,10 +162,10 @@ fn way(repo: &Repo, runtime: &Handle, sides: &Sides) -> Result<Option<Way>> {
     let (Some(first), Some(second)) = (open()?, open()?) else {
         return Ok(None);
     };
-    let schema = SchemaRef::clone(first.ours.schema());
+    let schema = SchemaRef::clone(&first.ours.schema);
     if sides.key.is_empty() {
-        let ours = appends(first.base, first.ours, &schema)?;
-        let theirs = appends(second.base, second.theirs, &schema)?;
+        let ours = appends(first.base.batches, first.ours.batches, &schema)?;
+        let theirs = appends(second.base.batches, second.theirs.batches, &schema)?;
         return Ok(match (ours, theirs) {
             (Some(_), Some(theirs)) => Some(Way::Appended {
                 rows: theirs
@@ -190,14 +185,14 @@ fn way(repo: &Repo, runtime: &Handle, sides: &Sides) -> Result<Option<Way>> {
 }
 
 /// Collects the rows that differ.
-fn changes(before: TableReader, after: TableReader, key: &[String]) -> Result<Vec<RecordBatch>> {
+fn changes(before: StoredTable, after: StoredTable, key: &[String]) -> Result<Vec<RecordBatch>> {
     let identity = Identity::Key(key.to_vec());
     let options = RowDiffOptions::default();
-    let mut diff = RowDiff::new(before.schema(), after.schema(), &identity, options)?;
-    for batch in before {
+    let mut diff = RowDiff::new(&before.schema, &after.schema, &identity, options)?;
+    for batch in before.batches {
         diff.add(Side::Before, &batch?)?;
     }
-    for batch in after {
+    for batch in after.batches {
         diff.add(Side::After, &batch?)?;
     }
     diff.finish().collect()

@@ -18,6 +18,7 @@ mod branches;
 mod by;
 mod catalog;
 mod commit;
+mod compact;
 mod export;
 mod leakage;
 mod merge;
@@ -551,8 +552,7 @@ impl Datasets {
     /// # Errors
     /// [`Invalid`](mainstay_core::ErrorKind::Invalid) for versions of two datasets and for those without
     /// a common ancestor; [`NotFound`](mainstay_core::ErrorKind::NotFound) for a version, branch or key
-    /// column; [`Conflict`](mainstay_core::ErrorKind::Conflict) when the branch does not point to `ours`;
-    /// [`Unsupported`](mainstay_core::ErrorKind::Unsupported) when one of the versions is stored as patches.
+    /// column; [`Conflict`](mainstay_core::ErrorKind::Conflict) when the branch does not point to `ours`.
     ///
     /// Memory: what [`RowDiff`](crate::rows::RowDiff) takes, the rows that both sides changed, and about 300
     /// bytes for each file of the three versions; of versions of many files only for those that differ,
@@ -580,6 +580,31 @@ impl Datasets {
         merge::apply(self, plan, By::new(actor, reason))
             .boxed()
             .await
+    }
+
+    /// Stores the rows of a version whole whose files are stored as patches of others: as a new version,
+    /// whose parent it is, with the same key and metadata. Returns `None`, and makes no version, where
+    /// there are no patches.
+    ///
+    /// The versions before stay as they are. The branch must point to the version, and moves to the new
+    /// one; without a branch, the version must be the latest.
+    ///
+    /// # Errors
+    /// [`NotFound`](mainstay_core::ErrorKind::NotFound) when there is no such version or branch,
+    /// [`Conflict`](mainstay_core::ErrorKind::Conflict) when it is not the latest, or not where the branch
+    /// points to; those of [`snapshot`](Self::snapshot).
+    ///
+    /// Complexity: that of a snapshot of the whole table.
+    #[instrument(skip_all, fields(%node), err)]
+    pub async fn compact(
+        &self,
+        node: &NodeRef,
+        branch: Option<BranchTarget>,
+        actor: Actor,
+        reason: impl Into<String>,
+    ) -> Result<Option<SnapshotReport>> {
+        let by = By::new(actor, reason);
+        compact::compact(self, node, branch, by).boxed().await
     }
 
     /// Divides the table of a version into parts, each a version of a dataset of its own, all in one

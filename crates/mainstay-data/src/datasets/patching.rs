@@ -145,7 +145,9 @@ fn look(
     let bytes = patch::encode(&found)?;
     // A patch costs every reader something: an eighth is the least that it must save.
     let is_small = (bytes.len() as u64).saturating_mul(8) <= new_bytes.saturating_mul(7);
-    if base.patches().len() >= MAX_DEPTH || !is_small {
+    let patched: u64 = base.patches().iter().map(|patch| patch.bytes).sum();
+    let is_light = (patched + bytes.len() as u64).saturating_mul(2) <= base.bytes;
+    if base.patches().len() >= MAX_DEPTH || !is_light || !is_small {
         return Ok(None);
     }
     let patched = patch::apply(patch::decode(&bytes, &schema)?, base_batches()?, &schema)?;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use bytes::Bytes;
-use mainstay_core::{Digest, Error, Name, Result, canon};
+use mainstay_core::{BulkDigest, Digest, Error, Name, Result, canon};
 use mainstay_repo::{Ingest, Layout, Repo, Step, StoredBlob, Value, View};
 use tokio::runtime::Handle;
 
@@ -53,7 +53,7 @@ pub(super) async fn stage(repo: &Repo, telling: &Telling, spec: SnapshotSpec) ->
     stage_with(repo, telling, spec, Vec::new()).await
 }
 
-/// Stores what `spec` names beside files of earlier versions, which are without patches.
+/// Stores what `spec` names beside files of earlier versions.
 pub(super) async fn stage_with(
     repo: &Repo,
     telling: &Telling,
@@ -385,6 +385,11 @@ impl Staged {
 
     pub(super) fn snapshot(&self) -> Digest {
         self.stored.snapshot
+    }
+
+    pub(super) fn table_digest(&self) -> Option<BulkDigest> {
+        let table = self.stored.manifest.table.as_ref();
+        table.map(|table| table.table_digest)
     }
 
     pub(super) fn rows(&self) -> Option<u64> {

@@ -44,7 +44,8 @@ struct TableFile {
 type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
 
 impl StoredDiff<'_> {
-    /// Compares the rows; returns the changes and how many bytes of files were read for them. Blocks.
+    /// Compares the rows; returns the changes and how many bytes of files and patches were read for them.
+    /// Blocks.
     ///
     /// Rows are not read where both sides have the same file, or the same pages of Parquet files of one
     /// path in all columns that are compared, as the chunks of the stored files tell.
@@ -77,20 +78,21 @@ impl StoredDiff<'_> {
         for shared in &skipped {
             diff.skip(shared);
         }
+        let mut patch_bytes = 0;
         for side in Side::BOTH {
             for file in &files[side] {
                 let taken = taken(&skipped, side, &file.rows);
                 let ranges = rest(file.rows.end - file.rows.start, taken.into_iter());
                 if !ranges.is_empty() {
+                    let patches = file.entry.patches().iter();
+                    patch_bytes += patches.map(|patch| patch.bytes).sum::<u64>();
                     self.read(&mut diff, side, file, (&csv[side], &schemas[side]), &ranges)?;
                 }
             }
         }
         let all = files.iter().flatten();
-        Ok((
-            diff.finish(),
-            all.map(|file| file.source.bytes_read()).sum(),
-        ))
+        let file_bytes: u64 = all.map(|file| file.source.bytes_read()).sum();
+        Ok((diff.finish(), file_bytes + patch_bytes))
     }
 
     /// # Errors

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::compute::concat_batches;
 use futures::TryStreamExt as _;
-use mainstay_core::{Digest, NodeRef, canon};
+use mainstay_core::{Digest, ErrorKind, NodeRef, canon};
 use mainstay_data::digest::Profile;
+use mainstay_data::merge::MergeSpec;
 use mainstay_data::rows::{Identity, RowDiffOptions};
 use mainstay_data::{Datasets, Patches, ReadOptions, SnapshotReport, SnapshotSpec};
 
 use crate::model::Random;
-use crate::support::{datasets, digests, digests_of, rows, spec};
+use crate::support::{ada, check_error, datasets, digests, digests_of, rows, spec};
 
 /// Rows numbered from `first`: a number, a measure that compresses badly, words.
 fn table(first: i64, count: usize, random: &mut Random) -> RecordBatch {
@@ -177,6 +178,92 @@ fn edited(table_now: &RecordBatch, step: i64, random: &mut Random) -> RecordBatc
             table_now.slice(at + 5, count - at - 5),
         ]),
     }
+}
+
+#[tokio::test]
+async fn versions_of_patches_merge_by_row_and_cell() {
+    let datasets = datasets().await;
+    let mut random = Random(5);
+    let first = table(0, 20_000, &mut random);
+    let scattered = |table: &RecordBatch, from: usize, added: f64| {
+        with_measures(table, |values| {
+            for index in (from..values.len()).step_by(1_000) {
+                values[index] += added;
+            }
+        })
+    };
+    let base = datasets.snapshot(patched("d", first.clone())).await;
+    let base = base.unwrap().node;
+    let more = table(1 << 40, 3, &mut random);
+    let theirs_rows = joined(&[scattered(&first, 7, 2.0), more.clone()]);
+    let ours = patched("d", scattered(&first, 1, 1.0)).with_parent(base.clone());
+    let ours = datasets.snapshot(ours).await.unwrap().node;
+    let theirs = patched("d", theirs_rows).with_parent(base.clone());
+    let theirs = datasets.snapshot(theirs).await.unwrap().node;
+    assert!(depth(&datasets, &ours).await > 0 && depth(&datasets, &theirs).await > 0);
+
+    let by_key = MergeSpec::new(ours.clone(), theirs.clone()).with_key(["n"]);
+    let plan = datasets.plan_merge(&by_key).await.unwrap();
+    let rows = plan.files[0].rows.unwrap();
+    assert_eq!((rows.added, rows.changed, rows.conflicts), (3, 20, 0));
+    let merged = datasets.apply_merge(&plan, ada(), "merge").await.unwrap();
+    let expected = joined(&[scattered(&scattered(&first, 1, 1.0), 7, 2.0), more]);
+    let back = read(&datasets, &merged.node, ReadOptions::default()).await;
+    assert_eq!(back, expected);
+
+    // What only they changed is theirs as it is stored.
+    let mut described = patched("d", first).with_metadata("licence", "CC0");
+    described.patches = Patches::Never;
+    let ours = datasets.snapshot(described.with_parent(base)).await;
+    let spec = MergeSpec::new(ours.unwrap().node, theirs.clone());
+    let plan = datasets.plan_merge(&spec).await.unwrap();
+    let merged = datasets.apply_merge(&plan, ada(), "take").await.unwrap();
+    let (taken, from) = (merged.table_digest, datasets.manifest(&theirs).await);
+    assert_eq!(taken, from.unwrap().table.map(|table| table.table_digest));
+    let depths = [&merged.node, &theirs].map(|node| depth(&datasets, node));
+    let [merged_depth, their_depth] = depths;
+    assert_eq!(merged_depth.await, their_depth.await);
+}
+
+#[tokio::test]
+async fn a_version_of_patches_is_compacted_and_the_ones_before_stay() {
+    let datasets = datasets().await;
+    let mut random = Random(6);
+    let mut now = table(0, 9_000, &mut random);
+    let first = patched("d", now.clone()).with_key(["n"]);
+    let first = datasets.snapshot(first).await.unwrap();
+    for step in 0..3 {
+        now = edited(&now, step, &mut random);
+        let next = patched("d", now.clone()).with_key(["n"]);
+        datasets.snapshot(next).await.unwrap();
+    }
+    let latest = datasets.resolve(&"d@latest".parse().unwrap()).await;
+    let latest = latest.unwrap();
+    let patches = depth(&datasets, &latest).await;
+    assert!(patches > 0);
+    let stale = datasets.compact(&first.node, None, ada(), "").await;
+    assert_eq!(stale.unwrap(), None, "there is nothing to compact");
+
+    let compacted = datasets.compact(&latest, None, ada(), "whole").await;
+    let compacted = compacted.unwrap().unwrap();
+    let before = datasets.manifest(&latest).await.unwrap().table.unwrap();
+    assert_eq!(compacted.table_digest, Some(before.table_digest));
+    assert_eq!(compacted.rows_digest, Some(before.rows_digest));
+    assert_eq!(depth(&datasets, &compacted.node).await, 0);
+    assert_eq!(depth(&datasets, &latest).await, patches);
+    let info = datasets.show(&compacted.node).await.unwrap();
+    assert_eq!(
+        (info.parents, info.key),
+        (vec![latest.clone()], vec!["n".to_owned()])
+    );
+    for node in [&latest, &compacted.node] {
+        let back = read(&datasets, node, ReadOptions::default()).await;
+        assert_eq!(back, now);
+    }
+
+    // No longer the latest.
+    let late = datasets.compact(&latest, None, ada(), "again").await;
+    check_error(late, ErrorKind::Conflict, &["latest"]);
 }
 
 /// What a version adds is the compressed bytes a row, of the columns concerned, for every row concerned.
