@@ -33,7 +33,6 @@ pub fn resolve(view: &View, locator: &Locator) -> Result<NodeRef> {
     let series = Series::new(NodeKind::Model, locator.name.clone());
     let found = match &locator.selector {
         Selector::Named(name) => named(view, &series, name)?,
-        Selector::Latest => series.versions(view)?.pop().map(|(node, _)| node),
         other => Some(series.resolve(view, other, &[])?.0),
     };
     found.ok_or_else(|| Error::not_found("model", locator))

@@ -170,7 +170,7 @@ impl Series {
         families: &[&str],
     ) -> Result<(NodeRef, &'v RefState)> {
         let found = match selector {
-            Selector::Latest => self.unordered(view)?.max_by(|a, b| age(a).cmp(&age(b))),
+            Selector::Latest => self.latest(view)?,
             Selector::Digest(digest) => self
                 .unordered(view)?
                 .filter(|(_, state)| {
@@ -187,6 +187,26 @@ impl Series {
                 format!("{}:{}@{selector}", self.kind, self.name),
             )
         })
+    }
+
+    /// Finds the version committed last, in one scan that parses next to nothing.
+    fn latest<'v>(&self, view: &'v View) -> Result<Option<(NodeRef, &'v RefState)>> {
+        let mut newest = Vec::new();
+        let mut seq = 0;
+        for (path, state) in view.below(&self.prefix("version"))? {
+            if state.seq < seq || last_of_four(path).is_none() {
+                continue;
+            }
+            if state.seq > seq {
+                newest.clear();
+                seq = state.seq;
+            }
+            newest.push((path, state));
+        }
+        let newest = newest.into_iter();
+        let newest =
+            newest.filter_map(|(path, state)| Some((NodeRef::from_ref_path(path)?, state)));
+        Ok(newest.max_by(|a, b| age(a).cmp(&age(b))))
     }
 
     fn named<'v>(
