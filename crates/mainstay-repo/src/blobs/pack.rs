@@ -62,7 +62,6 @@ pub(crate) struct Sealed {
 pub(crate) struct PackBuilder {
     limit: usize,
     bytes: BytesMut,
-    hasher: blake3::Hasher,
     entries: Vec<Entry>,
 }
 
@@ -72,7 +71,6 @@ impl PackBuilder {
         Self {
             limit: limit.min(MAX_PACK),
             bytes: BytesMut::new(),
-            hasher: blake3::Hasher::new(),
             entries: Vec::new(),
         }
     }
@@ -96,7 +94,6 @@ impl PackBuilder {
             self.bytes.extend_from_slice(&MAGIC);
             self.bytes.extend_from_slice(&VERSION.to_le_bytes());
             self.bytes.extend_from_slice(&[0; 4]);
-            self.hasher.update(&self.bytes);
         }
         let start = self.bytes.len();
         if start >= GROWN && self.bytes.capacity() < self.limit {
@@ -113,7 +110,6 @@ impl PackBuilder {
         };
         self.bytes.extend_from_slice(&entry.header.encode());
         self.bytes.extend_from_slice(stored);
-        self.hasher.update(&self.bytes[start..]);
         self.entries.push(entry);
         Ok(())
     }
@@ -126,6 +122,22 @@ impl PackBuilder {
     /// The records added so far.
     pub(crate) fn records(&self) -> impl Iterator<Item = RecordId> {
         self.entries.iter().map(|entry| entry.header.id)
+    }
+
+    /// Takes out the pack, to be finished elsewhere, and begins another in `buffer`, whose content does
+    /// not matter.
+    pub(crate) fn take(&mut self, mut buffer: BytesMut) -> Self {
+        buffer.clear();
+        let limit = self.limit;
+        let (bytes, entries) = (buffer, Vec::new());
+        std::mem::replace(
+            self,
+            Self {
+                limit,
+                bytes,
+                entries,
+            },
+        )
     }
 
     /// Finishes a pack whose identity has not been condemned and begins another in `buffer`.
@@ -152,7 +164,6 @@ impl PackBuilder {
         let directory = sealed.entries.len() * Entry::LEN + FOOTER_LEN;
         let records = sealed.bytes.len().saturating_sub(directory);
         self.bytes = BytesMut::from(&sealed.bytes[..records]);
-        self.hasher.update(&self.bytes);
         self.entries = sealed.entries;
     }
 
@@ -170,7 +181,6 @@ impl PackBuilder {
     pub(crate) fn seal(&mut self, mut buffer: BytesMut) -> Result<Sealed> {
         buffer.clear();
         let mut bytes = std::mem::replace(&mut self.bytes, buffer);
-        let mut hasher = std::mem::take(&mut self.hasher);
         let mut entries = std::mem::take(&mut self.entries);
         entries.sort_unstable_by_key(|entry| entry.header.id);
         let start = bytes.len();
@@ -182,9 +192,8 @@ impl PackBuilder {
         bytes.extend_from_slice(&length(entries.len())?.to_le_bytes());
         bytes.extend_from_slice(directory_hash.as_bytes());
         bytes.extend_from_slice(&END_MAGIC);
-        hasher.update(&bytes[start..]);
         Ok(Sealed {
-            id: PackId(*hasher.finalize().as_bytes()),
+            id: PackId(*blake3::hash(&bytes).as_bytes()),
             bytes: bytes.freeze(),
             entries,
         })

@@ -6,24 +6,20 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use mainstay_core::{Digest, Error, ErrorKind, Progress, Result};
-use mainstay_store::Key;
 use tokio::runtime::Handle;
 
 use super::IngestReport;
-use super::writes::Writes;
+use super::writes::{Indexed, Writes};
 use crate::blobs::codec::Compressor;
 use crate::blobs::condemned::{Condemned, CondemnedSource};
-use crate::blobs::index::{self, INDEX_BYTES, IndexObject, PackRef};
+use crate::blobs::index::{self, INDEX_BYTES, IndexObject};
 use crate::blobs::pack::{PackBuilder, PackId, SALT_BYTES};
-use crate::blobs::record::{Entry, Kind, RecordId};
+use crate::blobs::record::{Kind, RecordId};
 use crate::blobs::{Shared, object};
 
 /// A pack is written when it is about this large: enough to make requests few, little enough to keep
 /// several in memory and to leave little to write at the end (`benches/results/ingest.md`).
 const PACK_BYTES: usize = 16 * 1024 * 1024;
-
-/// A pack and what the index says of it.
-type Indexed = (PackRef, Vec<Entry>);
 
 /// The writing end of a repository's blobs.
 pub(super) struct Session {
@@ -41,8 +37,6 @@ pub(super) struct Session {
     added: HashSet<RecordId>,
     /// When there are so many of them they are made known.
     index_records: usize,
-    /// Packs that are written or being written.
-    packs: Vec<Indexed>,
     writes: Writes,
     failed: bool,
     progress: Option<Arc<dyn Progress>>,
@@ -59,6 +53,8 @@ impl Session {
         progress: Option<Arc<dyn Progress>>,
     ) -> Result<Self> {
         let limit = object_limit(&shared, PACK_BYTES);
+        let storage = Arc::clone(&shared.storage);
+        let writes = Writes::new(storage, Arc::clone(&condemned), runtime);
         Ok(Self {
             condemned,
             source,
@@ -69,8 +65,7 @@ impl Session {
             metadata: PackBuilder::new(limit),
             added: HashSet::new(),
             index_records: shared.index_records,
-            packs: Vec::new(),
-            writes: Writes::new(Arc::clone(&shared.storage), runtime),
+            writes,
             failed: false,
             progress,
             cut_bytes: 0,
@@ -146,12 +141,9 @@ impl Session {
             Kind::Manifest | Kind::List => &mut self.metadata,
         };
         if !pack.fits(stored.len()) {
-            let sealed = seal(pack, &self.condemned, &mut self.writes);
-            self.failed |= sealed.is_err();
-            let (written, object) = sealed?;
-            self.writes.start(vec![object]);
-            self.relied_on.insert(written.0.id);
-            self.packs.push(written);
+            let buffer = self.writes.buffer();
+            self.failed |= buffer.is_err();
+            self.writes.start(vec![pack.take(buffer?)]);
         }
         pack.append(id, codec, stored, bytes.len())?;
         self.added.insert(id);
@@ -165,7 +157,6 @@ impl Session {
 
     /// Makes known what has been written so far, so that it need not be kept. Blocks.
     fn spill(&mut self) -> Result<()> {
-        self.report.stored_bytes += self.writes.finish()?;
         self.write_indexes()?;
         // What is still being packed is in no index.
         self.added = [&self.chunks, &self.metadata]
@@ -180,16 +171,11 @@ impl Session {
         let mut last = Vec::new();
         for pack in [&mut self.chunks, &mut self.metadata] {
             if !pack.is_empty() {
-                let (written, object) = seal(pack, &self.condemned, &mut self.writes)?;
-                self.relied_on.insert(written.0.id);
-                self.packs.push(written);
-                last.push(object);
+                last.push(pack.take(self.writes.buffer()?));
             }
         }
         self.writes.start(last);
-        self.report.stored_bytes += self.writes.finish()?;
-        if !self.packs.is_empty() {
-            self.write_indexes()?;
+        if self.write_indexes()? {
             self.merge_indexes();
         }
         self.report.requests = self.writes.requests();
@@ -198,13 +184,21 @@ impl Session {
         Ok(self.report)
     }
 
-    fn write_indexes(&mut self) -> Result<()> {
+    /// Waits for the packs, then writes their index; returns whether there were any.
+    fn write_indexes(&mut self) -> Result<bool> {
+        let written = self.writes.finish()?;
+        self.report.stored_bytes += written.bytes;
+        if written.packs.is_empty() {
+            return Ok(false);
+        }
+        self.relied_on
+            .extend(written.packs.iter().map(|(pack, _)| pack.id));
         self.check_relied_on()?;
         let limit = object_limit(&self.shared, INDEX_BYTES);
-        for packs in grouped(std::mem::take(&mut self.packs), limit) {
+        for packs in grouped(written.packs, limit) {
             self.write_index(&IndexObject::of(packs))?;
         }
-        Ok(())
+        Ok(true)
     }
 
     fn write_index(&mut self, object: &IndexObject) -> Result<()> {
@@ -232,20 +226,6 @@ fn object_limit(shared: &Shared, wanted: usize) -> usize {
     let largest = shared.storage.capabilities().max_object_bytes;
     let largest = usize::try_from(largest).unwrap_or(usize::MAX);
     largest.saturating_sub(SALT_BYTES).min(wanted)
-}
-
-/// Ends a pack; returns what the index says of it, and the object to write.
-fn seal(
-    pack: &mut PackBuilder,
-    condemned: &Condemned,
-    writes: &mut Writes,
-) -> Result<(Indexed, (Key, Bytes))> {
-    let sealed = pack.seal_beside(condemned, writes.buffer()?)?;
-    let written = PackRef {
-        id: sealed.id,
-        size: sealed.bytes.len() as u64,
-    };
-    Ok(((written, sealed.entries), (sealed.id.key()?, sealed.bytes)))
 }
 
 /// Splits packs into groups whose index objects stay below `limit` bytes, if a single pack's does.

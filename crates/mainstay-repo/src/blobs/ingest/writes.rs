@@ -1,35 +1,55 @@
-//! Writing packs while the next ones are filled.
+//! Finishing and writing packs while the next ones are filled.
 
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use futures::TryFutureExt as _;
 use futures::future::try_join_all;
 use mainstay_core::{Error, ErrorKind, Result};
-use mainstay_store::{Key, MeterStorage, Storage};
+use mainstay_store::{MeterStorage, Storage};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::{JoinError, JoinSet};
 
+use crate::blobs::condemned::Condemned;
+use crate::blobs::index::PackRef;
+use crate::blobs::pack::{PackBuilder, Sealed};
+use crate::blobs::record::Entry;
 use crate::blobs::{blocking, object};
 
 /// How many packs are written at a time.
 const WRITES: usize = 3;
 
+/// A pack and what the index says of it.
+pub(super) type Indexed = (PackRef, Vec<Entry>);
+
+/// What has been written.
+#[derive(Debug, Default)]
+pub(super) struct Written {
+    pub(super) packs: Vec<Indexed>,
+    /// Less than the packs have where the storage had them.
+    pub(super) bytes: u64,
+}
+
 /// Writes that run on the runtime, started and awaited by a thread that may block.
 #[derive(Debug)]
 pub(super) struct Writes {
     storage: Arc<MeterStorage<Arc<dyn Storage>>>,
+    /// What no pack may be named.
+    condemned: Arc<Condemned>,
     runtime: Handle,
-    running: JoinSet<Result<u64>>,
-    written_bytes: u64,
+    running: JoinSet<Result<Written>>,
+    written: Written,
     /// Buffers to fill; a write gives its own back. Their number bounds memory.
     buffers: Receiver<BytesMut>,
     used_buffers: Sender<BytesMut>,
 }
 
 impl Writes {
-    pub(super) fn new(storage: Arc<dyn Storage>, runtime: Handle) -> Self {
+    pub(super) fn new(
+        storage: Arc<dyn Storage>,
+        condemned: Arc<Condemned>,
+        runtime: Handle,
+    ) -> Self {
         let (used_buffers, buffers) = channel(WRITES);
         for _ in 0..WRITES {
             // The channel has room for all of them.
@@ -37,9 +57,10 @@ impl Writes {
         }
         Self {
             storage: Arc::new(MeterStorage::new(storage)),
+            condemned,
             runtime,
             running: JoinSet::new(),
-            written_bytes: 0,
+            written: Written::default(),
             buffers,
             used_buffers,
         }
@@ -75,39 +96,64 @@ impl Writes {
         buffer.ok_or_else(|| Error::new(ErrorKind::Internal, "no buffer came back"))
     }
 
-    /// Starts to write what was filled into [`buffer`](Self::buffer)s, all at once.
-    pub(super) fn start(&mut self, packs: Vec<(Key, Bytes)>) {
-        let puts = packs.into_iter().map(|(key, bytes)| {
-            let storage = Arc::clone(&self.storage);
-            let lent = Lent {
-                bytes,
+    /// Starts to finish and write packs that were filled into [`buffer`](Self::buffer)s, all at once.
+    pub(super) fn start(&mut self, packs: Vec<PackBuilder>) {
+        let (storage, condemned) = (self.storage(), Arc::clone(&self.condemned));
+        let lent: Vec<_> = packs
+            .iter()
+            .map(|_| Lent {
+                bytes: Bytes::new(),
                 back: self.used_buffers.clone(),
-            };
-            async move { object::put(&*storage, &key, lent.bytes.clone()).await }
-        });
-        let write = try_join_all(puts).map_ok(|written| written.iter().sum());
+            })
+            .collect();
+        let write = async move {
+            // Naming a pack takes as long as copying it does: whoever fills the next does not wait.
+            let sealed = blocking::run(move || seal(packs, &condemned)).await??;
+            let puts = sealed.into_iter().zip(lent);
+            let puts = puts.map(|(sealed, lent)| put(&*storage, sealed, lent));
+            let (packs, bytes): (_, Vec<_>) = try_join_all(puts).await?.into_iter().unzip();
+            let bytes = bytes.iter().sum();
+            Ok(Written { packs, bytes })
+        };
         self.running.spawn_on(write, &self.runtime);
     }
 
-    /// Waits for every write and returns how many bytes have been written since it did so last.
-    pub(super) fn finish(&mut self) -> Result<u64> {
+    /// Waits for every write and returns what has been written since it did so last.
+    pub(super) fn finish(&mut self) -> Result<Written> {
         let runtime = self.runtime.clone();
         while let Some(ended) = runtime.block_on(self.running.join_next()) {
             self.count(ended)?;
         }
-        Ok(std::mem::take(&mut self.written_bytes))
+        Ok(std::mem::take(&mut self.written))
     }
 
-    fn count(&mut self, ended: Result<Result<u64>, JoinError>) -> Result<()> {
+    fn count(&mut self, ended: Result<Result<Written>, JoinError>) -> Result<()> {
         let ended = ended.map_err(|error| {
             Error::new(ErrorKind::Internal, "writing a pack was interrupted").with_source(error)
         });
-        self.written_bytes += ended.flatten()?;
+        let written = ended.flatten()?;
+        self.written.packs.extend(written.packs);
+        self.written.bytes += written.bytes;
         Ok(())
     }
 }
 
-/// A filled buffer, which goes back however its write ends.
+fn seal(packs: Vec<PackBuilder>, condemned: &Condemned) -> Result<Vec<Sealed>> {
+    let seal = |mut pack: PackBuilder| pack.seal_beside(condemned, BytesMut::new());
+    packs.into_iter().map(seal).collect()
+}
+
+async fn put(storage: &dyn Storage, sealed: Sealed, mut lent: Lent) -> Result<(Indexed, u64)> {
+    let pack = PackRef {
+        id: sealed.id,
+        size: sealed.bytes.len() as u64,
+    };
+    lent.bytes = sealed.bytes;
+    let written = object::put(storage, &pack.id.key()?, lent.bytes.clone()).await?;
+    Ok(((pack, sealed.entries), written))
+}
+
+/// A filled buffer, or room for one, which goes back however its write ends.
 #[derive(Debug)]
 struct Lent {
     bytes: Bytes,
