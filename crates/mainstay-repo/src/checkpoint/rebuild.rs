@@ -1,19 +1,61 @@
 //! Making the items of a damaged shard again.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use mainstay_core::{Digest, Error, Result};
 use mainstay_store::Storage;
 
-use super::find::last_number_at_most;
+use super::find::{last_number_at_most, newest_at_most};
 use super::item::Held;
 use super::load::{self, is_damage};
 use super::root::{Anchor, Root};
 use super::root_key;
+use crate::View;
 use crate::log::entry;
 use crate::log::read::{self, READ_AHEAD};
-use crate::view::Covered;
+use crate::view::{Covered, Source};
+
+/// Makes the view of the entry that a checkpoint is of again, from an older one and the log; `None` when
+/// that is damaged. A checkpoint that was deleted lacks many shards: so the log is read once for all.
+pub(crate) async fn view(source: &Arc<Source>, anchor: &Anchor) -> Result<Option<View>> {
+    let made = async {
+        let older = newest_at_most(source, anchor.seq - 1).await?;
+        read::catch_up(&*source.storage, older, anchor.seq, READ_AHEAD).await
+    };
+    match made.await {
+        Ok(view) => Ok(Some(view).filter(|view| view.entry == Some(anchor.entry))),
+        Err(error) if is_damage(&error) => Ok(None),
+        Err(error) => Err(error),
+    }
+}
+
+/// Takes the items with keys in `covered` out of a view; `None` when a shard that holds some is damaged.
+pub(crate) async fn items_in<T: Held>(
+    storage: &dyn Storage,
+    view: &View,
+    covered: &Covered<T>,
+) -> Result<Option<Vec<(T::Key, T::State)>>> {
+    let slots = T::layer(&view.base).slots();
+    let mut items = BTreeMap::new();
+    if let Some(anchor) = view.base.anchor() {
+        for (at, slot) in slots.iter().enumerate() {
+            let next = slots.get(at + 1).map(|slot| &slot.first);
+            if !covered.overlaps(&slot.first, next) {
+                continue;
+            }
+            match load::shard::<T>(storage, &anchor, &slot.slice).await {
+                Ok(read) => items.extend(read.into_iter().filter(|(key, _)| covered.holds(key))),
+                Err(error) if is_damage(&error) => return Ok(None),
+                Err(error) => return Err(error),
+            }
+        }
+    }
+    let changed = T::changes(view).filter(|(key, _)| covered.holds(key));
+    items.extend(changed.map(|(key, state)| (key.clone(), state.clone())));
+    Ok(Some(items.into_iter().collect()))
+}
 
 /// Makes the items with keys in `covered` as of `anchor`: those of the newest older checkpoint that
 /// holds them soundly, or none, and what the log then made of them.

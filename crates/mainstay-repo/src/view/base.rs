@@ -8,11 +8,13 @@ use futures::FutureExt as _;
 use futures::future::BoxFuture;
 use mainstay_core::{Digest, Result, Timestamp};
 use mainstay_store::Storage;
+use tokio::sync::OnceCell;
 use tracing::{debug, warn};
 
+use super::View;
 use super::read::Miss;
 use super::shard::Shard;
-use super::shards::Layer;
+use super::shards::{Covered, Layer};
 use crate::checkpoint::item::{Held, Keys, Refs};
 use crate::checkpoint::link::Links;
 use crate::checkpoint::root::{Anchor, Root, Slice};
@@ -29,6 +31,8 @@ pub(crate) struct Base {
     pub(crate) links: Layer<Links>,
     /// Where the shards come from; without one there are no shards.
     source: Option<Arc<Source>>,
+    /// What the checkpoint holds, made without it when a shard was not there; `None` if it cannot be.
+    again: OnceCell<Option<View>>,
 }
 
 impl Base {
@@ -42,6 +46,7 @@ impl Base {
             keys: Layer::empty(),
             links: Layer::empty(),
             source: None,
+            again: OnceCell::new(),
         }
     }
 
@@ -62,6 +67,7 @@ impl Base {
             keys,
             links,
             source: Some(Arc::clone(source)),
+            again: OnceCell::new(),
         })
     }
 
@@ -82,6 +88,7 @@ impl Base {
             keys,
             links,
             source: Some(Arc::clone(source)),
+            again: OnceCell::new(),
         }
     }
 
@@ -122,8 +129,8 @@ impl Base {
             }
             let storage = &*source.storage;
             let again = async || {
-                let items = rebuild::items(storage, &anchor, &layer.range(at)).await?;
-                Ok(Arc::new(Shard::rebuilt(items)))
+                let making = self.make_again(source, slice, layer.range(at)).boxed();
+                Ok(Arc::new(Shard::rebuilt(making.await?)))
             };
             if slice.is_unwritten() {
                 debug!(checkpoint = anchor.seq, "a layer is made from the log");
@@ -150,7 +157,30 @@ impl Base {
         cell.get_or_try_init(init).await.map(drop)
     }
 
-    fn anchor(&self) -> Option<Anchor> {
+    /// Makes the items of a shard again from an older checkpoint and the log.
+    async fn make_again<T: Held>(
+        &self,
+        source: &Arc<Source>,
+        slice: &Slice,
+        covered: Covered<T>,
+    ) -> Result<Vec<(T::Key, T::State)>> {
+        let storage = &*source.storage;
+        let Some(anchor) = self.anchor() else {
+            return Ok(Vec::new());
+        };
+        if !slice.is_unwritten() {
+            let make = || rebuild::view(source, &anchor);
+            let view = self.again.get_or_try_init(make).await?;
+            if let Some(view) = view
+                && let Some(items) = rebuild::items_in(storage, view, &covered).await?
+            {
+                return Ok(items);
+            }
+        }
+        rebuild::items(storage, &anchor, &covered).await
+    }
+
+    pub(crate) fn anchor(&self) -> Option<Anchor> {
         self.entry.map(|entry| Anchor {
             seq: self.seq,
             entry,

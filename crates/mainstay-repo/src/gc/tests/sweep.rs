@@ -1,7 +1,7 @@
 //! Checkpoints that newer ones supersede.
 
-use mainstay_store::Key;
 use mainstay_store::fault::{Fault, Trigger, Verb};
+use mainstay_store::{Key, MeterStorage};
 
 use super::stalled::Gate;
 use super::*;
@@ -296,6 +296,43 @@ async fn a_damaged_checkpoint_is_none_of_those_that_stay() {
     settle(&repo, &world).await;
     assert!(world.storage.get_all(&newest).await.unwrap().is_none());
     assert_right(&mut world, 1).await;
+}
+
+#[tokio::test]
+async fn who_reads_all_of_a_checkpoint_that_is_gone_reads_the_log_once() {
+    let mut world = World::new();
+    let storage = Arc::clone(&world.storage) as _;
+    let repo = world.open_with(storage, 2).await;
+    for n in 0..40 {
+        let mut transaction = Transaction::new(tester(), "all");
+        for path in 0..1_000 {
+            let path = format!("bulk/n{path}").parse().unwrap();
+            let value = Value::new("note", &n).unwrap();
+            transaction.set(path, value, Expectation::Any);
+        }
+        drop(repo.commit(transaction).await.unwrap());
+        repo.settle().await;
+    }
+    let plan = repo.plan_collection(&sweeping()).await.unwrap();
+    let gone = plan.checkpoints.condemn[plan.checkpoints.condemn.len() / 2];
+    let explained = repo.explain_checkpoint(gone, &sweeping()).await.unwrap();
+    assert!(explained.shards >= 3, "{explained:?}");
+    let meter = Arc::new(MeterStorage::new(Arc::clone(&world.storage)));
+    let reader = world.open_on(Arc::clone(&meter) as _).await;
+    let past = reader.view_at(gone).await.unwrap();
+    settle(&repo, &world).await;
+    let before = meter.reading();
+    let found = states(&past).await;
+    let cost = meter.reading() - before;
+    assert_eq!(found.len(), 1_000);
+    let older = plan.checkpoints.keep.iter().rfind(|kept| **kept < gone);
+    let entries = gone - older.unwrap();
+    // Each shard is looked for, and up to three of the older checkpoint read for it.
+    assert!(cost.gets < entries + 4 * explained.shards + 5, "{cost:?}");
+    assert_eq!(
+        found,
+        folded(&mut world).await[usize::try_from(gone).unwrap()]
+    );
 }
 
 #[tokio::test]
