@@ -1,7 +1,9 @@
 //! Deleting versions.
 
+use std::collections::BTreeSet;
+
 use mainstay_core::{Actor, Error, ErrorKind, Locator, NodeRef, Result};
-use mainstay_repo::{RefState, Repo, Step, Transaction, View};
+use mainstay_repo::{Repo, Step, Transaction, View};
 
 use crate::policy::StagePolicy;
 use crate::refs::{self, Family};
@@ -86,20 +88,21 @@ fn check_free(view: &View, version: &NodeRef) -> Result<()> {
 
 /// Refuses while a version of anything says that it was made from this one, or holds it.
 fn check_independent(view: &View, version: &NodeRef) -> Result<()> {
-    let leads_here = |state: &RefState| {
-        let value = state.value.as_ref();
-        value.is_some_and(|value| value.edges.iter().any(|edge| edge.to == *version))
-    };
-    let mut users = view
-        .below("")?
-        .filter(|(_, state)| leads_here(state))
-        .filter_map(|(path, _)| NodeRef::from_ref_path(path));
-    let Some(first) = users.next() else {
+    let mut users = BTreeSet::new();
+    for dependent in view.dependents(version)? {
+        let state = view.get(&dependent.from.ref_path())?;
+        let value = state.and_then(|state| state.value.as_ref());
+        // Some only depended on it once.
+        if value.is_some_and(|value| value.edges.iter().any(|edge| edge.to == *version)) {
+            users.insert(dependent.from);
+        }
+    }
+    let Some(first) = users.first() else {
         return Ok(());
     };
     let why = "other things were made from the version, or hold it";
     Err(Error::new(ErrorKind::Conflict, why)
         .context("model", version)
         .context("used by", first)
-        .context("others", users.count()))
+        .context("others", users.len() - 1))
 }

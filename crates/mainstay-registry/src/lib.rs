@@ -47,6 +47,8 @@
 //! what was measured of a version after its registration is in [`eval`].
 //! What the safetensors files of versions hold, and how it differs, is in [`tensor`].
 //!
+//! Which service serves which version, as the services say, is in [`serving`].
+//!
 //! Versions are signed, and signatures verified, in `signing` (feature `sign`), as OpenSSF Model Signing
 //! says.
 //!
@@ -86,6 +88,7 @@ mod resolve;
 mod rollback;
 pub mod run;
 pub mod search;
+pub mod serving;
 mod shelf;
 pub mod signature;
 #[cfg(feature = "sign")]

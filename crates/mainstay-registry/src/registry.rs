@@ -22,6 +22,7 @@ use crate::pull::{self, PullReport};
 use crate::register::{self, Registered};
 use crate::rollback::{self, RollbackReport, RollbackSpec};
 use crate::search::{Moment, Page, Query, SearchPage};
+use crate::serving::{self, Heartbeat, HeartbeatSpec, Of, Serving};
 #[cfg(feature = "sign")]
 use crate::signing::{self, Bundle, Signed, SigningKey, Verification, VerifyingKey};
 use crate::spec::ModelSpec;
@@ -327,6 +328,41 @@ impl Registry {
             .map_err(|error| error.operation("annotate model"))
     }
 
+    /// Says what one instance of a service serves: every version, none when it stops. See
+    /// [`serving`](mod@crate::serving).
+    ///
+    /// The log has an entry only when that is something else than the instance said before; one write for
+    /// each version tells that it is alive.
+    ///
+    /// # Errors
+    /// * [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound): there never was such a version. One
+    ///   that was deleted may be served.
+    /// * [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid): something is no model, or they are more
+    ///   than [`MAX_SERVED`](crate::serving::MAX_SERVED).
+    ///
+    /// # Complexity
+    /// O(n) in what the service serves, and in what it ever served when something changes.
+    #[instrument(skip_all, fields(service = %spec.service, instance = %spec.instance), err(level = "debug"))]
+    pub async fn heartbeat(&self, spec: HeartbeatSpec) -> Result<Heartbeat> {
+        serving::heartbeat(&self.repo, &spec)
+            .await
+            .map_err(|error| error.operation("send heartbeat"))
+    }
+
+    /// Lists what is served now, and when each instance was last heard of, in order of service and number.
+    ///
+    /// # Errors
+    /// As [`deployments`](crate::serving::deployments) and [`Repo::last_beat`].
+    ///
+    /// # Complexity
+    /// As [`deployments`](crate::serving::deployments), and one read for each result.
+    #[instrument(skip_all, err(level = "debug"))]
+    pub async fn serving(&self, of: &Of) -> Result<Vec<Serving>> {
+        serving::serving(&self.repo, of)
+            .await
+            .map_err(|error| error.operation("list what is served"))
+    }
+
     /// Deletes a version, with its stage and annotation. Returns it and the log entry.
     ///
     /// Its number and ordinal are not used again, its history stays, and older views show it; its files
@@ -339,7 +375,7 @@ impl Registry {
     ///   one. [`delete_used`](Self::delete_used) does not mind the latter.
     ///
     /// # Complexity
-    /// O(n) in all refs.
+    /// O(log n + k) for k things that name it.
     #[instrument(skip_all, fields(model = %model), err(level = "debug"))]
     pub async fn delete(
         &self,

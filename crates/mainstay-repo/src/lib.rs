@@ -66,6 +66,7 @@
 //! It does not know what a model or a dataset is, and does not authenticate actors.
 
 mod backoff;
+mod beat;
 mod blobs;
 mod checkpoint;
 mod descriptor;

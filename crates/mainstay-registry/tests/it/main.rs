@@ -21,6 +21,7 @@ mod run_format;
 mod runs;
 mod search;
 mod search_naive;
+mod serving;
 mod signing;
 mod stages;
 mod tensors;

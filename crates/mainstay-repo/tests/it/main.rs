@@ -8,6 +8,7 @@
 
 mod background;
 mod basics;
+mod beats;
 mod checkpoints;
 mod concurrency;
 mod conflicts;

@@ -1,0 +1,96 @@
+//! Beats: when a thing was last known to be alive, outside of the log.
+//!
+//! One small object a thing, overwritten each time. It is what somebody said last, no part of the
+//! state: no view, no history and no replica has it.
+//!
+//! Normative: `docs/formats/beat.md`.
+
+use mainstay_core::{Digest, Error, NodeRef, Result, Timestamp};
+use mainstay_store::{Key, PutMode};
+use serde::{Deserialize, Serialize};
+use tracing::instrument;
+
+use crate::seal::{self, Format};
+use crate::{Repo, keys};
+
+const DIRECTORY: &str = "beat";
+/// Far more than the longest reference takes.
+const MAX_BYTES: u64 = 4_096;
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Beat {
+    format: Format,
+    of: NodeRef,
+    time: Timestamp,
+}
+
+impl Repo {
+    /// Says that a thing is alive now, by the clock the repository was opened with. Returns the time.
+    ///
+    /// One write of less than 4 KiB, whatever the repository holds, and no log entry. Of several
+    /// writers the last counts, whatever their clocks say.
+    ///
+    /// ```
+    /// # use std::sync::Arc;
+    /// # use mainstay_core::NodeRef;
+    /// # use mainstay_repo::{Repo, RepoOptions};
+    /// # use mainstay_store::MemoryStorage;
+    /// # tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap().block_on(async {
+    /// # let repo = Repo::create(Arc::new(MemoryStorage::new()), RepoOptions::default()).await?;
+    /// let service: NodeRef = "deployment:checkout@1".parse()?;
+    /// let seen = repo.beat(&service).await?;
+    /// assert_eq!(repo.last_beat(&service).await?, Some(seen));
+    /// # Ok::<(), mainstay_core::Error>(()) }).unwrap();
+    /// ```
+    ///
+    /// # Errors
+    /// Those of the storage.
+    #[instrument(skip(self), err(level = "debug"))]
+    pub async fn beat(&self, of: &NodeRef) -> Result<Timestamp> {
+        let beat = Beat {
+            format: Format,
+            of: of.clone(),
+            time: self.now(),
+        };
+        let storage = &self.inner.storage;
+        let _written = storage
+            .put(&key(of), seal::encode(&beat)?, PutMode::Overwrite)
+            .await?;
+        Ok(beat.time)
+    }
+
+    /// Returns when a thing was last said to be alive; `None` when it never was, or
+    /// [is forgotten](Self::forget_beat).
+    ///
+    /// # Errors
+    /// [`Corrupt`](mainstay_core::ErrorKind::Corrupt) naming the object when it is damaged,
+    /// [`Incompatible`](mainstay_core::ErrorKind::Incompatible) when a newer Mainstay wrote it. The next
+    /// beat replaces either.
+    #[instrument(skip(self), err(level = "debug"))]
+    pub async fn last_beat(&self, of: &NodeRef) -> Result<Option<Timestamp>> {
+        let key = key(of);
+        let Some(bytes) = seal::read(&*self.inner.storage, &key, MAX_BYTES).await? else {
+            return Ok(None);
+        };
+        let beat: Beat = seal::decode(&key, &bytes)?;
+        if beat.of == *of {
+            Ok(Some(beat.time))
+        } else {
+            Err(Error::corrupt(&key, "not what its key says"))
+        }
+    }
+
+    /// Removes what [`beat`](Self::beat) wrote; of what is not there, nothing.
+    ///
+    /// # Errors
+    /// Those of the storage.
+    #[instrument(skip(self), err(level = "debug"))]
+    pub async fn forget_beat(&self, of: &NodeRef) -> Result<()> {
+        self.inner.storage.delete(&key(of)).await
+    }
+}
+
+fn key(of: &NodeRef) -> Key {
+    keys::addressed(DIRECTORY, &Digest::of(of.to_string().as_bytes()))
+}
