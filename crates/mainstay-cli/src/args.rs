@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 use std::str::FromStr;
+use std::time::Duration;
 
 use mainstay::experiment::Outcomes;
 use mainstay::{Error, Locator, Name, NodeKind, NodeRef, Result};
@@ -43,6 +44,10 @@ pub(crate) fn env(text: &str) -> Result<Locator> {
 
 pub(crate) fn run(text: &str) -> Result<Locator> {
     of_kind(NodeKind::Run, text)
+}
+
+pub(crate) fn eval(text: &str) -> Result<Locator> {
+    of_kind(NodeKind::Eval, text)
 }
 
 pub(crate) fn unit(text: &str) -> Result<Locator> {
@@ -225,6 +230,27 @@ pub(crate) fn outcomes(text: &str) -> Result<Outcomes> {
     Outcomes::new(count(requests)?, count(failures)?)
 }
 
+/// Reads a time span of whole seconds, minutes, hours or days: `90s`, `5m`, `2h`, `1d`.
+pub(crate) fn duration(text: &str) -> Result<Duration> {
+    let seconds = || {
+        let (number, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
+        let unit = match unit {
+            "s" => 1,
+            "m" => 60,
+            "h" => 60 * 60,
+            "d" => 24 * 60 * 60,
+            _ => return None,
+        };
+        let plain = number.bytes().all(|byte| byte.is_ascii_digit());
+        let number: u64 = number.parse().ok().filter(|_| plain)?;
+        number.checked_mul(unit)
+    };
+    seconds().map(Duration::from_secs).ok_or_else(|| {
+        Error::invalid("expected a time span such as 90s, 5m, 2h or 1d")
+            .context("time", text.escape_debug())
+    })
+}
+
 /// Reads a share of the traffic as basis points: `5%`, `12.5%`, or `500`.
 pub(crate) fn share(text: &str) -> Result<u32> {
     basis_points(text).ok_or_else(|| {
@@ -297,6 +323,37 @@ mod tests {
             "", "%", "5.%%", "0.001%", "-5%", "+5%", "+5", "5.%", "1e2%", "5,0%", "x",
         ] {
             assert!(share(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn time_spans_have_one_unit() {
+        for (text, seconds) in [
+            ("90s", 90),
+            ("5m", 300),
+            ("2h", 7_200),
+            ("1d", 86_400),
+            ("0s", 0),
+        ] {
+            assert_eq!(
+                duration(text).unwrap(),
+                Duration::from_secs(seconds),
+                "{text}"
+            );
+        }
+        for bad in [
+            "",
+            "s",
+            "5",
+            "+5m",
+            "-5m",
+            "1.5h",
+            "5 m",
+            "5µ",
+            "1h30m",
+            "18446744073709551615d",
+        ] {
+            assert!(duration(bad).is_err(), "{bad}");
         }
     }
 

@@ -4,6 +4,7 @@ mod alias;
 mod approve;
 mod delete;
 mod diff;
+mod eval;
 mod list;
 mod policy;
 mod promote;
@@ -11,10 +12,12 @@ mod pull;
 mod register;
 mod rollback;
 mod search;
+mod serving;
 mod show;
 mod sign;
 mod stage;
 mod tensors;
+mod upload;
 mod verify;
 
 use clap::Subcommand;
@@ -28,11 +31,17 @@ use crate::output::Answer;
 #[derive(Debug, Subcommand)]
 pub(crate) enum Model {
     Register(Box<register::Register>),
+    /// Files that come in several calls, before there is a version
+    #[command(subcommand)]
+    Upload(upload::Upload),
     Show(show::Show),
     List(list::List),
     Search(search::Search),
     Diff(diff::Diff),
     Tensors(tensors::Tensors),
+    /// What was measured of a version after its registration
+    #[command(subcommand)]
+    Eval(eval::Eval),
     Promote(Box<promote::Promote>),
     Approve(approve::Approve),
     Withdraw(approve::Withdraw),
@@ -42,6 +51,8 @@ pub(crate) enum Model {
     Rollback(rollback::Rollback),
     Stage(stage::Stage),
     Alias(alias::Alias),
+    Serving(serving::Serving),
+    Heartbeat(serving::Heartbeat),
     Sign(sign::Sign),
     Verify(verify::Verify),
     Pull(pull::Pull),
@@ -57,6 +68,8 @@ impl Model {
             Self::Search(command) => command.run(global).await,
             Self::Diff(command) => command.run(global).await,
             Self::Tensors(command) => command.run(global).await,
+            Self::Upload(command) => command.run(global).await,
+            Self::Eval(command) => command.run(global).await,
             Self::Promote(command) => command.run(global).await,
             Self::Approve(command) => command.run(global).await,
             Self::Withdraw(command) => command.run(global).await,
@@ -64,6 +77,8 @@ impl Model {
             Self::Rollback(command) => command.run(global).await,
             Self::Stage(command) => command.run(global).await,
             Self::Alias(command) => command.run(global).await,
+            Self::Serving(command) => command.run(global).await,
+            Self::Heartbeat(command) => command.run(global).await,
             Self::Sign(command) => command.run(global).await,
             Self::Verify(command) => command.run(global).await,
             Self::Pull(command) => command.run(global).await,

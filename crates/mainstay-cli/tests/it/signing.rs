@@ -33,6 +33,8 @@ fn a_version_is_signed_once_and_verified_by_the_public_key_alone() {
     assert_eq!(signed["model"], "model:fraud@1.0.0");
     let again = shell.json("model sign fraud --key key.pem");
     assert!(again["seq"].is_null());
+    let shown = shell.json("model show fraud");
+    assert_eq!(shown["signatures"][0]["key"], signed["key"]);
 
     let found = shell.json("model verify fraud --key key.pub.pem");
     assert_eq!(found["verdict"], "verified");

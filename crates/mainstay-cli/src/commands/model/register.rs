@@ -1,6 +1,5 @@
 //! `mainstay model register`
 
-use crate::commands::resolve;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -13,6 +12,7 @@ use mainstay::{Error, Locator, Name, Result, Timestamp};
 
 use crate::args::{self, Commit, Pair, Slot};
 use crate::cli::Global;
+use crate::commands::resolve;
 use crate::output::Answer;
 use crate::text::{BOLD, Cell, Fields, Line};
 
@@ -32,7 +32,11 @@ pub(crate) struct Register {
     /// The model
     name: Name,
     /// Its file, or a directory whose files are taken
-    path: PathBuf,
+    #[arg(required_unless_present = "upload")]
+    path: Option<PathBuf>,
+    /// Take the files of this upload too, and end it; see model upload
+    #[arg(long, value_name = "ID")]
+    upload: Option<Name>,
     /// Data it was made from, role train unless said; may be repeated
     #[arg(long, value_name = "[ROLE=]REF", value_parser = Slot::data)]
     data: Vec<Slot>,
@@ -132,7 +136,10 @@ impl Register {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let workspace = global.open().await?;
         let view = workspace.repo().view().await?;
-        let files = files_at(&self.path).await?;
+        let files = match &self.path {
+            Some(path) => files_at(path).await?,
+            None => Vec::new(),
+        };
         let spec = self.spec(&view, global).await?.with_files(files);
         let registered = workspace.models().register(spec).await?;
         global
@@ -146,6 +153,7 @@ impl Register {
         let mut spec = ModelSpec::new(self.name, global.actor()?, reason)
             .with_bump(self.bump.0)
             .with_description(self.description);
+        spec.upload = self.upload;
         for Slot { role, reference } in self.data {
             spec = spec.with_data(role, resolve(view, &reference).await?);
         }

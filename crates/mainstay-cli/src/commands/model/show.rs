@@ -5,9 +5,11 @@ use std::fmt::Display;
 use std::io::{self, Write};
 
 use clap::Args;
-use mainstay::registry::ModelInfo;
 use mainstay::registry::signature::Schema;
+use mainstay::registry::signing::{self, StoredSignature};
+use mainstay::registry::{self, ModelInfo};
 use mainstay::{Locator, Result};
+use serde::Serialize;
 
 use crate::args;
 use crate::cli::Global;
@@ -27,13 +29,30 @@ pub(crate) struct Show {
 
 impl Show {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
-        let info = global.open().await?.models().show(&self.reference).await?;
-        global.output().result(&info, |out| write(&info, out))?;
+        let view = global.open().await?.repo().view().await?;
+        let reference = &self.reference;
+        let read = |view: &_| {
+            Ok(Document {
+                info: registry::show(view, reference)?,
+                signatures: signing::signatures(view, reference)?,
+            })
+        };
+        let document = view.read(read).await?;
+        let output = global.output();
+        output.result(&document, |out| write(&document, out))?;
         Ok(Answer::Yes)
     }
 }
 
-fn write(info: &ModelInfo, out: &mut dyn Write) -> io::Result<()> {
+#[derive(Serialize)]
+struct Document {
+    #[serde(flatten)]
+    info: ModelInfo,
+    signatures: Vec<StoredSignature>,
+}
+
+fn write(document: &Document, out: &mut dyn Write) -> io::Result<()> {
+    let Document { info, signatures } = document;
     let record = &info.record;
     let data = record.data.iter();
     let parents = record.parents.iter();
@@ -77,6 +96,10 @@ fn write(info: &ModelInfo, out: &mut dyn Write) -> io::Result<()> {
             bump.map(|b| format!("{} above {}", b.inferred, b.previous)),
         )
         .with("reproducibility", record.reproducibility)
+        .with_all(
+            "signed by",
+            signatures.iter().map(|signature| signature.key),
+        )
         .write(out)?;
     writeln!(out)?;
     let entries = record.artifact.files.iter();
