@@ -84,6 +84,7 @@ mod parquet_blob;
 mod part;
 mod patch;
 mod pieces;
+mod predicate;
 mod record;
 mod report;
 pub mod rows;
@@ -105,6 +106,7 @@ pub use files::{Canonical, FileChange, FileEntry, FileTree, Files, PatchEntry};
 pub use manifest::{Column, Manifest, Table};
 pub use parquet_blob::ParquetBlobReader;
 pub use part::{PartSpec, SnapshotPart};
+pub use predicate::{Comparison, Literal, Predicate};
 pub use record::Transform;
 pub use report::{
     BranchChange, BranchInfo, ColumnReport, DatasetInfo, ExportReport, FileReport, SnapshotReport,

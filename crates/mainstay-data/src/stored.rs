@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use mainstay_core::{Digest, Error, ErrorKind, Result};
+use mainstay_core::{Digest, Error, ErrorKind, FilePath, Result};
 use mainstay_repo::{Blob, Repo};
 use tokio::runtime::Handle;
 
@@ -12,6 +12,7 @@ use crate::FileEntry;
 use crate::format::csv::CsvSchema;
 use crate::format::{TableFormat, TableReader};
 use crate::patch;
+use crate::predicate::Predicate;
 use crate::source::Source;
 
 /// Finds a blob that a record names.
@@ -44,10 +45,23 @@ pub(crate) fn open(
     csv: &CsvSchema,
     wanted: Option<&[String]>,
 ) -> Result<StoredTable> {
+    open_where(repo, runtime, entry, csv, wanted, None)
+}
+
+/// As [`open`], for the rows that `filter` is true of, and maybe others.
+pub(crate) fn open_where(
+    repo: &Repo,
+    runtime: &Handle,
+    entry: &FileEntry,
+    csv: &CsvSchema,
+    wanted: Option<&[String]>,
+    filter: Option<&Predicate>,
+) -> Result<StoredTable> {
     let stored = runtime.block_on(blob(repo, &entry.digest));
     let stored = stored.map_err(|error| error.context("file", &entry.path))?;
     let source = Source::blob(stored, runtime.clone());
-    open_from(source, repo, runtime, entry, csv, wanted)
+    let table = open_all(source, repo, runtime, entry, csv, (wanted, filter));
+    Unreadable::of(entry).watch(table)
 }
 
 /// As [`open`], reading the file itself from `source`.
@@ -59,21 +73,42 @@ pub(crate) fn open_from(
     csv: &CsvSchema,
     wanted: Option<&[String]>,
 ) -> Result<StoredTable> {
-    let path = entry.path.clone();
-    let object = format!("blob {}", entry.digest);
-    // The bytes are those that were stored and were readable then; what fails now is not input.
-    let unreadable = move |error: Error| match error.kind() {
-        ErrorKind::Invalid => Error::corrupt(&object, "a stored table cannot be decoded")
-            .context("file", &path)
-            .with_source(error),
-        _ => error.context("file", &path),
-    };
-    let table = open_all(source, repo, runtime, entry, csv, wanted).map_err(&unreadable)?;
-    let batches = table.batches.map(move |batch| batch.map_err(&unreadable));
-    Ok(StoredTable {
-        schema: table.schema,
-        batches: Box::new(batches),
-    })
+    let table = open_all(source, repo, runtime, entry, csv, (wanted, None));
+    Unreadable::of(entry).watch(table)
+}
+
+/// Names the file that cannot be read.
+struct Unreadable {
+    path: FilePath,
+    object: String,
+}
+
+impl Unreadable {
+    fn of(entry: &FileEntry) -> Self {
+        Self {
+            path: entry.path.clone(),
+            object: format!("blob {}", entry.digest),
+        }
+    }
+
+    fn watch(self, table: Result<StoredTable>) -> Result<StoredTable> {
+        let table = table.map_err(|error| self.explain(error))?;
+        let batches = table.batches;
+        Ok(StoredTable {
+            schema: table.schema,
+            batches: Box::new(batches.map(move |batch| batch.map_err(|e| self.explain(e)))),
+        })
+    }
+
+    /// The bytes are those that were stored and were readable then; what fails now is not input.
+    fn explain(&self, error: Error) -> Error {
+        match error.kind() {
+            ErrorKind::Invalid => Error::corrupt(&self.object, "a stored table cannot be decoded")
+                .context("file", &self.path)
+                .with_source(error),
+            _ => error.context("file", &self.path),
+        }
+    }
 }
 
 fn open_all(
@@ -82,10 +117,12 @@ fn open_all(
     runtime: &Handle,
     entry: &FileEntry,
     csv: &CsvSchema,
-    wanted: Option<&[String]>,
+    (wanted, filter): (Option<&[String]>, Option<&Predicate>),
 ) -> Result<StoredTable> {
+    // The rows of a file with patches are not where its statistics say.
+    let filter = filter.filter(|_| entry.patches().is_empty());
     let format = TableFormat::of(&entry.path).ok_or_else(|| Error::invalid("no table file"))?;
-    let reader = TableReader::open(source, format, csv, wanted)?;
+    let reader = TableReader::open_where(source, format, csv, wanted, filter)?;
     let schema = Arc::clone(reader.schema());
     let read = match wanted {
         None => Arc::clone(&schema),

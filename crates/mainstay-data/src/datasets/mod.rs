@@ -47,7 +47,8 @@ use crate::stored::blob;
 use crate::telling::Telling;
 use crate::{
     BranchChange, BranchInfo, BranchTarget, DatasetInfo, ExportReport, FileChange, FileEntry,
-    Manifest, PartSpec, SampleSpec, SnapshotPart, SnapshotReport, SnapshotSpec, VersionInfo,
+    Manifest, PartSpec, Predicate, SampleSpec, SnapshotPart, SnapshotReport, SnapshotSpec,
+    VersionInfo,
 };
 
 /// The datasets of a repository. Cheap to clone.
@@ -67,6 +68,8 @@ pub struct Datasets {
 pub struct ReadOptions {
     /// The columns to read, in the order wanted; all of them when `None`.
     pub columns: Option<Vec<String>>,
+    /// Which rows to read; all of them when `None`.
+    pub filter: Option<Predicate>,
 }
 
 impl ReadOptions {
@@ -74,6 +77,13 @@ impl ReadOptions {
     #[must_use]
     pub fn with_columns<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
         self.columns = Some(columns.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Reads only the rows of which `filter` is true. Its columns need not be among those that are read.
+    #[must_use]
+    pub fn with_filter(mut self, filter: Predicate) -> Self {
+        self.filter = Some(filter);
         self
     }
 }
@@ -293,10 +303,14 @@ impl Datasets {
     ///
     /// All batches have one schema: the first file's. Dropping the stream stops the decoder.
     ///
+    /// With a filter, the row groups and pages of a Parquet file without patches are not read whose
+    /// statistics say that no row is wanted.
+    ///
     /// # Errors
     /// [`NotFound`](mainstay_core::ErrorKind::NotFound) when there is no such version or column,
     /// [`Invalid`](mainstay_core::ErrorKind::Invalid) when the version has no table or a column is
-    /// asked for twice, [`Corrupt`](mainstay_core::ErrorKind::Corrupt) when stored bytes are damaged,
+    /// asked for twice, and within the stream when
+    /// the filter compares a column with a value of another type; [`Corrupt`](mainstay_core::ErrorKind::Corrupt) when stored bytes are damaged,
     /// also within the stream, which then ends.
     #[instrument(skip_all, fields(%node), err)]
     pub async fn read(

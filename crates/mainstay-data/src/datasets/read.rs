@@ -3,9 +3,10 @@
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Schema, SchemaRef};
 use futures::stream::BoxStream;
-use mainstay_core::{Error, NodeRef, Result};
+use mainstay_core::{Error, ErrorKind, NodeRef, Result};
 use mainstay_repo::Repo;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
@@ -13,7 +14,7 @@ use tokio::sync::mpsc;
 use super::ReadOptions;
 use crate::format::csv::CsvSchema;
 use crate::scan::in_order;
-use crate::{FileEntry, Manifest, blocking, stored};
+use crate::{FileEntry, Manifest, Predicate, blocking, stored};
 
 /// How many decoded batches wait for the reader.
 const WAITING_BATCHES: usize = 2;
@@ -29,6 +30,20 @@ pub(super) fn read(
         return Err(Error::invalid("the snapshot has no table").context("data", node));
     }
     check_columns(&names, options.columns.as_deref())?;
+    let filtered = options.filter.as_ref().map(Predicate::columns);
+    let filtered = filtered.unwrap_or_default();
+    if let Some(unknown) = filtered.iter().find(|name| !names.contains(name)) {
+        return Err(Error::not_found("column", unknown.escape_debug()));
+    }
+    let handed_out = options.columns.as_ref().map(Vec::len);
+    let wanted = options.columns.clone().map(|mut wanted| {
+        for name in filtered {
+            if !wanted.iter().any(|known| known == name) {
+                wanted.push(name.to_owned());
+            }
+        }
+        wanted
+    });
     let files = manifest.files.entries()?.iter();
     let files = files
         .filter(|entry| entry.rows.is_some())
@@ -43,7 +58,9 @@ pub(super) fn read(
             .filter(|column| column.nullable)
             .map(|column| column.name.clone())
             .collect(),
-        wanted: options.columns,
+        wanted,
+        handed_out,
+        filter: options.filter,
         schema: None,
         repo: repo.clone(),
         runtime: Handle::current(),
@@ -70,7 +87,11 @@ struct Decoder {
     csv: CsvSchema,
     /// The names of the columns that some file allows nulls in.
     nullable: Vec<String>,
+    /// The columns to read, those that are only filtered by at the end; all when `None`.
     wanted: Option<Vec<String>>,
+    /// How many of them are handed out.
+    handed_out: Option<usize>,
+    filter: Option<Predicate>,
     /// The schema of the batches, found in the first file.
     schema: Option<SchemaRef>,
     repo: Repo,
@@ -96,7 +117,8 @@ impl Decoder {
         sender: &mpsc::Sender<Result<RecordBatch>>,
     ) -> Result<Reader> {
         let wanted = self.wanted.as_deref();
-        let table = stored::open(&self.repo, &self.runtime, file, &self.csv, wanted)?;
+        let (repo, runtime, filter) = (&self.repo, &self.runtime, self.filter.as_ref());
+        let table = stored::open_where(repo, runtime, file, &self.csv, wanted, filter)?;
         let unfit = |error: Error| {
             Error::corrupt(
                 format!("blob {}", file.digest),
@@ -108,11 +130,34 @@ impl Decoder {
         let schema = self.schema_of(&table.schema).map_err(unfit)?;
         for batch in table.batches {
             let batch = with_schema(&batch?, &schema).map_err(unfit)?;
+            let batch = self.filtered(batch)?;
+            if batch.num_rows() == 0 {
+                continue;
+            }
             if sender.blocking_send(Ok(batch)).is_err() {
                 return Ok(Reader::Gone);
             }
         }
         Ok(Reader::Waiting)
+    }
+
+    /// Returns the rows that are wanted, without the columns that are not.
+    fn filtered(&self, batch: RecordBatch) -> Result<RecordBatch> {
+        let Some(filter) = &self.filter else {
+            return Ok(batch);
+        };
+        let unfiltered = |error| {
+            Error::new(ErrorKind::Unsupported, "rows of this type cannot be picked")
+                .with_source(error)
+        };
+        let batch = filter_record_batch(&batch, &filter.mask(&batch)?).map_err(unfiltered)?;
+        match self.handed_out {
+            Some(columns) => {
+                let columns: Vec<usize> = (0..columns).collect();
+                batch.project(&columns).map_err(unfiltered)
+            }
+            None => Ok(batch),
+        }
     }
 
     /// Returns the schema of all batches, which the first file decides.

@@ -9,6 +9,7 @@ use arrow::datatypes::SchemaRef;
 use mainstay_core::{BulkDigest, Error, FilePath, Result};
 use mainstay_repo::Layout;
 
+use crate::predicate::Predicate;
 use crate::source::Source;
 
 pub(crate) mod csv;
@@ -106,8 +107,22 @@ impl TableReader {
         csv: &csv::CsvSchema,
         wanted: Option<&[String]>,
     ) -> Result<Self> {
+        Self::open_where(source, format, csv, wanted, None)
+    }
+
+    /// Opens a table file to read the rows that `filter` is true of, and maybe others.
+    ///
+    /// # Errors
+    /// As [`open`](Self::open).
+    pub(crate) fn open_where(
+        source: Source,
+        format: TableFormat,
+        csv: &csv::CsvSchema,
+        wanted: Option<&[String]>,
+        filter: Option<&Predicate>,
+    ) -> Result<Self> {
         let table = guarded(&source, || match format {
-            TableFormat::Parquet => parquet::open(&source, wanted),
+            TableFormat::Parquet => parquet::open(&source, wanted, filter),
             TableFormat::Ipc => ipc::open(&source, wanted),
             TableFormat::Csv { delimiter } => csv::open(&source, delimiter, csv, wanted),
         })?;

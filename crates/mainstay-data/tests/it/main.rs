@@ -22,6 +22,7 @@ mod multiset;
 mod parquet_blobs;
 mod parts;
 mod patches;
+mod predicates;
 mod reference;
 mod row_diff;
 mod rows_in_memory;

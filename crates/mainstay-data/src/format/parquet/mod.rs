@@ -5,15 +5,20 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use mainstay_core::{Error, ErrorKind, Result};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
+};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::ParquetMetaData;
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
 
+use self::prune::{Pruned, prune};
 use super::{BATCH_ROWS, OpenTable};
+use crate::predicate::Predicate;
 use crate::source::Source;
 
 mod footer;
 mod pages;
+mod prune;
 mod select;
 mod thrift;
 pub(crate) mod write;
@@ -28,9 +33,21 @@ const BATCH_BYTES: u64 = 32 * 1024 * 1024;
 const MAX_ROWS_PER_BYTE: u64 = 1 << 16;
 
 /// Opens a Parquet file; reads only the columns in `wanted`, in file order, when given.
-pub(super) fn open(source: &Source, wanted: Option<&[String]>) -> Result<OpenTable> {
+///
+/// Pages of which the statistics say that `filter` is true of no row are left out.
+pub(super) fn open(
+    source: &Source,
+    wanted: Option<&[String]>,
+    filter: Option<&Predicate>,
+) -> Result<OpenTable> {
     footer::check(source)?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(source.clone()).map_err(undecodable)?;
+    let index = match filter {
+        Some(_) => PageIndexPolicy::Optional,
+        None => PageIndexPolicy::Skip,
+    };
+    let options = ArrowReaderOptions::new().with_page_index_policy(index);
+    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(source.clone(), options)
+        .map_err(undecodable)?;
     let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(u64::MAX);
     if rows / MAX_ROWS_PER_BYTE > source.size() {
         return Err(Error::invalid(format!(
@@ -50,6 +67,13 @@ pub(super) fn open(source: &Source, wanted: Option<&[String]>) -> Result<OpenTab
         }
     };
     let batch_rows = batch_rows(builder.metadata());
+    let builder = match filter {
+        Some(filter) => {
+            let Pruned { groups, rows } = prune(filter, builder.metadata(), &schema);
+            builder.with_row_groups(groups).with_row_selection(rows)
+        }
+        None => builder,
+    };
     let reader = builder
         .with_batch_size(batch_rows)
         .with_projection(mask)
