@@ -49,9 +49,9 @@ pub(super) fn datum<'r>(
         Field::Attribute(attribute) => return attribute_datum(row, model, *attribute),
         Field::Tag(key) => tag(row, model, key),
         Field::Metric(key) => {
-            let status = model.status(row.version);
-            let promoted = status.and_then(|status| status.metrics.get(key)).copied();
-            let metric = promoted
+            let metric = model
+                .measured(row)?
+                .remove(key)
                 .or_else(|| Metric::from_json(record.get("metrics")?.get(key)?.get("value")?));
             metric.map_or(Datum::Missing, |metric| Datum::Number(metric.value()))
         }

@@ -40,7 +40,8 @@
 //!
 //! Text takes `=`, `!=`, `LIKE` (case-sensitive; `%` any text, `_` any character), `ILIKE`, `RLIKE`
 //! (a [regular expression](https://docs.rs/regex/#syntax) that matches a part of it), `CONTAINS` and `IN`; the others take the order operators and `BETWEEN` (both ends included) too, and not
-//! `LIKE`. Tags are text; metrics are numbers; a parameter compares as a number against a number, and
+//! `LIKE`. Tags are text; metrics are numbers, the newest of what registration, promotions and
+//! [evaluation reports](crate::eval) say; a parameter compares as a number against a number, and
 //! as its text against text. What a version does not have meets `IS NULL` only: `tags.x != 'a'` finds
 //! no version without the tag `x`, and `NOT tags.x = 'a'` does. Of aliases and data, `!=` and `NOT …`
 //! mean that none is. Words are case-insensitive, keys and values are not.

@@ -1,12 +1,14 @@
 //! The versions of a view as rows, with what stands beside their records.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mainstay_core::{Error, Name, NodeKind, NodeRef, RefPath, Result, Timestamp};
 use mainstay_repo::{RefState, Value, View};
 
 use crate::annotate::Annotation;
+use crate::eval;
 use crate::format;
+use crate::metric::Metric;
 use crate::policy::StagePolicy;
 use crate::record::{FORMAT, ModelVersion, decode};
 use crate::standing::Status;
@@ -21,6 +23,7 @@ pub(super) struct Row<'v> {
 
 /// What stands beside the records of one model.
 pub(super) struct Model<'v> {
+    view: &'v View,
     versions: Vec<(&'v RefPath, &'v RefState)>,
     /// Where versions begin.
     initial: Name,
@@ -29,8 +32,10 @@ pub(super) struct Model<'v> {
     aliases: BTreeMap<Name, Vec<Name>>,
     /// What each alias points to, and since when.
     aliased: BTreeMap<&'v str, (Name, Timestamp)>,
-    /// When versions entered their stages.
-    entered: BTreeMap<&'v str, Timestamp>,
+    /// When versions entered their stages, and by which log entry.
+    entered: BTreeMap<&'v str, (Timestamp, u64)>,
+    /// Versions with evaluation reports.
+    reported: BTreeSet<&'v str>,
     /// When what stands beside a version changed last.
     touched: BTreeMap<&'v str, Timestamp>,
 }
@@ -49,27 +54,28 @@ impl<'v> Model<'v> {
         let mut current = None;
         for (path, state) in view.below(&prefix)? {
             let mut segments = path.segments().skip(1);
-            let (Some(name), Some(family), Some(key), None) = (
-                segments.next(),
-                segments.next(),
-                segments.next(),
-                segments.next(),
-            ) else {
+            let (Some(name), Some(family), Some(key)) =
+                (segments.next(), segments.next(), segments.next())
+            else {
                 continue;
             };
+            let is_leaf = segments.next().is_none();
             if current != Some(name) {
                 current = Some(name);
-                models.push(Self::new(initial.clone()));
+                models.push(Self::new(view, initial.clone()));
             }
-            if let Some(model) = models.last_mut() {
-                model.read(path, family, key, state)?;
+            match models.last_mut() {
+                Some(model) if is_leaf => model.read(path, family, key, state)?,
+                Some(model) if family == "report" => drop(model.reported.insert(key)),
+                _ => {}
             }
         }
         Ok(models)
     }
 
-    fn new(initial: Name) -> Self {
+    fn new(view: &'v View, initial: Name) -> Self {
         Self {
+            view,
             versions: Vec::new(),
             initial,
             statuses: BTreeMap::new(),
@@ -77,6 +83,7 @@ impl<'v> Model<'v> {
             aliases: BTreeMap::new(),
             aliased: BTreeMap::new(),
             entered: BTreeMap::new(),
+            reported: BTreeSet::new(),
             touched: BTreeMap::new(),
         }
     }
@@ -98,7 +105,7 @@ impl<'v> Model<'v> {
         match family {
             "version" => self.versions.push((path, state)),
             "status" => {
-                self.entered.insert(key, state.time);
+                self.entered.insert(key, (state.time, state.seq));
                 self.statuses.insert(key, format::decode(value)?);
             }
             "annotation" => {
@@ -156,11 +163,27 @@ impl<'v> Model<'v> {
 
     /// Returns when a version entered its stage; `None` when it never moved.
     pub(super) fn entered(&self, version: &str) -> Option<Timestamp> {
-        self.entered.get(version).copied()
+        self.entered.get(version).map(|(time, _)| *time)
     }
 
     pub(super) fn status(&self, version: &str) -> Option<&Status> {
         self.statuses.get(version)
+    }
+
+    /// Returns what was measured of a version since its registration: the newest value of each metric.
+    pub(super) fn measured(&self, row: &Row<'_>) -> Result<BTreeMap<String, Metric>> {
+        let status = self.statuses.get(row.version);
+        let promoted = status.map(|status| status.metrics.clone());
+        let mut measured = promoted.unwrap_or_default();
+        if self.reported.contains(row.version) {
+            let since = self.entered.get(row.version).map_or(0, |(_, seq)| *seq);
+            for (name, (value, seq)) in eval::metrics(self.view, &row.node()?)? {
+                if seq > since || !measured.contains_key(&name) {
+                    measured.insert(name, value);
+                }
+            }
+        }
+        Ok(measured)
     }
 
     /// Returns when stage, tags or description of a version changed last; the epoch when never.

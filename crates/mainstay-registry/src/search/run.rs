@@ -116,9 +116,7 @@ fn complete(found: &Found<'_>) -> Result<SearchHit> {
         .into_iter()
         .map(|(name, measured)| (name, measured.value))
         .collect();
-    if let Some(status) = model.status(row.version) {
-        metrics.extend(status.metrics.clone());
-    }
+    metrics.extend(model.measured(row)?);
     Ok(SearchHit {
         model: node.name().clone(),
         version: record.version,

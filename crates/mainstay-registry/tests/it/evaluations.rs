@@ -3,6 +3,7 @@
 use mainstay_core::{EdgeKind, ErrorKind, Timestamp};
 use mainstay_registry::eval::{self, EvalSpec, Evaluations};
 use mainstay_registry::run::RunSpec;
+use mainstay_registry::search::Page;
 use mainstay_registry::{Better, Gate, Metric, PromoteSpec, Promotion, StagePolicy};
 use serde_json::json;
 
@@ -118,6 +119,47 @@ async fn gates_see_reports_and_the_newest_word_counts() {
     evaluations.report(worse).await.unwrap();
     let shown = fixture.registry.show(&locator("fraud")).await.unwrap();
     assert_eq!(shown.metrics["auc"], Metric::new(0.7));
+}
+
+#[tokio::test]
+async fn a_search_sees_the_newest_value_as_the_version_shows_it() {
+    let fixture = Fixture::new().await;
+    let evaluations = Evaluations::new(fixture.repo.clone());
+    fixture
+        .register(spec("fraud", "one").with_metric("auc", 0.9))
+        .await;
+    fixture
+        .register(spec("fraud", "two").with_metric("auc", 0.8))
+        .await;
+    let found = async |query: &str| {
+        let found = fixture.registry.search(query, &Page::default()).await;
+        let results = found.unwrap().results;
+        for hit in &results {
+            let reference = format!("{}@{}", hit.model, hit.version);
+            let shown = fixture.registry.show(&locator(&reference)).await.unwrap();
+            assert_eq!(shown.metrics, hit.metrics, "{query}");
+        }
+        let versions = results.iter().map(|hit| hit.version.to_string());
+        versions.collect::<Vec<_>>()
+    };
+    assert_eq!(found("metrics.auc > 0.85").await, ["1.0.0"]);
+    let metric = |subject: &str, name: &str, value: f64| {
+        evaluations.report(report(subject).with_metric(name, value))
+    };
+    metric("model:fraud@1.0.0", "auc", 0.7).await.unwrap();
+    metric("model:fraud@1.0.0", "loss", 0.2).await.unwrap();
+    metric("model:fraud@1.1.0", "auc", 0.95).await.unwrap();
+    assert_eq!(found("metrics.auc > 0.85").await, ["1.1.0"]);
+    assert_eq!(found("metrics.loss < 0.5").await, ["1.0.0"]);
+    assert_eq!(found("ORDER BY metrics.auc").await, ["1.0.0", "1.1.0"]);
+    // What a promotion measured lies over what was reported before it, and under what comes after.
+    let promote = PromoteSpec::new(locator("fraud@1.0.0"), name("staging"), ada(), "promote");
+    let promote = promote.with_metric("auc", 0.88);
+    fixture.registry.promote(promote).await.unwrap();
+    assert_eq!(found("metrics.auc = 0.88").await, ["1.0.0"]);
+    metric("model:fraud@1.0.0", "auc", 0.6).await.unwrap();
+    assert_eq!(found("metrics.auc = 0.6").await, ["1.0.0"]);
+    assert_eq!(found("metrics.auc = 0.88").await, Vec::<String>::new());
 }
 
 #[tokio::test]
