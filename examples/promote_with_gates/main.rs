@@ -1,5 +1,7 @@
 //! Lets a model into production only when its gates say so: `cargo run --example promote_with_gates`.
 
+use std::collections::BTreeSet;
+
 use mainstay::registry::{
     ApproveSpec, Better, FileSpec, Gate, ModelSpec, PromoteSpec, Promotion, RollbackSpec,
     StagePolicy,
@@ -28,7 +30,13 @@ async fn main() -> Result<()> {
         .with_gate("production".parse()?, not_worse)
         .with_gate("production".parse()?, approved);
     models
-        .set_stage_policy(&"fraud".parse()?, policy, ada.clone(), "agreed on")
+        .set_stage_policy(
+            &"fraud".parse()?,
+            policy,
+            ada.clone(),
+            &BTreeSet::new(),
+            "agreed on",
+        )
         .await?;
 
     for (weights, auc) in [

@@ -16,15 +16,20 @@ pub(crate) async fn set_policy(
     model: &Name,
     policy: StagePolicy,
     actor: Actor,
+    roles: &BTreeSet<Name>,
     reason: String,
 ) -> Result<Option<u64>> {
     policy.check()?;
     let policy = policy.normal();
     let path = refs::policy(model)?;
     let build = |view: &View| {
-        if StagePolicy::of(view, model)? == policy {
+        let before = StagePolicy::of(view, model)?;
+        if before == policy {
             return Ok(Step::Done(()));
         }
+        before
+            .check_setter(roles)
+            .map_err(|error| error.context("model", model))?;
         let mut transaction = Transaction::new(actor.clone(), reason.clone());
         let value = Value::new(StagePolicy::KIND, &policy)?;
         transaction.set(path.clone(), value, refs::unchanged(view, &path)?);

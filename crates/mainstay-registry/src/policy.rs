@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mainstay_core::{Digest, Error, Name, Result, canon};
+use mainstay_core::{Digest, Error, ErrorKind, Name, Result, canon};
 use mainstay_repo::View;
 use serde::{Deserialize, Serialize};
 
 use crate::format::{Formatted, decode};
-use crate::gate::Gate;
+use crate::gate::{Gate, alternatives};
 use crate::refs;
 
 /// The stages of a model.
@@ -25,7 +25,7 @@ use crate::refs;
 /// ```
 ///
 /// What a version must pass to enter a stage, approvals and roles included, are [gates](Gate). A policy
-/// may also protect aliases. Mainstay does not authenticate: who acts, and in which roles, is what the
+/// may also protect aliases, and itself. Mainstay does not authenticate: who acts, and in which roles, is what the
 /// caller says, so that a policy binds programs that tell the truth.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -49,6 +49,9 @@ pub struct StagePolicy {
     /// Aliases that not everybody moves, or not to every version.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub aliases: BTreeMap<Name, AliasRule>,
+    /// Roles of which one must be had to set another policy in the place of this one; empty for everybody.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    pub setters: BTreeSet<Name>,
 }
 
 /// Who may move an alias, and to which versions.
@@ -138,6 +141,7 @@ impl Default for StagePolicy {
             retired: archived,
             gates: BTreeMap::new(),
             aliases: BTreeMap::new(),
+            setters: BTreeSet::new(),
         }
     }
 }
@@ -149,13 +153,16 @@ fn literal(name: &str) -> Name {
 
 impl Formatted for StagePolicy {
     const KIND: &'static str = "model.stage_policy";
-    const NEWEST: u32 = 2;
+    const NEWEST: u32 = 3;
 
     fn format(&self) -> u32 {
         self.format
     }
 
     fn least_format(&self) -> u32 {
+        if !self.setters.is_empty() {
+            return 3;
+        }
         let of_gates = self.gates.values().flatten().map(Gate::format).max();
         of_gates
             .unwrap_or(1)
@@ -175,6 +182,7 @@ impl StagePolicy {
             transitions: BTreeMap::new(),
             gates: BTreeMap::new(),
             aliases: BTreeMap::new(),
+            setters: BTreeSet::new(),
         }
     }
 
@@ -196,6 +204,13 @@ impl StagePolicy {
     #[must_use]
     pub fn with_alias(mut self, alias: Name, rule: AliasRule) -> Self {
         self.aliases.insert(alias, rule);
+        self
+    }
+
+    /// Lets only those who have one of the roles set another policy.
+    #[must_use]
+    pub fn with_setter(mut self, role: Name) -> Self {
+        self.setters.insert(role);
         self
     }
 
@@ -283,6 +298,16 @@ impl StagePolicy {
             .context("from", from)
             .context("to", to)
             .context("allowed", allowed.join(", ")))
+    }
+
+    /// Refuses who may not set another policy in the place of this one.
+    pub(crate) fn check_setter(&self, roles: &BTreeSet<Name>) -> Result<()> {
+        if self.setters.is_empty() || !self.setters.is_disjoint(roles) {
+            return Ok(());
+        }
+        let why = "the stage policy says who may set another";
+        Err(Error::new(ErrorKind::PermissionDenied, why)
+            .context("asked for", alternatives(&self.setters)))
     }
 
     /// Checks that the policy makes sense by itself.

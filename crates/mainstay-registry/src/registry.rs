@@ -236,21 +236,25 @@ impl Registry {
 
     /// Sets the stage policy of a model. Returns the log entry, `None` when it was set already.
     ///
-    /// Versions stay in their stages; those that never moved begin where the new policy says.
+    /// Versions stay in their stages; those that never moved begin where the new policy says. `roles` are
+    /// those of `actor`, as the caller says.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid): the policy contradicts itself, lacks a
-    /// stage that a version is in, names a stage like an alias, or makes a stage exclusive that
-    /// several versions are in.
+    /// * [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid): the policy contradicts itself, lacks a
+    ///   stage that a version is in, names a stage like an alias, or makes a stage exclusive that
+    ///   several versions are in.
+    /// * [`ErrorKind::PermissionDenied`](mainstay_core::ErrorKind::PermissionDenied): the policy that the
+    ///   model has asks for a role that is not among them.
     #[instrument(skip_all, fields(model = %model), err(level = "debug"))]
     pub async fn set_stage_policy(
         &self,
         model: &Name,
         policy: StagePolicy,
         actor: Actor,
+        roles: &BTreeSet<Name>,
         reason: impl Into<String>,
     ) -> Result<Option<u64>> {
-        adopt::set_policy(&self.repo, model, policy, actor, reason.into())
+        adopt::set_policy(&self.repo, model, policy, actor, roles, reason.into())
             .await
             .map_err(|error| error.operation("set stage policy"))
     }

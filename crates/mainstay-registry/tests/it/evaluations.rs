@@ -1,5 +1,7 @@
 //! Evaluation reports.
 
+use std::collections::BTreeSet;
+
 use mainstay_core::{EdgeKind, ErrorKind, Timestamp};
 use mainstay_registry::eval::{self, EvalSpec, Evaluations};
 use mainstay_registry::run::RunSpec;
@@ -98,8 +100,8 @@ async fn gates_see_reports_and_the_newest_word_counts() {
         .with_gate(name("staging"), at_least)
         .with_gate(name("production"), gate);
     let registry = &fixture.registry;
-    let model = name("fraud");
-    let set = registry.set_stage_policy(&model, policy, ada(), "careful");
+    let (model, roles) = (name("fraud"), BTreeSet::new());
+    let set = registry.set_stage_policy(&model, policy, ada(), &roles, "careful");
     set.await.unwrap();
     let promote = |to: &str| {
         let spec = PromoteSpec::new(locator("fraud@1.0.0"), name(to), ada(), "promote");

@@ -1,5 +1,6 @@
 //! What is stored is what `docs/formats/model-version.md` and `reproducibility.md` say, forever.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use mainstay_core::{Digest, ErrorKind, canon};
@@ -79,7 +80,7 @@ async fn example() -> Fixture {
     let policy = StagePolicy::default().with_gate(name("production"), gate);
     fixture
         .registry
-        .set_stage_policy(&name("species"), policy, ada(), "careful")
+        .set_stage_policy(&name("species"), policy, ada(), &BTreeSet::new(), "careful")
         .await
         .unwrap();
     fixture.promote("species@1.1.0", "staging").await;

@@ -14,7 +14,7 @@ use mainstay_registry::{
 };
 use serde_json::json;
 
-use crate::fixture::{Fixture, ada, file, locator, name, spec};
+use crate::fixture::{Fixture, ada, check_golden_ref, file, locator, name, spec};
 
 fn actor(text: &str) -> Actor {
     Actor::new(text).unwrap()
@@ -33,10 +33,10 @@ async fn with_policy(policy: StagePolicy) -> Fixture {
 }
 
 async fn set(fixture: &Fixture, policy: StagePolicy) {
-    let model = name("fraud");
+    let (model, roles) = (name("fraud"), BTreeSet::new());
     let set = fixture
         .registry
-        .set_stage_policy(&model, policy, ada(), "careful");
+        .set_stage_policy(&model, policy, ada(), &roles, "careful");
     set.await.unwrap();
 }
 
@@ -533,4 +533,44 @@ async fn a_policy_that_an_older_mainstay_has_words_for_stays_readable_to_it() {
     };
     set(&fixture, production(tag)).await;
     assert_eq!(format().await, 1);
+}
+
+#[tokio::test]
+async fn a_policy_says_who_may_set_another() {
+    let fixture = Fixture::new().await;
+    fixture.weights("fraud", "one").await;
+    let registry = &fixture.registry;
+    let set = async |policy: StagePolicy, roles: &[&str]| {
+        let roles = roles.iter().copied().map(name).collect();
+        let model = name("fraud");
+        let set = registry.set_stage_policy(&model, policy, ada(), &roles, "govern");
+        set.await
+    };
+    let governed = StagePolicy::default().with_setter(name("risk"));
+    assert!(set(governed.clone(), &[]).await.unwrap().is_some());
+    // Setting what is set asks for nothing, as it changes nothing.
+    assert_eq!(set(governed.clone(), &[]).await.unwrap(), None);
+    for roles in [&[][..], &["release"]] {
+        let error = set(StagePolicy::default(), roles).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::PermissionDenied);
+        assert!(error.to_string().contains("risk"), "{error}");
+    }
+    let read = fixture
+        .repo
+        .read(|view| StagePolicy::of(view, &name("fraud")));
+    let stored = read.await.unwrap();
+    assert_eq!((stored.format, &stored.setters), (3, &governed.setters));
+    check_golden_ref(
+        &fixture,
+        "model/fraud/policy/stages",
+        "model-approval/v1/policy-setters.json",
+    )
+    .await;
+    let opened = set(StagePolicy::default(), &["release", "risk"]).await;
+    assert!(opened.unwrap().is_some());
+    assert!(
+        set(StagePolicy::default().with_setter(name("a")), &[])
+            .await
+            .is_ok()
+    );
 }

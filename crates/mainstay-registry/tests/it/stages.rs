@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use mainstay_core::ErrorKind;
 use mainstay_registry::{
     AnnotateSpec, Better, Expect, Gate, PromoteSpec, Promotion, RollbackSpec, Stage, StagePolicy,
@@ -114,7 +116,13 @@ async fn a_gate_that_says_no_is_a_value_and_nothing_changes() {
     let policy = StagePolicy::default().with_gate(name("production"), better);
     fixture
         .registry
-        .set_stage_policy(&name("fraud"), policy, ada(), "be careful")
+        .set_stage_policy(
+            &name("fraud"),
+            policy,
+            ada(),
+            &BTreeSet::new(),
+            "be careful",
+        )
         .await
         .unwrap();
     // The better one first: the other is then worse than the holder.
@@ -262,7 +270,7 @@ async fn a_policy_of_ones_own_brings_its_own_stages() {
         let registry = fixture.registry.clone();
         async move {
             registry
-                .set_stage_policy(&name("fraud"), policy, ada(), "regions")
+                .set_stage_policy(&name("fraud"), policy, ada(), &BTreeSet::new(), "regions")
                 .await
         }
     };
@@ -291,14 +299,26 @@ async fn making_a_stage_exclusive_gives_it_its_one_holder_or_is_refused() {
     fixture.promote("fraud@1.1.0", "staging").await;
     let error = fixture
         .registry
-        .set_stage_policy(&name("fraud"), policy.clone(), ada(), "one at a time")
+        .set_stage_policy(
+            &name("fraud"),
+            policy.clone(),
+            ada(),
+            &BTreeSet::new(),
+            "one at a time",
+        )
         .await
         .unwrap_err();
     assert_eq!(error.kind(), ErrorKind::Invalid);
     fixture.promote("fraud@1.1.0", "development").await;
     fixture
         .registry
-        .set_stage_policy(&name("fraud"), policy, ada(), "one at a time")
+        .set_stage_policy(
+            &name("fraud"),
+            policy,
+            ada(),
+            &BTreeSet::new(),
+            "one at a time",
+        )
         .await
         .unwrap();
     let view = fixture.repo.view().await.unwrap();
@@ -336,7 +356,13 @@ async fn a_policy_that_contradicts_itself_is_refused() {
     for policy in cases {
         let error = fixture
             .registry
-            .set_stage_policy(&name("fraud"), policy.clone(), ada(), "wrong")
+            .set_stage_policy(
+                &name("fraud"),
+                policy.clone(),
+                ada(),
+                &BTreeSet::new(),
+                "wrong",
+            )
             .await
             .unwrap_err();
         assert_eq!(error.kind(), ErrorKind::Invalid, "{policy:?}");

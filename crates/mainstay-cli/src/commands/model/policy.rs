@@ -47,6 +47,9 @@ pub(crate) struct Set {
     model: Name,
     /// The policy
     file: PathBuf,
+    /// A role of whoever sets it, for policies that ask; may be repeated
+    #[arg(long = "role", value_name = "ROLE")]
+    roles: Vec<Name>,
 }
 
 #[derive(Serialize)]
@@ -88,7 +91,8 @@ impl Set {
         let models = global.open().await?.models();
         let policy = StagePolicy::from_json(&args::read_file(&self.file, MAX_BYTES)?)
             .map_err(|error| error.context("path", self.file.display()))?;
-        let set = models.set_stage_policy(&self.model, policy.clone(), actor, reason);
+        let roles = self.roles.into_iter().collect();
+        let set = models.set_stage_policy(&self.model, policy.clone(), actor, &roles, reason);
         let seq = set.await?;
         let document = Document::of(self.model, policy, seq)?;
         let output = global.output();
@@ -131,6 +135,9 @@ impl Document {
                 any_or(joined(&rule.movers)),
                 any_or(joined(&rule.stages))
             )?;
+        }
+        if !policy.setters.is_empty() {
+            writeln!(out, "set by {}", joined(&policy.setters))?;
         }
         Ok(())
     }
