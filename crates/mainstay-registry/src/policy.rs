@@ -233,7 +233,7 @@ impl StagePolicy {
     /// ```
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) saying what is wrong and where.
+    /// [`ErrorKind::Invalid`] saying what is wrong and where.
     pub fn from_json(bytes: &[u8]) -> Result<Self> {
         let policy: Self = serde_json::from_slice(bytes)
             .map_err(|error| Error::invalid("not a stage policy").with_source(error))?;
@@ -250,7 +250,7 @@ impl StagePolicy {
     /// Returns the digest of the policy's record: what an approval is bound to.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when it has no canonical JSON.
+    /// [`ErrorKind::Invalid`] when it has no canonical JSON.
     pub fn digest(&self) -> Result<Digest> {
         canon::digest(&self.clone().normal())
     }
@@ -258,7 +258,7 @@ impl StagePolicy {
     /// Returns the policy of a model: the one set for it, or the default.
     ///
     /// # Errors
-    /// [`ErrorKind::Incompatible`](mainstay_core::ErrorKind::Incompatible) when a newer format wrote it.
+    /// [`ErrorKind::Incompatible`] when a newer format wrote it.
     pub fn of(view: &View, model: &Name) -> Result<Self> {
         match refs::value(view, &refs::policy(model)?)? {
             Some(value) => decode(value),
@@ -269,7 +269,7 @@ impl StagePolicy {
     /// Returns a stage.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) listing the stages when there is none
+    /// [`ErrorKind::Invalid`] listing the stages when there is none
     /// of that name.
     pub fn stage(&self, name: &Name) -> Result<&Stage> {
         self.find(name).ok_or_else(|| {
