@@ -13,7 +13,7 @@ use super::standing::Past;
 use super::{ReplicateOptions, ReplicateReport};
 use crate::blobs::copy::Copied;
 use crate::repo::Step;
-use crate::{Expectation, Repo, Transaction};
+use crate::{Expectation, Repo, Transaction, gc};
 
 /// How often in a row others may come between before a run gives up.
 const MAX_FAILURES: u32 = 8;
@@ -83,16 +83,21 @@ impl<'a> Run<'a> {
         let head = self.source.view().await?.seq();
         let mut failures = 0;
         loop {
-            match self.window(head).await {
-                Ok(Flow::More) => failures = 0,
-                Ok(Flow::Ended) => break,
-                // A collection condemned what was copied, or others committed all the while.
-                Err(error) if error.kind() == ErrorKind::Conflict && failures < MAX_FAILURES => {
-                    failures += 1;
-                    self.sound.clear();
+            let error = match self.window(head).await {
+                Ok(Flow::More) => {
+                    failures = 0;
+                    continue;
                 }
-                Ok(Flow::Differs(error)) | Err(error) => return Err(error),
+                Ok(Flow::Ended) => break,
+                Ok(Flow::Differs(error)) => return Err(error),
+                Err(error) => self.told_apart(error).await?,
+            };
+            // A collection condemned what was copied, or others committed all the while.
+            if error.kind() != ErrorKind::Conflict || failures == MAX_FAILURES {
+                return Err(error);
             }
+            failures += 1;
+            self.sound.clear();
         }
         // Nobody else has this handle.
         self.target.settle().await;
@@ -106,6 +111,19 @@ impl<'a> Run<'a> {
         report.written_bytes = copied.written_bytes;
         report.write_requests = copied.write_requests;
         Ok(self.report)
+    }
+
+    /// Tells what a collection deleted at once, after it was copied, from what was never there.
+    async fn told_apart(&self, error: Error) -> Result<Error> {
+        if error.kind() != ErrorKind::Invalid {
+            return Ok(error);
+        }
+        let runs = self.target.view().await?.read(gc::runs).await?;
+        if runs == self.sound_as_of {
+            return Ok(error);
+        }
+        let why = "a collection deleted what was copied";
+        Ok(Error::new(ErrorKind::Conflict, why).with_source(error))
     }
 
     /// Replicates what follows in the source's log.
