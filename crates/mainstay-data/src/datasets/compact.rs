@@ -23,7 +23,7 @@ pub(super) async fn compact(
     let repo = datasets.writable()?;
     let manifest = datasets.whole(node).await?;
     let record = datasets.record(node).await?;
-    let files = manifest.files.listed().unwrap_or_default().iter().cloned();
+    let files = manifest.files.entries()?.iter().cloned();
     let (whole, patched): (Vec<_>, Vec<_>) = files.partition(|file| file.patches().is_empty());
     if patched.is_empty() {
         return Ok(None);

@@ -118,7 +118,8 @@ impl Merging {
     }
 
     async fn files(&self, datasets: &Datasets, plan: &mut MergePlan) -> Result<()> {
-        let [base, ours, theirs] = [&self.base, &self.ours, &self.theirs].map(by_path);
+        let base = by_path(&self.base)?;
+        let (ours, theirs) = (by_path(&self.ours)?, by_path(&self.theirs)?);
         let blobs = |files: &BTreeMap<FilePath, &FileEntry>| -> BTreeMap<FilePath, Vec<Digest>> {
             let files = files.iter();
             files
@@ -200,13 +201,9 @@ impl Merging {
 }
 
 /// The files of a manifest, which has been read [whole](Datasets::whole).
-fn listed(manifest: &Manifest) -> &[FileEntry] {
-    manifest.files.listed().unwrap_or_default()
-}
-
-fn by_path(manifest: &Manifest) -> BTreeMap<FilePath, &FileEntry> {
-    let files = listed(manifest).iter();
-    files.map(|file| (file.path.clone(), file)).collect()
+fn by_path(manifest: &Manifest) -> Result<BTreeMap<FilePath, &FileEntry>> {
+    let files = manifest.files.entries()?.iter();
+    Ok(files.map(|file| (file.path.clone(), file)).collect())
 }
 
 fn why(
@@ -296,8 +293,8 @@ impl Merging {
         datasets: &Datasets,
         plan: &MergePlan,
     ) -> Result<(Vec<FileEntry>, Vec<SnapshotInput>)> {
-        let mut files = by_path(&self.ours);
-        let theirs = by_path(&self.theirs);
+        let mut files = by_path(&self.ours)?;
+        let theirs = by_path(&self.theirs)?;
         let mut inputs = Vec::new();
         for file in &plan.files {
             match file.action {
