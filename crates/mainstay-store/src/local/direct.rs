@@ -42,6 +42,8 @@ fn write_blocks(mut file: &File, bytes: &[u8]) -> io::Result<usize> {
         let aligned = &mut buffer[start..start + piece.len()];
         aligned.copy_from_slice(piece);
         match file.write(aligned) {
+            // To be reported by who writes the rest.
+            Ok(0) => break,
             Ok(count) => written += count,
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
             // Some file systems say only now that they cannot.
