@@ -7,7 +7,7 @@
 //! footer      where the directory is, its BLAKE3, magic
 //! ```
 
-use bytes::{Bytes, BytesMut};
+use bytes::{Buf as _, Bytes, BytesMut};
 use mainstay_core::{BulkDigest, Error, Result};
 use mainstay_store::Key;
 
@@ -34,6 +34,8 @@ pub(crate) const FOOTER_LEN: usize = 4 + 4 + 32 + 8;
 
 /// A pack that has grown to this size gets its final memory at once: to grow on would copy it.
 const GROWN: usize = 1024 * 1024;
+/// What disks want the addresses of what they write to be multiples of.
+const ALIGNMENT: usize = 4096;
 
 /// A pack by the BLAKE3 of its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -97,7 +99,9 @@ impl PackBuilder {
         }
         let start = self.bytes.len();
         if start >= GROWN && self.bytes.capacity() < self.limit {
-            self.bytes.reserve(self.limit - start);
+            let mut grown = aligned(self.limit);
+            grown.extend_from_slice(&self.bytes);
+            self.bytes = grown;
         }
         let entry = Entry {
             header: Header {
@@ -198,6 +202,15 @@ impl PackBuilder {
             entries,
         })
     }
+}
+
+/// Memory that a local storage can hand to the disk as it is.
+fn aligned(capacity: usize) -> BytesMut {
+    let mut bytes = BytesMut::with_capacity(capacity + ALIGNMENT);
+    let start = bytes.as_ptr().align_offset(ALIGNMENT);
+    bytes.resize(start, 0);
+    bytes.advance(start);
+    bytes
 }
 
 /// Lengths in a pack fit 32 bits because a pack is at most [`MAX_PACK`] long.

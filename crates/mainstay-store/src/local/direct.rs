@@ -32,16 +32,12 @@ pub(super) fn write(mut file: &File, bytes: &[u8]) -> io::Result<()> {
 
 /// Writes what it can of whole blocks; returns how many bytes that is.
 fn write_blocks(mut file: &File, bytes: &[u8]) -> io::Result<usize> {
-    let step = bytes.len().min(STEP);
-    let mut buffer = vec![0; step + BLOCK];
-    let start = buffer.as_ptr().align_offset(BLOCK);
+    let mut copy = Aligned::default();
     let mut written = 0;
     while written < bytes.len() {
         let rest = &bytes[written..];
-        let piece = &rest[..rest.len().min(step)];
-        let aligned = &mut buffer[start..start + piece.len()];
-        aligned.copy_from_slice(piece);
-        match file.write(aligned) {
+        let piece = &rest[..rest.len().min(STEP)];
+        match file.write(copy.of(piece)) {
             // To be reported by who writes the rest.
             Ok(0) => break,
             Ok(count) => written += count,
@@ -55,6 +51,26 @@ fn write_blocks(mut file: &File, bytes: &[u8]) -> io::Result<usize> {
         }
     }
     Ok(written)
+}
+
+/// Memory that disks can read from.
+#[derive(Default)]
+struct Aligned(Vec<u8>);
+
+impl Aligned {
+    /// Returns the bytes where they are, if disks can read them there; else a copy.
+    fn of<'a>(&'a mut self, bytes: &'a [u8]) -> &'a [u8] {
+        if bytes.as_ptr().align_offset(BLOCK) == 0 {
+            return bytes;
+        }
+        if self.0.len() < bytes.len() + BLOCK {
+            self.0 = vec![0; bytes.len() + BLOCK];
+        }
+        let start = self.0.as_ptr().align_offset(BLOCK);
+        let copy = &mut self.0[start..start + bytes.len()];
+        copy.copy_from_slice(bytes);
+        copy
+    }
 }
 
 #[cfg(test)]
@@ -75,13 +91,20 @@ mod tests {
             STEP + 1,
             2 * STEP + BLOCK + 17,
         ] {
-            let bytes: Vec<u8> = (0_u32..).map(|n| (n / 7 % 251) as u8).take(len).collect();
-            let mut file = tempfile::tempfile().unwrap();
-            write(&file, &bytes).unwrap();
-            file.rewind().unwrap();
-            let mut read = Vec::new();
-            file.read_to_end(&mut read).unwrap();
-            assert!(read == bytes, "{len}");
+            let bytes: Vec<u8> = (0_u32..)
+                .map(|n| (n / 7 % 251) as u8)
+                .take(len + BLOCK)
+                .collect();
+            let aligned = bytes.as_ptr().align_offset(BLOCK);
+            for start in [aligned, (aligned + 1) % BLOCK] {
+                let bytes = &bytes[start..start + len];
+                let mut file = tempfile::tempfile().unwrap();
+                write(&file, bytes).unwrap();
+                file.rewind().unwrap();
+                let mut read = Vec::new();
+                file.read_to_end(&mut read).unwrap();
+                assert!(read == bytes, "{len} from {start}");
+            }
         }
     }
 

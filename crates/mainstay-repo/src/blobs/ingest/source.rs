@@ -1,8 +1,9 @@
 //! Where a blob's bytes come from, read on a thread that may block.
 
+use std::collections::VecDeque;
 use std::fs::File;
-use std::io::Read;
-use std::path::PathBuf;
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
 
 use bytes::Bytes;
 use mainstay_core::{Error, ErrorKind, Result};
@@ -31,6 +32,8 @@ pub(super) struct FileSource {
     file: File,
     path: PathBuf,
     ended: bool,
+    /// Whole pieces, to read into again when nobody else has them any more; the oldest first.
+    lent: VecDeque<Bytes>,
 }
 
 impl FileSource {
@@ -40,18 +43,33 @@ impl FileSource {
             file,
             path,
             ended: false,
+            lent: VecDeque::new(),
         })
     }
-}
 
-fn read_error(error: std::io::Error, path: &std::path::Path) -> Error {
-    Error::from(error)
-        .operation("read file")
-        .context("path", path.display())
-}
+    /// Reads a piece into memory that is not used any more, if there is any.
+    fn next_again(&mut self) -> Option<Result<Bytes>> {
+        let mut piece = match self.lent.pop_front()?.try_into_mut() {
+            Ok(piece) => piece,
+            Err(used) => {
+                self.lent.push_front(used);
+                return None;
+            }
+        };
+        let mut len = 0;
+        while !self.ended && len < piece.len() {
+            match self.file.read(&mut piece[len..]) {
+                Ok(0) => self.ended = true,
+                Ok(count) => len += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Some(Err(read_error(error, &self.path))),
+            }
+        }
+        piece.truncate(len);
+        Some(Ok(piece.freeze()))
+    }
 
-impl Source for FileSource {
-    fn next(&mut self) -> Result<Option<Bytes>> {
+    fn next_anew(&mut self) -> Result<Bytes> {
         let mut piece = Vec::with_capacity(if self.ended { 0 } else { PIECE });
         // Filling the piece lets the end of a small file be seen with its only piece.
         while !self.ended && piece.len() < PIECE {
@@ -65,7 +83,26 @@ impl Source for FileSource {
                 Err(error) => return Err(read_error(error, &self.path)),
             }
         }
-        Ok((!piece.is_empty()).then(|| piece.into()))
+        Ok(piece.into())
+    }
+}
+
+fn read_error(error: io::Error, path: &Path) -> Error {
+    Error::from(error)
+        .operation("read file")
+        .context("path", path.display())
+}
+
+impl Source for FileSource {
+    fn next(&mut self) -> Result<Option<Bytes>> {
+        let piece = match self.next_again() {
+            Some(piece) => piece?,
+            None => self.next_anew()?,
+        };
+        if piece.len() == PIECE {
+            self.lent.push_back(piece.clone());
+        }
+        Ok((!piece.is_empty()).then_some(piece))
     }
 }
 
