@@ -132,7 +132,7 @@ impl Environments {
                     digest,
                     created,
                 };
-                match series.versions(view)?.pop() {
+                match series.latest(view)? {
                     Some((node, state)) if stored_digest(state) == Some(digest) => {
                         Ok(Step::Done(recorded(node, false)))
                     }
@@ -190,14 +190,14 @@ impl Environments {
     pub fn list(view: &View) -> Result<Vec<EnvSummary>> {
         let mut environments = Vec::new();
         for name in Series::names(view, NodeKind::Env)? {
-            let versions = series(&name).versions(view)?;
-            let Some((latest, state)) = versions.last() else {
+            let series = series(&name);
+            let Some((latest, state)) = series.latest(view)? else {
                 continue;
             };
             environments.push(EnvSummary {
-                latest: latest.clone(),
+                latest,
                 recorded_at: state.time,
-                versions: versions.len(),
+                versions: series.count(view)?,
                 name,
             });
         }

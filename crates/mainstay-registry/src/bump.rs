@@ -176,7 +176,7 @@ fn maps<T: PartialEq + Serialize>(
 
 /// Chooses the version that follows `previous`.
 ///
-/// `taken` tells which versions have ever been used; its errors are returned.
+/// `taken` tells which versions have ever been used.
 ///
 /// # Errors
 /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid), listing the reasons, when the declared
@@ -185,7 +185,7 @@ pub(crate) fn choose(
     bump: &Bump,
     previous: &Version,
     reasons: &[Reason],
-    taken: impl Fn(&Version) -> Result<bool>,
+    taken: impl Fn(&Version) -> bool,
 ) -> Result<Version> {
     let inferred = reasons.first().map_or(Level::Patch, |reason| reason.level);
     let level = match bump {
@@ -200,7 +200,7 @@ pub(crate) fn choose(
         Bump::Auto => inferred,
     };
     let mut version = level.next(previous);
-    while taken(&version)? {
+    while taken(&version) {
         let next = level.next(&version);
         if next == version {
             return Err(Error::invalid("no higher version number is left"));

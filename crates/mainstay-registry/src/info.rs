@@ -109,8 +109,7 @@ pub fn stage_holder(view: &View, model: &Name, stage: &Name) -> Result<Option<No
 
 fn summary(view: &View, model: Name) -> Result<Option<ModelSummary>> {
     let series = Series::new(NodeKind::Model, model.clone());
-    let versions = series.versions(view)?;
-    let Some((newest, state)) = versions.last() else {
+    let Some((latest, state)) = series.latest(view)? else {
         return Ok(None);
     };
     let by_name = |family| -> Result<_> {
@@ -119,8 +118,8 @@ fn summary(view: &View, model: Name) -> Result<Option<ModelSummary>> {
     };
     Ok(Some(ModelSummary {
         model,
-        versions: versions.len() as u64,
-        latest: newest.clone(),
+        versions: series.count(view)? as u64,
+        latest,
         registered: state.time,
         stages: by_name("stage")?,
         aliases: by_name("alias")?,

@@ -132,11 +132,11 @@ fn plan(
     }
     let mut record = draft(view, spec, Artifact::of(files)?, shelf)?;
     if let Bump::Exact(version) = &spec.bump
-        && shelf.is_taken(view, &spec.model, version)?
+        && shelf.is_taken(version)
     {
         return Err(already_exists(version));
     }
-    place(view, spec, shelf, &mut record)?;
+    place(spec, shelf, &mut record)?;
 
     let node = record.node()?;
     let value = record.to_value()?;
@@ -147,7 +147,7 @@ fn plan(
         transaction.set(path, output, Expectation::Absent);
     }
     let earlier = if reproducibility::is_telling(&record) {
-        shelf.with_inputs(&record.reproducibility)
+        shelf.with_inputs(&record.reproducibility)?
     } else {
         Vec::new()
     };
@@ -224,12 +224,7 @@ fn as_stored(record: &ModelVersion) -> Result<ModelVersion> {
 }
 
 /// Gives the record its version number and the reasons for it.
-fn place(
-    view: &View,
-    spec: &ModelSpec,
-    shelf: &Shelf<'_>,
-    record: &mut ModelVersion,
-) -> Result<()> {
+fn place(spec: &ModelSpec, shelf: &Shelf<'_>, record: &mut ModelVersion) -> Result<()> {
     let below = match &spec.bump {
         Bump::Exact(exact) => Some(exact),
         Bump::Auto | Bump::Declared(_) => None,
@@ -244,12 +239,12 @@ fn place(
     let Some(previous) = previous else {
         record.version = match &spec.bump {
             Bump::Exact(version) => version.clone(),
-            Bump::Auto | Bump::Declared(_) => free(view, spec, shelf, Version::new(1, 0, 0))?,
+            Bump::Auto | Bump::Declared(_) => free(shelf, Version::new(1, 0, 0))?,
         };
         return Ok(());
     };
     let mut reasons = differences(&previous, record, spec.compat);
-    let taken = |version: &Version| shelf.is_taken(view, &spec.model, version);
+    let taken = |version: &Version| shelf.is_taken(version);
     record.version = choose(&spec.bump, &previous.version, &reasons, taken)?;
     let inferred = reasons.first().map_or(Level::Patch, |reason| reason.level);
     let omitted = reasons.len().saturating_sub(MAX_REASONS) as u64;
@@ -264,8 +259,8 @@ fn place(
 }
 
 /// Returns the first version from `version` on that was never used.
-fn free(view: &View, spec: &ModelSpec, shelf: &Shelf<'_>, mut version: Version) -> Result<Version> {
-    while shelf.is_taken(view, &spec.model, &version)? {
+fn free(shelf: &Shelf<'_>, mut version: Version) -> Result<Version> {
+    while shelf.is_taken(&version) {
         let next = Level::Major.next(&version);
         if next == version {
             return Err(Error::invalid("no higher version number is left"));

@@ -5,7 +5,9 @@ use mainstay_repo::{Series, View};
 use semver::{Version, VersionReq};
 
 use crate::policy::StagePolicy;
+use crate::record::version_name;
 use crate::refs::{self, Family};
+use crate::shelf::Versions;
 use crate::standing::{holder, standing};
 
 /// Finds the version that `locator` means.
@@ -25,7 +27,8 @@ use crate::standing::{holder, standing};
 /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when the locator is of another kind.
 ///
 /// # Complexity
-/// O(log n) for a version, an alias and an exclusive stage; otherwise O(n) in the model's versions.
+/// O(log n) for a version, an alias, an exclusive stage and, warm, for the latest and for the beginning
+/// of a version; O(n) in the model's versions for another stage and for a digest.
 pub fn resolve(view: &View, locator: &Locator) -> Result<NodeRef> {
     if locator.kind.is_some_and(|kind| kind != NodeKind::Model) {
         return Err(Error::invalid("not a model").context("reference", locator));
@@ -44,7 +47,7 @@ pub fn resolve(view: &View, locator: &Locator) -> Result<NodeRef> {
 /// [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound) when no version meets it.
 ///
 /// # Complexity
-/// O(n) in the model's versions.
+/// Warm, linear in the versions above it.
 pub fn resolve_req(view: &View, model: &Name, requirement: &VersionReq) -> Result<NodeRef> {
     let series = Series::new(NodeKind::Model, model.clone());
     highest(view, &series, requirement)?
@@ -101,10 +104,9 @@ fn beginning(name: &Name) -> Option<VersionReq> {
 }
 
 fn highest(view: &View, series: &Series, requirement: &VersionReq) -> Result<Option<NodeRef>> {
-    let versions = series.versions(view)?.into_iter();
-    let highest = versions
-        .filter_map(|(node, _)| Some((Version::parse(node.version().as_str()).ok()?, node)))
-        .filter(|(version, _)| requirement.matches(version))
-        .max();
-    Ok(highest.map(|(_, node)| node))
+    let versions = Versions::of(view, series.name())?;
+    let highest = versions.highest(|version| requirement.matches(version));
+    highest
+        .map(|version| Ok(series.node(version_name(version)?)))
+        .transpose()
 }

@@ -1,121 +1,173 @@
 //! The versions of a model while others are placed beside them.
 
-use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use mainstay_core::{Digest, Error, Name, NodeKind, NodeRef, Result};
-use mainstay_repo::{RefState, Series, Value, View};
+use mainstay_core::{Digest, Error, Name, NodeKind, NodeRef, RefPath, Result};
+use mainstay_repo::{Projection, RefState, Series, Value, View};
+use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 use semver::Version;
 
 use crate::record::{ModelVersion, version_name};
 use crate::refs;
 
-/// The versions of a model, the one registered first first; decoded only where needed.
+/// The version numbers of one model, kept with the views.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Versions {
+    held: RedBlackTreeMapSync<Version, Held>,
+    /// By reproducibility digest, the one registered first first.
+    by_inputs: RedBlackTreeMapSync<Digest, RedBlackTreeSetSync<(u64, Version)>>,
+    deleted: RedBlackTreeSetSync<Version>,
+}
+
+/// What is kept of one version.
+#[derive(Debug, Clone, Copy)]
+struct Held {
+    /// The log entry that registered it.
+    seq: u64,
+    /// Its reproducibility digest.
+    inputs: Option<Digest>,
+}
+
+impl Versions {
+    pub(crate) fn of(view: &View, model: &Name) -> Result<Arc<Self>> {
+        view.project(&format!("{}/{model}/version", NodeKind::Model))
+    }
+
+    /// Returns the highest version that is wanted. Complexity: O(versions above it).
+    pub(crate) fn highest(&self, wanted: impl Fn(&Version) -> bool) -> Option<&Version> {
+        self.held.keys().rev().find(|version| wanted(version))
+    }
+
+    fn hold(&mut self, version: Version, value: &Value, seq: u64) {
+        self.forget(&version);
+        self.deleted.remove_mut(&version);
+        let inputs = inputs(value);
+        if let Some(inputs) = inputs {
+            let mut versions = self.by_inputs.get(&inputs).cloned().unwrap_or_default();
+            versions.insert_mut((seq, version.clone()));
+            self.by_inputs.insert_mut(inputs, versions);
+        }
+        self.held.insert_mut(version, Held { seq, inputs });
+    }
+
+    fn forget(&mut self, version: &Version) {
+        let Some(held) = self.held.get(version).copied() else {
+            return;
+        };
+        self.held.remove_mut(version);
+        if let Some(inputs) = held.inputs
+            && let Some(versions) = self.by_inputs.get(&inputs)
+        {
+            let rest = versions.remove(&(held.seq, version.clone()));
+            if rest.is_empty() {
+                self.by_inputs.remove_mut(&inputs);
+            } else {
+                self.by_inputs.insert_mut(inputs, rest);
+            }
+        }
+    }
+}
+
+impl Projection for Versions {
+    fn note(&mut self, path: &RefPath, state: &RefState) -> Result<()> {
+        let Some(node) = NodeRef::from_ref_path(path) else {
+            return Ok(());
+        };
+        let version = Version::parse(node.version().as_str())
+            .map_err(|error| Error::corrupt(&node, "not a version").with_source(error))?;
+        if let Some(value) = &state.value {
+            self.hold(version, value, state.seq);
+        } else {
+            self.forget(&version);
+            self.deleted.insert_mut(version);
+        }
+        Ok(())
+    }
+}
+
+/// The versions of one model, those included that a transaction is about to add.
 pub(crate) struct Shelf<'v> {
-    versions: Vec<(Version, Cow<'v, Value>)>,
-    /// Their places, by number.
-    by_version: BTreeMap<Version, usize>,
-    /// Their places, by reproducibility digest; made when first asked for.
-    by_inputs: Option<HashMap<String, Vec<usize>>>,
-    /// How many there ever were.
-    ever: u64,
+    view: &'v View,
+    series: Series,
+    versions: Versions,
+    added: BTreeMap<Version, Value>,
+    newest: Option<Version>,
 }
 
 impl<'v> Shelf<'v> {
-    /// Complexity: O(n log n) in the versions of the model.
     pub(crate) fn of(view: &'v View, model: &Name) -> Result<Self> {
-        let series = Series::new(NodeKind::Model, model.clone());
-        let read = |(node, state): (NodeRef, &'v RefState)| {
-            let version = Version::parse(node.version().as_str())
-                .map_err(|error| Error::corrupt(&node, "not a version").with_source(error))?;
-            Ok((version, Cow::Borrowed(refs::held(&node.ref_path(), state)?)))
-        };
-        let prefix = format!("{}/{model}/version", NodeKind::Model);
-        let versions: Vec<_> = series
-            .versions(view)?
-            .into_iter()
-            .map(read)
-            .collect::<Result<_>>()?;
-        let places = versions.iter().zip(0..);
         Ok(Self {
-            by_version: places
-                .map(|((version, _), place)| (version.clone(), place))
-                .collect(),
-            versions,
-            by_inputs: None,
-            ever: view.states_below(&prefix)?.count() as u64,
+            view,
+            series: Series::new(NodeKind::Model, model.clone()),
+            versions: Versions::clone(&*Versions::of(view, model)?),
+            added: BTreeMap::new(),
+            newest: None,
         })
     }
 
     /// Puts a version behind the others.
     pub(crate) fn push(&mut self, version: Version, value: Value) {
-        let place = self.versions.len();
-        self.by_version.insert(version.clone(), place);
-        if let (Some(by_inputs), Some(inputs)) = (&mut self.by_inputs, inputs(&value)) {
-            by_inputs.entry(inputs.to_owned()).or_default().push(place);
-        }
-        self.versions.push((version, Cow::Owned(value)));
-        self.ever += 1;
+        let seq = self.view.seq() + 1;
+        self.versions.hold(version.clone(), &value, seq);
+        self.newest = Some(version.clone());
+        self.added.insert(version, value);
     }
 
-    /// Returns the ordinal of the next version: deleted ones leave their refs, and count.
+    /// Returns the ordinal of the next version: deleted ones count.
     pub(crate) fn next_ordinal(&self) -> u64 {
-        self.ever + 1
+        (self.versions.held.size() + self.versions.deleted.size()) as u64 + 1
     }
 
     /// Returns the version that was registered last.
     pub(crate) fn latest(&self) -> Result<Option<ModelVersion>> {
-        self.decode(self.versions.len().checked_sub(1))
+        if let Some(newest) = &self.newest {
+            return self.decode(newest).map(Some);
+        }
+        let latest = self.series.latest(self.view)?;
+        latest
+            .map(|(node, state)| ModelVersion::from_value(refs::held(&node.ref_path(), state)?))
+            .transpose()
     }
 
     /// Returns the highest version, or the highest below one.
     pub(crate) fn highest(&self, below: Option<&Version>) -> Result<Option<ModelVersion>> {
-        let last = match below {
-            Some(limit) => self.by_version.range(..limit).next_back(),
-            None => self.by_version.last_key_value(),
+        let highest = match below {
+            Some(limit) => self.versions.held.range(..limit).next_back(),
+            None => self.versions.held.last(),
         };
-        self.decode(last.map(|(_, place)| *place))
+        highest.map(|(version, _)| self.decode(version)).transpose()
     }
 
-    fn decode(&self, place: Option<usize>) -> Result<Option<ModelVersion>> {
-        let held = place.and_then(|place| self.versions.get(place));
-        held.map(|(_, value)| ModelVersion::from_value(value))
-            .transpose()
+    fn decode(&self, version: &Version) -> Result<ModelVersion> {
+        ModelVersion::from_value(self.value(version)?)
+    }
+
+    fn value(&self, version: &Version) -> Result<&Value> {
+        if let Some(value) = self.added.get(version) {
+            return Ok(value);
+        }
+        let node = self.series.node(version_name(version)?);
+        refs::held(&node.ref_path(), refs::version(self.view, &node)?)
     }
 
     /// Lists the versions that state these inputs, with the digests of their artifacts.
-    pub(crate) fn with_inputs(&mut self, wanted: &Digest) -> Vec<(Version, Option<Digest>)> {
-        let versions = &self.versions;
-        let by_inputs = self.by_inputs.get_or_insert_with(|| {
-            let mut by_inputs: HashMap<String, Vec<usize>> = HashMap::new();
-            for (place, (_, value)) in versions.iter().enumerate() {
-                if let Some(inputs) = inputs(value) {
-                    by_inputs.entry(inputs.to_owned()).or_default().push(place);
-                }
-            }
-            by_inputs
-        });
-        let places = by_inputs.get(&wanted.to_string());
-        let held = places.into_iter().flatten().map(|place| &versions[*place]);
-        held.map(|(version, value)| (version.clone(), artifact(value)))
+    pub(crate) fn with_inputs(&self, wanted: &Digest) -> Result<Vec<(Version, Option<Digest>)>> {
+        let versions = self.versions.by_inputs.get(wanted);
+        let versions = versions.into_iter().flat_map(RedBlackTreeSetSync::iter);
+        versions
+            .map(|(_, version)| Ok((version.clone(), artifact(self.value(version)?))))
             .collect()
     }
 
     /// Reports whether a version exists or existed: a deleted number is not used again.
-    pub(crate) fn is_taken(&self, view: &View, model: &Name, version: &Version) -> Result<bool> {
-        if self.by_version.contains_key(version) {
-            return Ok(true);
-        }
-        let Ok(version) = version_name(version) else {
-            return Ok(false);
-        };
-        let node = NodeRef::new(NodeKind::Model, model.clone(), version);
-        Ok(view.state(&node.ref_path())?.is_some())
+    pub(crate) fn is_taken(&self, version: &Version) -> bool {
+        self.versions.held.contains_key(version) || self.versions.deleted.contains(version)
     }
 }
 
-fn inputs(value: &Value) -> Option<&str> {
-    value.record.get("reproducibility")?.as_str()
+fn inputs(value: &Value) -> Option<Digest> {
+    value.record.get("reproducibility")?.as_str()?.parse().ok()
 }
 
 fn artifact(value: &Value) -> Option<Digest> {

@@ -109,4 +109,4 @@ pub use transaction::{CommitOutcome, Committed, Conflict, Expectation, Transacti
 pub use tree::{StoredTree, Tree, TreeBuilder, TreeChange, TreeEntry};
 pub use value::{RefState, Value};
 pub use verify::{Fault, RepoStats, VerifyLevel, VerifyReport, verify};
-pub use view::{Dependent, View};
+pub use view::{Dependent, Projection, View};

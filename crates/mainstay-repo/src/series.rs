@@ -1,7 +1,12 @@
 //! Series: the versions of one named thing, and the names that point to them.
 
+mod ages;
+
+use std::sync::Arc;
+
 use mainstay_core::{Error, Name, NodeKind, NodeRef, RefPath, Result, Selector};
 
+use self::ages::{Age, Ages};
 use crate::{RefState, View};
 
 /// The versions of one named thing and its pointers (tags, labels, aliases, stages).
@@ -125,7 +130,7 @@ impl Series {
     /// Complexity: O(n log n) in the versions of the series.
     pub fn versions<'v>(&self, view: &'v View) -> Result<Vec<(NodeRef, &'v RefState)>> {
         let mut versions: Vec<_> = self.unordered(view)?.collect();
-        versions.sort_by(|a, b| age(a).cmp(&age(b)));
+        versions.sort_by_cached_key(|(node, state)| Age::of(node.version().as_str(), state.seq));
         Ok(versions)
     }
 
@@ -143,21 +148,39 @@ impl Series {
         Ok(pointers.collect())
     }
 
+    /// Returns the version committed last; `None` when there is none.
+    ///
+    /// Complexity: O(log n) warm, as [`View::project`] says.
+    pub fn latest<'v>(&self, view: &'v View) -> Result<Option<(NodeRef, &'v RefState)>> {
+        let ages = self.ages(view)?;
+        let Some(newest) = ages.newest() else {
+            return Ok(None);
+        };
+        let node = self.node(newest.parse()?);
+        let state = view.get(&node.ref_path())?;
+        Ok(state.map(|state| (node, state)))
+    }
+
+    /// Returns how many versions there are.
+    ///
+    /// Complexity: O(1) warm, as [`View::project`] says.
+    pub fn count(&self, view: &View) -> Result<usize> {
+        Ok(self.ages(view)?.count())
+    }
+
     /// Returns the first number after all that versions of this series ever had, deleted ones
     /// included; 1 for the first.
     ///
-    /// Complexity: linear in the versions of the series.
+    /// Complexity: O(1) warm, as [`View::project`] says.
     pub fn next_number(&self, view: &View) -> Result<u64> {
-        let numbers = view
-            .states_below(&self.prefix("version"))?
-            .filter_map(|(path, _)| last_of_four(path)?.parse::<u64>().ok());
-        Ok(numbers.max().map_or(1, |highest| highest.saturating_add(1)))
+        Ok(self.ages(view)?.next_number())
     }
 
     /// Finds the version that `selector` means; a name is looked up as a version, then as a pointer
     /// of each of `families` in order.
     ///
-    /// Complexity: O(log n) for a name, linear in the versions of the series otherwise.
+    /// Complexity: O(log n) for a name and, warm, for the latest; linear in the versions of the series
+    /// for a digest.
     ///
     /// # Errors
     /// [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound) naming the thing and the selector;
@@ -177,7 +200,7 @@ impl Series {
                     let value = state.value.as_ref();
                     value.is_some_and(|value| value.record_digest().is_ok_and(|d| d == *digest))
                 })
-                .max_by(|a, b| age(a).cmp(&age(b))),
+                .max_by_key(|(node, state)| Age::of(node.version().as_str(), state.seq)),
             Selector::Named(name) => self.named(view, name, families)?,
             _ => None,
         };
@@ -187,26 +210,6 @@ impl Series {
                 format!("{}:{}@{selector}", self.kind, self.name),
             )
         })
-    }
-
-    /// Finds the version committed last, in one scan that parses next to nothing.
-    fn latest<'v>(&self, view: &'v View) -> Result<Option<(NodeRef, &'v RefState)>> {
-        let mut newest = Vec::new();
-        let mut seq = 0;
-        for (path, state) in view.below(&self.prefix("version"))? {
-            if state.seq < seq || last_of_four(path).is_none() {
-                continue;
-            }
-            if state.seq > seq {
-                newest.clear();
-                seq = state.seq;
-            }
-            newest.push((path, state));
-        }
-        let newest = newest.into_iter();
-        let newest =
-            newest.filter_map(|(path, state)| Some((NodeRef::from_ref_path(path)?, state)));
-        Ok(newest.max_by(|a, b| age(a).cmp(&age(b))))
     }
 
     fn named<'v>(
@@ -240,15 +243,13 @@ impl Series {
         Ok(refs.filter_map(|(path, state)| Some((NodeRef::from_ref_path(path)?, state))))
     }
 
+    fn ages(&self, view: &View) -> Result<Arc<Ages>> {
+        view.project(&self.prefix("version"))
+    }
+
     fn prefix(&self, family: &str) -> String {
         format!("{}/{}/{family}", self.kind, self.name)
     }
-}
-
-/// What versions are ordered by.
-fn age<'a>((node, state): &'a (NodeRef, &RefState)) -> (u64, Option<u64>, &'a str) {
-    let version = node.version().as_str();
-    (state.seq, version.parse().ok(), version)
 }
 
 /// The last segment of a path with four, as those of versions and pointers have.

@@ -70,7 +70,7 @@ impl Units {
             .repo
             .transact(|view| {
                 check_exist(view, &spec)?;
-                if let Some((node, state)) = series.versions(view)?.pop()
+                if let Some((node, state)) = series.latest(view)?
                     && state.value.as_ref() == Some(&value)
                 {
                     let created = false;

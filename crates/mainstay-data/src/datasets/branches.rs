@@ -34,7 +34,7 @@ impl Head {
         let version = current(view, &path)?;
         if version.is_none() && target.expected.is_none() {
             check_free(view, &series, &target.branch)?;
-            if !series.versions(view)?.is_empty() {
+            if series.latest(view)?.is_some() {
                 return Err(unknown(dataset, &target.branch));
             }
         }

@@ -78,7 +78,7 @@ impl Draft {
             head.check(view)?;
         }
         if let Some(wanted) = &self.behind {
-            let latest = self.series.versions(view)?.pop();
+            let latest = self.series.latest(view)?;
             if latest.is_none_or(|(latest, _)| latest != *wanted) {
                 let message = "the version is not the latest";
                 return Err(Error::new(ErrorKind::Conflict, message).context("data", wanted));
@@ -104,7 +104,7 @@ impl Draft {
     /// Finds the version this one would follow, if it says the same.
     fn same_as(&self, view: &View) -> Result<Option<NodeRef>> {
         let Some(head) = &self.head else {
-            let latest = self.series.versions(view)?.pop();
+            let latest = self.series.latest(view)?;
             return Ok(latest
                 .filter(|(_, state)| state.value.as_ref() == Some(&self.value))
                 .map(|(node, _)| node));

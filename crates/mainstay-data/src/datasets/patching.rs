@@ -72,7 +72,7 @@ pub(super) async fn find(
 async fn latest(repo: &Repo, dataset: &Name) -> Result<Option<Manifest>> {
     let series = Series::new(NodeKind::Data, dataset.clone());
     let snapshot: Option<Digest> = repo
-        .read(|view| match series.versions(view)?.last() {
+        .read(|view| match series.latest(view)? {
             Some((_, state)) => Ok(Some(VersionRecord::of(state)?.snapshot)),
             None => Ok(None),
         })

@@ -157,7 +157,7 @@ fn place_split(
     series: &Series,
     value: &Value,
 ) -> Result<(NodeRef, bool)> {
-    if let Some((node, state)) = series.versions(view)?.pop()
+    if let Some((node, state)) = series.latest(view)?
         && state.value.as_ref() == Some(value)
     {
         return Ok((node, true));

@@ -56,7 +56,7 @@ fn plan(
 ) -> Result<Published> {
     let series = series(name);
     let digest = value.record_digest()?;
-    let same = series.versions(view)?.pop().filter(|(_, state)| {
+    let same = series.latest(view)?.filter(|(_, state)| {
         let latest = state.value.as_ref().map(Value::record_digest);
         matches!(latest, Some(Ok(latest)) if latest == digest)
     });

@@ -1,7 +1,5 @@
 //! Folding: what an entry makes of the view before it.
 
-use std::sync::Arc;
-
 use mainstay_core::{Digest, Error, Result, Timestamp};
 
 use super::entry::{self, Logged, LoggedChange};
@@ -44,7 +42,7 @@ impl View {
     }
 
     /// Begins the view of the entry that follows, before its first transaction.
-    pub(super) fn begin(&self, time: Timestamp) -> Self {
+    pub(crate) fn begin(&self, time: Timestamp) -> Self {
         let mut next = self.clone();
         next.seq += 1;
         next.time = time;
@@ -97,7 +95,7 @@ impl View {
                 self.links.insert_mut(link, self.seq);
             }
         }
-        self.refs.insert_mut(path, Arc::new(state));
+        self.put(path, state);
         Ok(())
     }
 }

@@ -4,7 +4,7 @@ use mainstay_core::{ErrorKind, Timestamp, canon};
 use proptest::prelude::*;
 
 use super::*;
-use crate::Value;
+use crate::{Projection as _, Value};
 
 fn hold(view: &mut View, path: &str, seq: u64, value: Option<Value>) {
     let state = RefState {
@@ -160,5 +160,27 @@ proptest! {
         }
         let next = fraud().next_number(&view).unwrap();
         prop_assert_eq!(next, numbers.last().map_or(1, |last| last + 1));
+    }
+
+    #[test]
+    fn ages_that_learn_of_changes_know_what_a_scan_finds(
+        changes in prop::collection::vec((0_usize..6, any::<bool>(), 1_usize..3), 0..40),
+    ) {
+        const VERSIONS: [&str; 6] = ["1", "2", "10", "1.0.0", "b", "a"];
+        let mut view = View::empty();
+        let mut learnt = Ages::default();
+        // Several changes have the same entry, some are told twice.
+        for (at, (version, set, times)) in changes.into_iter().enumerate() {
+            let path = format!("model/fraud/version/{}", VERSIONS[version]);
+            hold(&mut view, &path, at as u64 / 3 + 1, set.then(|| note("x")));
+            let path = path.parse().unwrap();
+            let state = view.state(&path).unwrap().unwrap();
+            (0..times).try_for_each(|_| learnt.note(&path, state)).unwrap();
+            let ordered = fraud().versions(&view).unwrap();
+            let newest = ordered.last().map(|(node, _)| node.version().as_str());
+            prop_assert_eq!(learnt.newest(), newest);
+            prop_assert_eq!(learnt.count(), ordered.len());
+            prop_assert_eq!(fraud().next_number(&view).unwrap(), learnt.next_number());
+        }
     }
 }

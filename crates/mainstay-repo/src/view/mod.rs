@@ -2,6 +2,7 @@
 
 mod base;
 mod lineage;
+mod projection;
 mod read;
 mod scan;
 mod shard;
@@ -11,17 +12,22 @@ use std::fmt;
 use std::sync::Arc;
 
 use mainstay_core::{Digest, RefPath, Result, Timestamp};
-use rpds::RedBlackTreeMapSync;
+use rpds::{ListSync, RedBlackTreeMapSync};
 
+use self::projection::Projections;
 use self::read::Misses;
 use self::scan::{Merged, scope};
 use crate::RefState;
 
 pub(crate) use self::base::{Base, Source};
 pub use self::lineage::Dependent;
+pub use self::projection::Projection;
 pub(crate) use self::read::Miss;
 pub(crate) use self::shard::Shard;
 pub(crate) use self::shards::{Covered, Layer};
+
+/// How many changes a view remembers: to find more one by one saves nothing.
+const MAX_CHANGES: usize = 65_536;
 
 /// Every ref as of one log entry: immutable and cheap to clone.
 ///
@@ -61,6 +67,11 @@ pub struct View {
     pub(crate) keys: RedBlackTreeMapSync<String, KeyUse>,
     /// The links stated since, and the entry that did.
     pub(crate) links: RedBlackTreeMapSync<String, u64>,
+    /// The refs that entries after `since` changed, and which entry did; the newest first.
+    changes: ListSync<(u64, RefPath)>,
+    since: u64,
+    /// Shared with the views this one came from and those that come from it.
+    projections: Arc<Projections>,
     /// What was asked of this evaluation and is not in memory.
     misses: Arc<Misses>,
 }
@@ -86,12 +97,15 @@ impl View {
     pub(crate) fn of(base: Base) -> Self {
         Self {
             seq: base.seq,
+            since: base.seq,
             time: base.time,
             entry: base.entry,
             base: Arc::new(base),
             refs: RedBlackTreeMapSync::new_sync(),
             keys: RedBlackTreeMapSync::new_sync(),
             links: RedBlackTreeMapSync::new_sync(),
+            changes: ListSync::new_sync(),
+            projections: Arc::default(),
             misses: Arc::default(),
         }
     }
@@ -103,6 +117,9 @@ impl View {
         let refs = self.refs.iter().filter(|(_, state)| state.seq > base.seq);
         let keys = self.keys.iter().filter(|(_, used)| used.seq > base.seq);
         let links = self.links.iter().filter(|(_, seq)| **seq > base.seq);
+        // A projection of the moment before this may be brought up to date yet.
+        let since = self.base.seq.max(self.since);
+        let changes = self.changes.iter().take_while(|(seq, _)| *seq > since);
         Self {
             base: Arc::clone(base),
             refs: refs
@@ -110,9 +127,21 @@ impl View {
                 .collect(),
             keys: keys.map(|(key, used)| (key.clone(), *used)).collect(),
             links: links.map(|(link, seq)| (link.clone(), *seq)).collect(),
+            changes: changes.cloned().collect(),
+            since,
+            projections: Arc::clone(&self.projections),
             misses: Arc::default(),
             ..*self
         }
+    }
+
+    /// Puts a ref into the state that the entry of this view gives it.
+    pub(crate) fn put(&mut self, path: RefPath, state: RefState) {
+        if self.changes.len() == MAX_CHANGES {
+            (self.changes, self.since) = (ListSync::new_sync(), state.seq);
+        }
+        self.changes.push_front_mut((state.seq, path.clone()));
+        self.refs.insert_mut(path, Arc::new(state));
     }
 
     /// Returns the log entry this view is of; 0 before the first.
