@@ -3,7 +3,7 @@
 //! A merged object names those that it supersedes, which stay: whoever is about to read them finds
 //! them, and whoever reads the merged one leaves them out.
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use bytes::Bytes;
 use mainstay_core::{Error, Result};
@@ -87,7 +87,7 @@ impl Index {
 /// when they contradict each other.
 fn merged(
     parts: Vec<(IndexName, Encoded)>,
-    listed: &BTreeMap<IndexName, u64>,
+    listed: &HashMap<IndexName, u64>,
     avoided: &BTreeSet<PackId>,
 ) -> Result<Option<IndexObject>> {
     let mut packs: BTreeMap<PackId, (u64, Vec<Entry>)> = BTreeMap::new();

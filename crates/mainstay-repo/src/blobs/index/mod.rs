@@ -7,7 +7,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -201,7 +201,7 @@ impl Index {
     async fn unknown(&self) -> Result<Vec<IndexName>> {
         let prefix = Prefix::directory(DIRECTORY)?;
         let mut listing = self.storage.list(&prefix, None);
-        let mut listed = BTreeMap::new();
+        let mut listed = HashMap::new();
         while let Some(object) = listing.try_next().await? {
             if let Some(name) = hash_in_key(&object.key) {
                 listed.insert(name, object.size);

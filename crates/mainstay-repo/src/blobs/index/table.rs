@@ -1,6 +1,6 @@
 //! The records of all index objects, found by their names.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{HashMap, HashSet};
 use std::hash::{BuildHasher as _, RandomState};
 use std::sync::Arc;
 
@@ -26,16 +26,18 @@ pub(super) struct Table {
     slots: HashTable<u32>,
     hashes: RandomState,
     /// What has been loaded, also when it told nothing new.
-    loaded: BTreeSet<IndexName>,
+    loaded: HashSet<IndexName>,
     /// What those say need not be.
-    superseded: BTreeSet<IndexName>,
+    superseded: HashSet<IndexName>,
     /// The packs of those that say so, and what they supersede.
-    merged: Vec<(Vec<PackId>, Vec<IndexName>)>,
+    mergers: Vec<(Vec<PackId>, Vec<IndexName>)>,
+    /// All that they supersede.
+    merged: HashSet<IndexName>,
     /// The manifests that lie in several packs, and where else than the table says.
     elsewhere: HashMap<RecordId, Vec<u32>>,
     avoided: Avoided,
     /// What lies in the storage, as far as is known, and how large it is.
-    pub(super) listed: BTreeMap<IndexName, u64>,
+    pub(super) listed: HashMap<IndexName, u64>,
 }
 
 /// Index objects one after the other; a record's number counts through all of them.
@@ -115,8 +117,8 @@ impl Table {
         if !self.avoided.hollow(*id, pack) {
             return;
         }
-        let merged = self.merged.iter();
-        let trusted = merged.filter(|(packs, _)| !packs.iter().any(|p| self.avoided.doubts(p)));
+        let mergers = self.mergers.iter();
+        let trusted = mergers.filter(|(packs, _)| !packs.iter().any(|p| self.avoided.doubts(p)));
         self.superseded = trusted.flat_map(|(_, names)| names).copied().collect();
         let hash = self.hash(id);
         let grade = |slot: u32| self.parts.grade(slot, &self.avoided);
@@ -140,7 +142,7 @@ impl Table {
 
     /// Takes note of what lies in the storage; forgets everything if something loaded is not there any
     /// more: what it said has been superseded, and may have been collected.
-    pub(super) fn list(&mut self, listed: BTreeMap<IndexName, u64>) {
+    pub(super) fn list(&mut self, listed: HashMap<IndexName, u64>) {
         if self.loaded.iter().any(|name| !listed.contains_key(name)) {
             self.forget();
         }
@@ -181,13 +183,11 @@ impl Table {
         self.loaded.contains(name) || self.superseded.contains(name)
     }
 
-    /// What is in no other index object that is listed.
+    /// What is in no other index object that is listed, in no order.
     pub(super) fn live(&self) -> impl Iterator<Item = (&IndexName, u64)> {
-        let merged: BTreeSet<&IndexName> =
-            self.merged.iter().flat_map(|(_, names)| names).collect();
         let listed = self.listed.iter();
         listed
-            .filter(move |(name, _)| !merged.contains(*name))
+            .filter(|(name, _)| !self.merged.contains(*name))
             .map(|(name, size)| (name, *size))
     }
 
@@ -226,7 +226,8 @@ impl Table {
         if !packs.iter().any(|pack| self.avoided.doubts(pack)) {
             self.superseded.extend(&part.supersedes);
         }
-        self.merged.push((packs, part.supersedes.clone()));
+        self.merged.extend(&part.supersedes);
+        self.mergers.push((packs, part.supersedes.clone()));
     }
 
     /// Makes the record of a number findable, unless one of its name is in a place as good; a manifest
