@@ -65,6 +65,7 @@ mod print;
 mod query;
 mod rows;
 mod run;
+mod tagged;
 mod token;
 
 use mainstay_core::{Name, Result};
@@ -158,7 +159,9 @@ pub struct SearchHit {
 /// moment already, and [`Registry::search`](crate::Registry::search) finds the one that is asked about.
 ///
 /// # Complexity
-/// O(n log n) in the versions of all models, or of one when the query says `name = '…'`.
+/// O(n log n) in the versions of all models, or of one when the query says `name = '…'`; where it says
+/// `tags.x = '…'` or `run_id = '…'`, with nothing but `AND` around it, in the versions that have the tag,
+/// [warm](mainstay_repo::View::project).
 pub fn search(view: &View, query: &str, page: &Page) -> Result<SearchPage> {
     Query::parse(query)?.run(view, page)
 }

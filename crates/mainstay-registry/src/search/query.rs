@@ -126,6 +126,16 @@ pub(super) enum Field {
 }
 
 impl Field {
+    /// Returns the tag that this is.
+    pub(super) fn tag(&self) -> Option<&str> {
+        match self {
+            Self::Tag(key) => Some(key),
+            Self::Attribute(Attribute::Run) => Some("mlflow.run_id"),
+            Self::Attribute(Attribute::Source) => Some("mlflow.source_path"),
+            _ => None,
+        }
+    }
+
     /// Reports whether a version has several.
     pub(super) const fn is_several(&self) -> bool {
         match self {
@@ -185,9 +195,28 @@ impl Query {
             one => one.model(),
         }
     }
+
+    /// Returns a tag and its value that whatever the query finds has, if it says so.
+    pub(super) fn tag(&self) -> Option<(&str, &str)> {
+        match self.filter.as_ref()? {
+            Expr::All(all) => all.iter().find_map(Expr::tag),
+            one => one.tag(),
+        }
+    }
 }
 
 impl Expr {
+    fn tag(&self) -> Option<(&str, &str)> {
+        let Self::Is(Comparison {
+            field,
+            test: Test::Compare(Operator::Equal, Operand::Text(value)),
+        }) = self
+        else {
+            return None;
+        };
+        Some((field.tag()?, value))
+    }
+
     fn model(&self) -> Option<&str> {
         match self {
             Self::Is(Comparison {

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mainstay_core::{Error, Name, NodeKind, NodeRef, RefPath, Result, Timestamp};
+use mainstay_core::{Error, Name, NodeKind, NodeRef, Result, Timestamp};
 use mainstay_repo::{RefState, Value, View};
 
 use crate::annotate::Annotation;
@@ -24,7 +24,8 @@ pub(super) struct Row<'v> {
 /// What stands beside the records of one model.
 pub(super) struct Model<'v> {
     view: &'v View,
-    versions: Vec<(&'v RefPath, &'v RefState)>,
+    name: &'v str,
+    versions: Vec<(&'v str, &'v RefState)>,
     /// Where versions begin.
     initial: Name,
     statuses: BTreeMap<&'v str, Status>,
@@ -41,6 +42,30 @@ pub(super) struct Model<'v> {
 }
 
 impl<'v> Model<'v> {
+    /// Reads some versions, told by model and version, in order.
+    pub(super) fn some(
+        view: &'v View,
+        versions: impl Iterator<Item = (&'v str, &'v str)>,
+    ) -> Result<Vec<Self>> {
+        let initial = StagePolicy::default().initial;
+        let mut models: Vec<Self> = Vec::new();
+        for (name, version) in versions {
+            let place = models.last().is_some_and(|model| model.name == name);
+            if !place {
+                models.push(Self::new(view, name, initial.clone()));
+            }
+            let Some(model) = models.last_mut() else {
+                continue;
+            };
+            if !place {
+                model.read_below("alias")?;
+                model.read_below("policy")?;
+            }
+            model.read_version(version)?;
+        }
+        Ok(models)
+    }
+
     /// Reads every model, or one, in order of name.
     pub(super) fn all(view: &'v View, only: Option<&str>) -> Result<Vec<Self>> {
         let prefix = match only {
@@ -62,10 +87,10 @@ impl<'v> Model<'v> {
             let is_leaf = segments.next().is_none();
             if current != Some(name) {
                 current = Some(name);
-                models.push(Self::new(view, initial.clone()));
+                models.push(Self::new(view, name, initial.clone()));
             }
             match models.last_mut() {
-                Some(model) if is_leaf => model.read(path, family, key, state)?,
+                Some(model) if is_leaf => model.read(family, key, state)?,
                 Some(model) if family == "report" => drop(model.reported.insert(key)),
                 _ => {}
             }
@@ -73,9 +98,10 @@ impl<'v> Model<'v> {
         Ok(models)
     }
 
-    fn new(view: &'v View, initial: Name) -> Self {
+    fn new(view: &'v View, name: &'v str, initial: Name) -> Self {
         Self {
             view,
+            name,
             versions: Vec::new(),
             initial,
             statuses: BTreeMap::new(),
@@ -88,13 +114,34 @@ impl<'v> Model<'v> {
         }
     }
 
-    fn read(
-        &mut self,
-        path: &'v RefPath,
-        family: &str,
-        key: &'v str,
-        state: &'v RefState,
-    ) -> Result<()> {
+    /// Reads the refs of a family, which are few.
+    fn read_below(&mut self, family: &str) -> Result<()> {
+        let prefix = format!("{}/{}/{family}", NodeKind::Model, self.name);
+        for (path, state) in self.view.below(&prefix)? {
+            let mut keys = path.segments().skip(3);
+            if let (Some(key), None) = (keys.next(), keys.next()) {
+                self.read(family, key, state)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads a version and what stands beside it.
+    fn read_version(&mut self, version: &'v str) -> Result<()> {
+        for family in ["version", "status", "annotation"] {
+            let path = format!("{}/{}/{family}/{version}", NodeKind::Model, self.name);
+            if let Some(state) = self.view.get(&path.parse()?)? {
+                self.read(family, version, state)?;
+            }
+        }
+        let reports = format!("{}/{}/report/{version}", NodeKind::Model, self.name);
+        if self.view.below(&reports)?.next().is_some() {
+            self.reported.insert(version);
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, family: &str, key: &'v str, state: &'v RefState) -> Result<()> {
         let Some(value) = &state.value else {
             return Ok(());
         };
@@ -103,7 +150,7 @@ impl<'v> Model<'v> {
             *touched = state.time.max(*touched);
         }
         match family {
-            "version" => self.versions.push((path, state)),
+            "version" => self.versions.push((key, state)),
             "status" => {
                 self.entered.insert(key, (state.time, state.seq));
                 self.statuses.insert(key, format::decode(value)?);
@@ -116,22 +163,17 @@ impl<'v> Model<'v> {
                 let policy: StagePolicy = format::decode(value)?;
                 self.initial = policy.initial;
             }
-            "alias" => self.alias(path, key, value, state.time)?,
+            "alias" => self.alias(key, value, state.time)?,
             _ => {}
         }
         Ok(())
     }
 
-    fn alias(
-        &mut self,
-        path: &RefPath,
-        key: &'v str,
-        value: &Value,
-        since: Timestamp,
-    ) -> Result<()> {
-        let target = value
-            .pointee()
-            .ok_or_else(|| Error::corrupt(path, "not a pointer"))?;
+    fn alias(&mut self, key: &'v str, value: &Value, since: Timestamp) -> Result<()> {
+        let target = value.pointee().ok_or_else(|| {
+            let alias = format!("{}/{}/alias/{key}", NodeKind::Model, self.name);
+            Error::corrupt(alias, "not a pointer")
+        })?;
         self.aliased.insert(key, (target.version().clone(), since));
         let aliases = self.aliases.entry(target.version().clone()).or_default();
         aliases.push(key.parse()?);
@@ -141,7 +183,7 @@ impl<'v> Model<'v> {
     pub(super) fn rows(&self) -> Result<Vec<Row<'v>>> {
         self.versions
             .iter()
-            .map(|(path, state)| row(path, state))
+            .map(|(version, state)| row(self.name, version, state))
             .collect()
     }
 
@@ -197,12 +239,12 @@ impl<'v> Model<'v> {
     }
 }
 
-fn row<'v>(path: &'v RefPath, state: &'v RefState) -> Result<Row<'v>> {
-    let mut segments = path.segments();
-    let (model, version) = (segments.nth(1), segments.next_back());
-    let value = state.value.as_ref();
-    let (Some(model), Some(version), Some(value)) = (model, version, value) else {
-        return Err(Error::not_found("model", path));
+fn row<'v>(model: &'v str, version: &'v str, state: &'v RefState) -> Result<Row<'v>> {
+    let Some(value) = &state.value else {
+        return Err(Error::not_found(
+            "model",
+            format!("model:{model}@{version}"),
+        ));
     };
     let format = value
         .record

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use mainstay_core::{Error, Result};
+use mainstay_core::{Error, NodeKind, Result};
 use mainstay_repo::View;
 
 use super::cursor::{Cursor, Key, Position};
 use super::eval::{corrupt, datum, key, ordinal};
 use super::query::{Order, Query};
 use super::rows::{Model, Row};
+use super::tagged::Tagged;
 use super::{MAX_PAGE, Page, SearchHit, SearchPage};
 use crate::metric::Metric;
 use crate::record::ModelVersion;
@@ -45,7 +46,16 @@ impl Query {
             None => None,
         };
         let descending = self.directions();
-        let models = Model::all(view, self.model())?;
+        let tagged;
+        let models = match self.tag() {
+            Some((key, value)) => {
+                tagged = view.project::<Tagged>(NodeKind::Model.as_str())?;
+                let versions = tagged.with(key, value).into_iter();
+                let wanted = |(name, _): &(&str, &str)| self.model().is_none_or(|one| one == *name);
+                Model::some(view, versions.filter(wanted))?
+            }
+            None => Model::all(view, self.model())?,
+        };
         let mut found = Vec::new();
         for model in &models {
             self.find(model, &mut found)?;

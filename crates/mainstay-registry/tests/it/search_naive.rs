@@ -1,13 +1,13 @@
 //! Random queries against an evaluator that reads the rules aloud.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mainstay_core::Result;
 use mainstay_registry::search::Page;
-use mainstay_registry::{ModelSpec, Registered};
+use mainstay_registry::{AnnotateSpec, ModelSpec, Registered};
 use proptest::prelude::*;
 
-use crate::fixture::{Fixture, spec};
+use crate::fixture::{Fixture, ada, locator, spec};
 
 /// What a query can see of a version.
 #[derive(Debug, Clone)]
@@ -207,4 +207,71 @@ fn any_query_finds_what_its_conditions_say() {
         let found = runtime.block_on(found(&fixture, &query)).unwrap();
         prop_assert_eq!(found, expected, "{}", query);
     });
+}
+
+/// Gives a version a tag, takes it away, or deletes the version.
+#[derive(Debug, Clone)]
+enum Change {
+    Tag(usize, &'static str),
+    Untag(usize),
+    Delete(usize),
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+
+    #[test]
+    fn a_tag_finds_whoever_has_it_however_it_came_to_it(
+        changes in prop::collection::vec(
+            prop_oneof![
+                4 => (0_usize..4, prop::sample::select(vec!["a", "b"]))
+                    .prop_map(|(version, tag)| Change::Tag(version, tag)),
+                2 => (0_usize..4).prop_map(Change::Untag),
+                1 => (0_usize..4).prop_map(Change::Delete),
+            ],
+            1..12,
+        )
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async {
+            let fixture = Fixture::new().await;
+            let mut tags = BTreeMap::new();
+            for number in 0..4 {
+                let model = spec(["m", "n"][number % 2], &format!("weights {number}"));
+                let tag = (number < 3).then_some("a");
+                let model = tag.into_iter().fold(model, |model, tag| model.with_tag("t", tag));
+                let Registered { node, .. } = fixture.register(model).await;
+                tags.insert(format!("{}@{}", node.name(), node.version()), tag);
+            }
+            let ids: Vec<String> = tags.keys().cloned().collect();
+            for change in changes {
+                let (Change::Tag(at, _) | Change::Untag(at) | Change::Delete(at)) = change;
+                let id = &ids[at];
+                if tags.contains_key(id) {
+                    let annotate = AnnotateSpec::new(locator(id), ada(), "test");
+                    let done = match change {
+                        Change::Tag(_, tag) => fixture.registry.annotate(annotate.with_tag("t", tag)).await.map(drop),
+                        Change::Untag(_) => fixture.registry.annotate(annotate.without_tag("t")).await.map(drop),
+                        Change::Delete(_) => fixture.registry.delete(&locator(id), ada(), "test").await.map(drop),
+                    };
+                    done.unwrap();
+                    match change {
+                        Change::Tag(_, tag) => tags.insert(id.clone(), Some(tag)),
+                        Change::Untag(_) => tags.insert(id.clone(), None),
+                        Change::Delete(_) => tags.remove(id),
+                    };
+                }
+                for tag in ["a", "b"] {
+                    for (query, model) in [("", None), ("name = 'm' AND ", Some("m@"))] {
+                        let has = |(id, of): &(&String, &Option<&str>)| {
+                            **of == Some(tag) && model.is_none_or(|model| id.starts_with(model))
+                        };
+                        let expected = tags.iter().filter(has).map(|(id, _)| id.clone()).collect();
+                        let found = found(&fixture, &format!("{query}tags.t = '{tag}'")).await.unwrap();
+                        assert_eq!(found, expected, "{query}{tag}");
+                    }
+                }
+            }
+        });
+    }
 }
