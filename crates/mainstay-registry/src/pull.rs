@@ -32,24 +32,34 @@ pub(crate) async fn pull(
     directory: &Path,
 ) -> Result<PullReport> {
     let model = view.read(|view| show(view, locator)).await?;
-    check_free(directory).await?;
-    let workshop = workshop(directory)?;
-    let written = write(repo, &model.record.artifact.files, &workshop).await;
-    let placed = match written {
-        Ok(()) => place(&workshop, directory).await,
-        Err(error) => Err(error),
-    };
-    if let Err(error) = placed {
-        // The first failure is the one to report.
-        drop(tokio::fs::remove_dir_all(&workshop).await);
-        return Err(error.context("model", &model.node));
-    }
+    pull_files(repo, &model.record.artifact.files, directory)
+        .await
+        .map_err(|error| error.context("model", &model.node))?;
     Ok(PullReport {
         model: model.node,
         directory: directory.to_owned(),
         bytes: model.record.artifact.bytes(),
         files: model.record.artifact.files,
     })
+}
+
+/// Writes files to a directory that is absent or empty: all of them or none.
+pub(crate) async fn pull_files(
+    repo: &Repo,
+    files: &[ArtifactFile],
+    directory: &Path,
+) -> Result<()> {
+    check_free(directory).await?;
+    let workshop = workshop(directory)?;
+    let placed = match write(repo, files, &workshop).await {
+        Ok(()) => place(&workshop, directory).await,
+        Err(error) => Err(error),
+    };
+    if placed.is_err() {
+        // The first failure is the one to report.
+        drop(tokio::fs::remove_dir_all(&workshop).await);
+    }
+    placed
 }
 
 async fn check_free(directory: &Path) -> Result<()> {
@@ -92,7 +102,7 @@ async fn write(repo: &Repo, files: &[ArtifactFile], directory: &Path) -> Result<
         let blob = repo
             .blob(&file.digest)
             .await?
-            .ok_or_else(|| Error::corrupt(file.digest, "the model's bytes are missing"))?;
+            .ok_or_else(|| Error::corrupt(file.digest, "the bytes of the file are missing"))?;
         blob.export(&path).await?;
     }
     Ok(())

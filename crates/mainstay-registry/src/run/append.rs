@@ -10,7 +10,7 @@ use super::point::{Block, Segment};
 use super::refs::{self, SLOTS};
 
 /// The largest batch that a slot holds, in bytes of canonical JSON.
-const MAX_SLOT_BYTES: usize = 16 * 1024;
+pub(super) const MAX_SLOT_BYTES: usize = 16 * 1024;
 
 /// How often to begin anew while others log to the same run.
 const MAX_ATTEMPTS: u32 = 64;

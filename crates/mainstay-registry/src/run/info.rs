@@ -6,10 +6,12 @@ use mainstay_core::{Digest, Error, Locator, Name, NodeKind, NodeRef, Result, Sel
 use mainstay_repo::{Series, View};
 use serde::Serialize;
 
+use super::files::files;
 use super::output::{RunOutput, outputs};
 use super::point::SeriesInfo;
 use super::record::Run;
 use super::refs;
+use crate::artifact::ArtifactFile;
 use crate::refs::held;
 
 /// A run and its series at one moment.
@@ -26,6 +28,8 @@ pub struct RunInfo {
     pub metrics: BTreeMap<String, SeriesInfo>,
     /// What it made, checkpoints by their steps.
     pub outputs: Vec<RunOutput>,
+    /// The files it left, but for those of models; sorted by path.
+    pub files: Vec<ArtifactFile>,
     /// The log entry that changed the record last.
     pub seq: u64,
 }
@@ -120,6 +124,7 @@ fn info(view: &View, node: NodeRef) -> Result<RunInfo> {
     Ok(RunInfo {
         digest: held(&node.ref_path(), state)?.record_digest()?,
         outputs: outputs(view, &node)?,
+        files: files(view, &node)?,
         node,
         record,
         metrics,

@@ -38,15 +38,20 @@
 //! # Ok::<(), mainstay_core::Error>(()) }).unwrap();
 //! ```
 //!
+//! A run that is over already, as another tool recorded it, is recorded whole by [`Runs::record`], its
+//! files with it.
+//!
 //! A run is not restarted once it has ended: begin another. It is not deleted either. The records are
 //! described in `docs/formats/run.md`.
 
 mod append;
 mod cycle;
 mod end;
+mod files;
 mod info;
 mod log;
 mod output;
+mod past;
 mod point;
 mod record;
 mod refs;
@@ -60,6 +65,7 @@ pub use info::{RunInfo, list, resolve, show};
 pub use log::{Logged, RunLog};
 pub use output::RunOutput;
 pub(crate) use output::output;
+pub use past::PastRun;
 pub use point::{MAX_BATCH_POINTS, Point, SeriesInfo};
 pub use record::{Run, RunInput, RunStatus};
 pub use runs::Runs;

@@ -4,6 +4,7 @@
 //! version/<id>             the run
 //! recent/<id>/<slot>       the points of one batch, slots from 0
 //! segment/<id>/<number>    a blob of points, from 1; older than every slot
+//! files/<id>               the files it left
 //! output/<id>/<kind>/<name>/<version>    something the run made
 //! ```
 

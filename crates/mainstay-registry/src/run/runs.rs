@@ -1,18 +1,22 @@
 //! The handle: each verb lives in its own module.
 
 use std::ops::RangeBounds;
+use std::path::Path;
 
 use mainstay_core::{Locator, Name, NodeRef, Result};
 use mainstay_repo::{Repo, View};
 use tracing::instrument;
 
 use super::end::{self, RunEnd};
+use super::files;
 use super::info::{self, RunInfo};
 use super::log::{self, Logged, RunLog};
+use super::past::{self, PastRun};
 use super::point::Point;
 use super::series;
 use super::spec::RunSpec;
 use super::start::{self, Started};
+use crate::artifact::ArtifactFile;
 
 /// The runs of a repository. Cheap to clone.
 ///
@@ -78,6 +82,41 @@ impl Runs {
         end::end(&self.repo, &spec)
             .await
             .map_err(|error| error.operation("end run"))
+    }
+
+    /// Records a run that is over, whole: its record, points and files, in one log entry.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start); [`Invalid`](mainstay_core::ErrorKind::Invalid) also when it ended before
+    /// it began, or has not ended; [`NotFound`](mainstay_core::ErrorKind::NotFound) also when a file is not
+    /// on the disk.
+    ///
+    /// # Complexity
+    /// O(n) in the points and the bytes of the files.
+    #[instrument(skip_all, fields(experiment = %past.spec.experiment), err(level = "debug"))]
+    pub async fn record(&self, past: PastRun) -> Result<Started> {
+        past::record(&self.repo, &past)
+            .await
+            .map_err(|error| error.operation("record run"))
+    }
+
+    /// Writes the files of a run to a directory that is absent or empty; all of them or none, each checked
+    /// against its digest. Returns them.
+    ///
+    /// # Errors
+    /// * [`NotFound`](mainstay_core::ErrorKind::NotFound): no such run.
+    /// * [`AlreadyExists`](mainstay_core::ErrorKind::AlreadyExists): the directory is not empty.
+    /// * [`Corrupt`](mainstay_core::ErrorKind::Corrupt): stored bytes are missing or damaged.
+    #[instrument(skip_all, fields(run = %locator), err(level = "debug"))]
+    pub async fn pull(
+        &self,
+        view: &View,
+        locator: &Locator,
+        directory: &Path,
+    ) -> Result<Vec<ArtifactFile>> {
+        files::pull(&self.repo, view, locator, directory)
+            .await
+            .map_err(|error| error.operation("pull run files"))
     }
 
     /// Reads the points of one series within a range of steps, as `view` shows them: by step, of one

@@ -30,14 +30,28 @@ pub(super) async fn start(repo: &Repo, spec: &RunSpec) -> Result<Started> {
 }
 
 fn plan(view: &View, spec: &RunSpec) -> Result<Step<NodeRef>> {
+    let record = draft(view, spec)?;
+    let node = record.node();
+    check_absent(view, &node)?;
+    let mut transaction = Transaction::new(spec.actor.clone(), spec.reason.clone());
+    transaction.set(node.ref_path(), record.to_value()?, Expectation::Absent);
+    Ok(Step::Commit(transaction, node))
+}
+
+/// Refuses a run that exists.
+pub(super) fn check_absent(view: &View, run: &NodeRef) -> Result<()> {
+    if view.state(&run.ref_path())?.is_some() {
+        return Err(Error::new(ErrorKind::AlreadyExists, "the run exists").context("run", run));
+    }
+    Ok(())
+}
+
+/// Makes the record of a run that begins.
+pub(super) fn draft(view: &View, spec: &RunSpec) -> Result<Run> {
     let node = match &spec.id {
         Some(id) => NodeRef::new(NodeKind::Run, spec.experiment.clone(), id.clone()),
         None => next(view, &spec.experiment)?,
     };
-    let path = node.ref_path();
-    if view.state(&path)?.is_some() {
-        return Err(Error::new(ErrorKind::AlreadyExists, "the run exists").context("run", node));
-    }
     if let Some(environment) = &spec.environment {
         stored(view, environment)?;
     }
@@ -57,9 +71,7 @@ fn plan(view: &View, spec: &RunSpec) -> Result<Step<NodeRef>> {
         description: spec.description.clone(),
     };
     record.use_inputs(view, &spec.inputs)?;
-    let mut transaction = Transaction::new(spec.actor.clone(), spec.reason.clone());
-    transaction.set(path, record.to_value()?, Expectation::Absent);
-    Ok(Step::Commit(transaction, node))
+    Ok(record)
 }
 
 /// Names the run after all that got a number.

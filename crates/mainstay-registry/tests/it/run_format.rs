@@ -3,18 +3,20 @@
 use std::path::PathBuf;
 
 use mainstay_core::{ErrorKind, Timestamp, canon};
-use mainstay_registry::run::{Point, Run, RunEnd, RunLog, RunSpec, RunStatus};
+use mainstay_registry::run::{PastRun, Point, Run, RunEnd, RunLog, RunSpec, RunStatus};
 use mainstay_repo::{Expectation, Transaction, Value};
 use serde_json::json;
 
-use crate::fixture::{Fixture, ada, check_golden, locator, name};
+use crate::fixture::{Fixture, ada, check_golden, file, locator, name};
 
 /// The refs that are recorded, and their files.
-const RECORDED: [(&str, &str); 4] = [
+const RECORDED: [(&str, &str); 6] = [
     ("run/churn/version/1", "running.json"),
     ("run/churn/recent/1/0", "points.json"),
     ("run/churn/version/f00d", "finished.json"),
     ("run/churn/segment/f00d/1", "segment.json"),
+    ("run/churn/version/beef", "past.json"),
+    ("run/churn/files/beef", "files.json"),
 ];
 
 fn golden(file: &str) -> PathBuf {
@@ -65,6 +67,10 @@ async fn example() -> Fixture {
             runs.end(end).await.unwrap();
         }
     }
+    let past = RunSpec::new(name("churn"), begin, ada(), "import").with_id(name("beef"));
+    let past = PastRun::new(past, RunStatus::Killed, begin)
+        .with_files([file("report.md", "fine"), file("plots/loss.json", "{}")]);
+    runs.record(past).await.unwrap();
     fixture
 }
 
@@ -88,10 +94,9 @@ async fn recorded_runs_are_read() {
     let fixture = Fixture::new().await;
     let mut session = fixture.repo.ingest();
     let blob = std::fs::read_to_string(golden("blob.json")).unwrap();
-    session
-        .bytes(blob.trim_end().to_owned().into())
-        .await
-        .unwrap();
+    for blob in [blob.trim_end(), "fine", "{}"] {
+        session.bytes(blob.to_owned().into()).await.unwrap();
+    }
     session.finish().await.unwrap();
     let mut transaction = Transaction::new(ada(), "recorded");
     for (path, file) in RECORDED {
