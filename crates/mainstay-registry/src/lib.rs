@@ -52,6 +52,8 @@
 //! Versions are signed, and signatures verified, in `signing` (feature `sign`), as OpenSSF Model Signing
 //! says.
 //!
+//! Runs and versions that MLflow kept in a file store are imported by `mlflow` (feature `mlflow`).
+//!
 //! What it does not do: it does not load or run models, nor look inside files of other formats; it does
 //! not serve them (see `mainstay-rollout`); it does not follow the lineage it records (see
 //! `mainstay-lineage`); it does not authenticate who acts. The records are described in
@@ -74,6 +76,8 @@ mod history;
 mod info;
 mod level;
 mod metric;
+#[cfg(feature = "mlflow")]
+pub mod mlflow;
 mod overrule;
 mod policy;
 mod promote;

@@ -16,6 +16,8 @@ use crate::check::{Checks, GateCheck};
 use crate::delete::{self, Dependents};
 use crate::history::{self, StageChange};
 use crate::info::{self, ModelInfo, ModelSummary};
+#[cfg(feature = "mlflow")]
+use crate::mlflow::{self, ImportReport, ImportSpec};
 use crate::policy::StagePolicy;
 use crate::promote::{self, PromoteSpec, Promotion};
 use crate::pull::{self, PullReport};
@@ -91,6 +93,32 @@ impl Registry {
         register::register_many(&self.repo, &specs)
             .await
             .map_err(|error| error.operation("register models"))
+    }
+
+    /// Imports the runs and registered models of an MLflow file store; see [`mlflow`].
+    ///
+    /// Each run, and each version, is one log entry; a stage is one or two more, an alias one. An import that
+    /// was interrupted is finished by another one.
+    ///
+    /// # Errors
+    /// * [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid): a file of the store is not what MLflow
+    ///   writes, is too long, or leads out of the store; the error names it.
+    /// * [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound): the store, or the files of a version, are
+    ///   not there.
+    /// * [`ErrorKind::Conflict`](mainstay_core::ErrorKind::Conflict): two models, or two experiments, would
+    ///   have one name.
+    ///
+    /// What was imported before the error stays. That MLflow and this registry disagree is no error; the report
+    /// says so.
+    ///
+    /// # Complexity
+    /// O(n) in the store; of what was imported before, series and files are not read.
+    #[cfg(feature = "mlflow")]
+    #[instrument(skip_all, fields(store = %spec.store.display()), err(level = "debug"))]
+    pub async fn import_mlflow(&self, spec: &ImportSpec) -> Result<ImportReport> {
+        mlflow::import(self, &self.repo, spec)
+            .await
+            .map_err(|error| error.operation("import from MLflow"))
     }
 
     /// Begins an upload: files that come in several calls, before there is a version. Returns the log

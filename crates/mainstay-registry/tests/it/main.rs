@@ -13,6 +13,8 @@ mod fixture;
 mod format;
 mod gates;
 mod making;
+mod mlflow;
+mod past_runs;
 mod pull;
 mod races;
 mod register;
