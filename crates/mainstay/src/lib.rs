@@ -50,6 +50,8 @@
 //! | feature | adds |
 //! |---|---|
 //! | `encrypt` | workspaces on a `store::EncryptedStorage`, by [`Workspace::create_on`] |
+//! | `mlflow` | import of MLflow file stores: `registry::mlflow` |
+//! | `sign` | signed models: `registry::signing` |
 //! | `s3` | `s3://` workspaces |
 //! | `gcs` | `gs://` workspaces |
 //! | `azure` | `az://` workspaces |

@@ -5,6 +5,7 @@ mod approve;
 mod delete;
 mod diff;
 mod eval;
+mod import;
 mod list;
 mod policy;
 mod promote;
@@ -56,6 +57,9 @@ pub(crate) enum Model {
     Sign(sign::Sign),
     Verify(verify::Verify),
     Pull(pull::Pull),
+    /// Runs and models that another tool kept
+    #[command(subcommand)]
+    Import(import::Import),
     Delete(delete::Delete),
 }
 
@@ -82,6 +86,7 @@ impl Model {
             Self::Sign(command) => command.run(global).await,
             Self::Verify(command) => command.run(global).await,
             Self::Pull(command) => command.run(global).await,
+            Self::Import(command) => command.run(global).await,
             Self::Delete(command) => command.run(global).await,
         }
     }

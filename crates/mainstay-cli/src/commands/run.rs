@@ -3,6 +3,7 @@
 mod finish;
 mod list;
 mod log;
+mod pull;
 mod series;
 mod show;
 mod start;
@@ -21,6 +22,7 @@ pub(crate) enum Run {
     Show(show::Show),
     List(list::List),
     Series(series::Series),
+    Pull(pull::Pull),
 }
 
 impl Run {
@@ -32,6 +34,7 @@ impl Run {
             Self::Show(command) => command.run(global).await,
             Self::List(command) => command.run(global).await,
             Self::Series(command) => command.run(global).await,
+            Self::Pull(command) => command.run(global).await,
         }
     }
 }

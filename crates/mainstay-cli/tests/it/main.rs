@@ -12,6 +12,7 @@ mod env;
 mod errors;
 mod gc;
 mod help;
+mod import;
 mod log;
 mod model;
 mod prompt;

@@ -54,6 +54,7 @@ fn write(info: &RunInfo, out: &mut dyn Write) -> io::Result<()> {
         .with_some("code", code)
         .with_some("env", record.environment.as_ref())
         .with_all("made", info.outputs.iter().map(|made| &made.output))
+        .with_all("files", info.files.iter().map(|file| &file.path))
         .with_all("params", pairs(&record.parameters))
         .with_all("seeds", pairs(&record.seeds))
         .with_all("tags", pairs(&record.tags))
