@@ -78,6 +78,7 @@ mod level;
 mod metric;
 #[cfg(feature = "mlflow")]
 pub mod mlflow;
+mod moved;
 mod overrule;
 mod policy;
 mod promote;

@@ -4,11 +4,12 @@ use mainstay_core::{Error, Locator, Name, NodeKind, NodeRef, Result, Selector};
 use mainstay_repo::{Series, View};
 use semver::{Version, VersionReq};
 
+use crate::moved::Moved;
 use crate::policy::StagePolicy;
 use crate::record::version_name;
 use crate::refs::{self, Family};
 use crate::shelf::Versions;
-use crate::standing::{holder, standing};
+use crate::standing::holder;
 
 /// Finds the version that `locator` means.
 ///
@@ -27,8 +28,9 @@ use crate::standing::{holder, standing};
 /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when the locator is of another kind.
 ///
 /// # Complexity
-/// O(log n) for a version, an alias, an exclusive stage and, warm, for the latest and for the beginning
-/// of a version; O(n) in the model's versions for another stage and for a digest.
+/// O(log n) for a version, an alias, an exclusive stage and, warm, for the latest, another stage and the
+/// beginning of a version; O(n) in the model's versions for a digest and for the stage that versions
+/// begin in.
 pub fn resolve(view: &View, locator: &Locator) -> Result<NodeRef> {
     if locator.kind.is_some_and(|kind| kind != NodeKind::Model) {
         return Err(Error::invalid("not a model").context("reference", locator));
@@ -80,12 +82,14 @@ fn in_stage(view: &View, series: &Series, name: &Name) -> Result<Option<NodeRef>
         None => Ok(None),
         Some(stage) if stage.exclusive => holder(view, series.name(), name),
         Some(_) => {
-            let mut newest = None;
-            for (version, state) in series.versions(view)? {
-                let standing = standing(view, &policy, &version, state.seq)?;
-                if standing.stage == *name {
-                    newest = newest.max(Some((standing.since, version)));
-                }
+            let moved = Moved::of(view, series.name())?;
+            let mut newest = moved
+                .newest(name)
+                .map(|(since, version)| (since, series.node(version.clone())));
+            if *name == policy.initial {
+                let versions = series.versions(view)?.into_iter();
+                let never_moved = versions.filter(|(node, _)| !moved.contains(node.version()));
+                newest = newest.max(never_moved.map(|(node, state)| (state.seq, node)).max());
             }
             Ok(newest.map(|(_, version)| version))
         }
