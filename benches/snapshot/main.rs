@@ -1,12 +1,15 @@
-//! A snapshot of a large Parquet file, beside `openssl` hashing the same file.
+//! A snapshot of a large Parquet file, beside `openssl` hashing the same file; and what versions of such a
+//! table store, over what they add to it.
 //!
 //! ```text
-//! cargo bench -p mainstay-bench --bench snapshot               5,000,000 rows of 12 columns
-//! cargo bench -p mainstay-bench --bench snapshot -- 200000     so many rows
+//! cargo bench -p mainstay-bench --bench snapshot                     both, of 5,000,000 rows of 12 columns
+//! cargo bench -p mainstay-bench --bench snapshot -- 200000           so many rows
+//! cargo bench -p mainstay-bench --bench snapshot -- time             one of both
+//! cargo bench -p mainstay-bench --bench snapshot -- storage 1000000
 //! ```
 //!
-//! Every program is a process of its own; they take turns, so that the ratios hold also where the machine
-//! does not keep its speed. Rounds go on until enough runs of each were left alone by other processes.
+//! What is timed is a process of its own; the programs take turns, so that the ratios hold also where the
+//! machine does not keep its speed.
 #![expect(
     clippy::print_stdout,
     clippy::disallowed_methods,
@@ -18,6 +21,7 @@
 #[path = "../ingest/measure.rs"]
 #[expect(dead_code, reason = "what only the other benchmark measures")]
 mod measure;
+mod shares;
 mod tables;
 
 use std::fs;
@@ -29,13 +33,12 @@ use mainstay_data::{Datasets, SnapshotSpec};
 use mainstay_repo::{Repo, RepoOptions};
 use mainstay_store::{LocalOptions, LocalStorage};
 
-use self::measure::{Measure, Row, UNDISTURBED, print_usage, text, timed, timed_self};
+use self::measure::{Measure, Row, print_usage, text, timed, timed_self};
 use self::tables::Version;
 
 const ROWS: u64 = 5_000_000;
-const MAX_ROUNDS: usize = 20;
-/// Rounds of a table that is too small for its times to tell anything.
-const SMALL_ROUNDS: usize = 5;
+/// How often each program runs.
+const ROUNDS: usize = 3;
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -45,13 +48,24 @@ fn main() {
         .collect();
     match arguments[..] {
         ["snapshot", repo, file] => snapshot(repo.as_ref(), file.as_ref()),
-        [rows] => compare(rows.parse().unwrap(), SMALL_ROUNDS),
-        [] => compare(ROWS, MAX_ROUNDS),
+        ["time", ref rest @ ..] => time(rows_of(rest)),
+        ["storage", ref rest @ ..] => shares::measure(rows_of(rest)),
+        ref rest => {
+            time(rows_of(rest));
+            shares::measure(rows_of(rest));
+        }
+    }
+}
+
+fn rows_of(arguments: &[&str]) -> u64 {
+    match arguments {
+        [] => ROWS,
+        [rows] => rows.parse().unwrap(),
         _ => panic!("{arguments:?}"),
     }
 }
 
-fn compare(rows: u64, rounds: usize) {
+fn time(rows: u64) {
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let (file, repo) = (
         directory.path().join("table.parquet"),
@@ -67,7 +81,7 @@ fn compare(rows: u64, rounds: usize) {
         "snapshot again",
     ];
     let mut measured = names.map(Row::new);
-    for _ in 0..rounds {
+    for _ in 0..ROUNDS {
         let [hashed, first, again] = &mut measured;
         hashed.add(Measure::of_rival(timed(
             "openssl",
@@ -77,9 +91,6 @@ fn compare(rows: u64, rounds: usize) {
             row.add(timed_self(&["snapshot", text(&repo), text(&file)]));
         }
         fs::remove_dir_all(&repo).unwrap();
-        if measured.iter().all(|row| row.disturbance() < UNDISTURBED) {
-            break;
-        }
     }
     let hashing = measured[0].median(Measure::seconds);
     for (name, row) in names.iter().zip(&measured) {
@@ -94,12 +105,16 @@ fn compare(rows: u64, rounds: usize) {
 fn snapshot(repo: &Path, file: &Path) {
     let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
     runtime.block_on(async {
-        let storage = LocalStorage::open(repo, LocalOptions::default());
-        let storage = Arc::new(storage.await.unwrap());
-        let repo = Repo::create(storage, RepoOptions::default()).await.unwrap();
         let actor = Actor::new("bench").unwrap();
         let spec = SnapshotSpec::new("table".parse().unwrap(), actor, "measure").with_path(file);
-        Datasets::new(repo).snapshot(spec).await.unwrap();
+        open(repo).await.snapshot(spec).await.unwrap();
     });
     print_usage();
+}
+
+async fn open(path: &Path) -> Datasets {
+    let storage = LocalStorage::open(path, LocalOptions::default());
+    let storage = Arc::new(storage.await.unwrap());
+    let repo = Repo::create(storage, RepoOptions::default());
+    Datasets::new(repo.await.unwrap())
 }

@@ -1,4 +1,4 @@
-//! Tables of twelve columns, out of a seed: the same row of the same table always has the same values.
+//! Tables of twelve columns or one more, out of a seed: the same row of the same table always has the same values.
 
 use std::fs::File;
 use std::ops::Range;
@@ -15,6 +15,7 @@ use mainstay_data::parquet::file::properties::{CdcOptions, WriterProperties};
 
 const SEED: u64 = 0x6d61_696e_7374_6179;
 const BATCH_ROWS: u64 = 65_536;
+const BATCH_STEP: usize = 65_536;
 const GROUP_ROWS: usize = 1 << 20;
 
 const WORDS: [&str; 20] = [
@@ -24,6 +25,7 @@ const WORDS: [&str; 20] = [
 ];
 
 /// A version of a table.
+#[derive(Clone)]
 pub(crate) struct Version {
     /// The identities of its rows, in order.
     pub(crate) ids: Vec<Range<u64>>,
@@ -31,6 +33,8 @@ pub(crate) struct Version {
     pub(crate) repriced: fn(rows: u64, id: u64) -> bool,
     /// How many rows the first version has.
     pub(crate) rows: u64,
+    /// Whether it has a thirteenth column.
+    pub(crate) wider: bool,
 }
 
 impl Version {
@@ -40,7 +44,14 @@ impl Version {
             ids: std::iter::once(0..rows).collect(),
             repriced: |_, _| false,
             rows,
+            wider: false,
         }
+    }
+
+    /// Makes its rows, batch after batch.
+    pub(crate) fn batches(self) -> impl Iterator<Item = RecordBatch> {
+        let ids = self.ids.clone().into_iter().flat_map(pieces);
+        ids.map(move |ids| self.batch(ids))
     }
 
     /// Writes it as Parquet, compressed with Zstandard, its pages cut by content.
@@ -54,13 +65,8 @@ impl Version {
         let schema = self.batch(0..0).schema();
         let file = File::create(path).unwrap();
         let mut writer = ArrowWriter::try_new(file, schema, Some(properties)).unwrap();
-        for ids in &self.ids {
-            let mut start = ids.start;
-            while start < ids.end {
-                let end = ids.end.min(start + BATCH_ROWS);
-                writer.write(&self.batch(start..end)).unwrap();
-                start = end;
-            }
+        for batch in self.clone().batches() {
+            writer.write(&batch).unwrap();
         }
         writer.into_inner().unwrap().sync_all().unwrap();
     }
@@ -81,7 +87,7 @@ impl Version {
             1_700_000_000_000_000 + (id * 1_000_000 + bits % 1_000_000).cast_signed()
         });
         let scores = float(6).zip(each(7));
-        let columns: [(&str, ArrayRef); 12] = [
+        let mut columns: Vec<(&str, ArrayRef)> = vec![
             ("id", integers(ids.clone())),
             (
                 "time",
@@ -121,9 +127,21 @@ impl Version {
                 ),
             ),
         ];
-        let nullable = columns.map(|(name, values)| (name, values, name == "score"));
+        if self.wider {
+            let more = Float64Array::from_iter_values(float(14));
+            columns.push(("more", Arc::new(more)));
+        }
+        let nullable = columns
+            .into_iter()
+            .map(|(name, values)| (name, values, name == "score"));
         RecordBatch::try_from_iter_with_nullable(nullable).unwrap()
     }
+}
+
+/// Cuts a range into those of batches.
+fn pieces(ids: Range<u64>) -> impl Iterator<Item = Range<u64>> {
+    let starts = ids.clone().step_by(BATCH_STEP);
+    starts.map(move |start| start..ids.end.min(start + BATCH_ROWS))
 }
 
 fn integers(values: impl Iterator<Item = u64>) -> ArrayRef {
