@@ -9,9 +9,11 @@ use crate::Files;
 use crate::digest::{PROFILE, PROFILE_1};
 use crate::stats::ColumnStats;
 
-/// The newest format that this build reads, and what it writes where the files are in a tree.
-const FORMAT: u64 = 4;
-/// What it writes where the manifest lists the files.
+/// The newest format that this build reads, and what it writes where texts are counted in buckets.
+const FORMAT: u64 = 5;
+/// What it writes else where the files are in a tree.
+const FORMAT_TREE: u64 = 4;
+/// What it writes else where the manifest lists the files.
 const FORMAT_LISTED: u64 = 3;
 
 /// Everything known about a snapshot's content; its canonical JSON is a blob whose SHA-256 is the
@@ -22,8 +24,8 @@ const FORMAT_LISTED: u64 = 3;
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Manifest {
-    /// The format's version: 4 where the files are in a tree, else 3, or less when an earlier build wrote
-    /// it.
+    /// The format's version: 5 where the values of a text column are counted in buckets, else 4 where the
+    /// files are in a tree, else 3, or less when an earlier build wrote it.
     pub format: u64,
     /// The table that the table files make up in path order; `None` when there is none.
     pub table: Option<Table>,
@@ -78,8 +80,9 @@ impl Manifest {
     ) -> Self {
         Self {
             format: match files {
+                _ if table.as_ref().is_some_and(Table::has_buckets) => FORMAT,
                 Files::Listed(_) => FORMAT_LISTED,
-                Files::Tree(_) => FORMAT,
+                Files::Tree(_) => FORMAT_TREE,
             },
             table,
             files,
@@ -111,14 +114,19 @@ impl Manifest {
         {
             return Err("digests of a profile that its format does not have");
         }
+        if self.table.as_ref().is_some_and(Table::has_buckets) != (self.format == FORMAT) {
+            return Err("texts in buckets are of format 5, and format 5 has them");
+        }
         match &self.files {
             Files::Listed(files) if self.format < 3 => files
                 .iter()
                 .all(|file| file.canonical.is_none())
                 .then_some(())
                 .ok_or("a layout that its format does not have"),
-            Files::Listed(_) if self.format == FORMAT => Err("files that are not in a tree"),
-            Files::Tree(_) if self.format < FORMAT => Err("a tree, which its format does not have"),
+            Files::Listed(_) if self.format == FORMAT_TREE => Err("files that are not in a tree"),
+            Files::Tree(_) if self.format < FORMAT_TREE => {
+                Err("a tree, which its format does not have")
+            }
             Files::Listed(_) | Files::Tree(_) => Ok(()),
         }
     }
@@ -137,6 +145,11 @@ impl Manifest {
 }
 
 impl Table {
+    fn has_buckets(&self) -> bool {
+        let mut columns = self.columns.iter();
+        columns.any(|column| column.stats.buckets.is_some())
+    }
+
     pub(crate) fn has_same_values(&self, other: &Self) -> bool {
         self.table_digest == other.table_digest
     }

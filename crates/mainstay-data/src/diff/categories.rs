@@ -6,7 +6,7 @@ use statrs::distribution::{ChiSquared, ContinuousCDF as _};
 use super::distribution::Categories;
 use crate::stats::ScalarValue;
 
-/// Pearson's test of whether a category depends on the side it is counted on.
+/// Pearson's test of whether a category, or a bucket of texts, depends on the side it is counted on.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ChiSquare {

@@ -1,6 +1,6 @@
 //! Comparing the columns that both snapshots have.
 
-use super::distribution::{Categories, Cdf, float};
+use super::distribution::{Categories, Cdf, float, in_buckets};
 use super::measure::{self, Measures, Noise};
 use super::{CategoryDrift, ChiSquare, ColumnDiff, Drift, DriftThresholds, StatsPair, Verdict};
 use crate::Column;
@@ -28,14 +28,17 @@ pub(super) fn compare(
 }
 
 fn compare_pair(before: &Column, after: &Column, thresholds: &DriftThresholds) -> ColumnDiff {
-    let (measures, noise) = measure(before, after).unwrap_or_default();
     let (missing_before, missing_after) = (missing(&before.stats), missing(&after.stats));
     let (rows_before, rows_after) = (float(before.stats.count), float(after.stats.count));
     let same_type = before.logical_type == after.logical_type;
     let categories = Categories::of(&before.stats, &after.stats).filter(|_| same_type);
-    let chi_square = categories
-        .as_ref()
-        .and_then(|found| ChiSquare::of(&found.counts));
+    let values = match &categories {
+        Some(categories) => Some(categories.counts.clone()),
+        None if same_type => in_buckets(&before.stats, &after.stats),
+        None => None,
+    };
+    let (measures, noise) = measure(before, after, values.as_deref()).unwrap_or_default();
+    let chi_square = values.as_deref().and_then(ChiSquare::of);
     let counts = ((missing_before, missing_after), (rows_before, rows_after));
     let drift = Drift {
         chi_square,
@@ -69,8 +72,12 @@ fn compare_pair(before: &Column, after: &Column, thresholds: &DriftThresholds) -
     }
 }
 
-/// Measures a pair as numbers or as categories; `None` when it can be compared as neither.
-fn measure(before: &Column, after: &Column) -> Option<(Measures, Noise)> {
+/// Measures a pair as numbers, or by how often each value occurs; `None` when neither can be compared.
+fn measure(
+    before: &Column,
+    after: &Column,
+    values: Option<&[(f64, f64)]>,
+) -> Option<(Measures, Noise)> {
     let comparable = before.logical_type == after.logical_type
         || is_number(&before.logical_type) && is_number(&after.logical_type);
     if !comparable {
@@ -78,7 +85,7 @@ fn measure(before: &Column, after: &Column) -> Option<(Measures, Noise)> {
     }
     match (Cdf::of(&before.stats), Cdf::of(&after.stats)) {
         (Some(before), Some(after)) => Some(measure::numeric(&before, &after)),
-        _ => measure::categorical(&Categories::of(&before.stats, &after.stats)?),
+        _ => measure::categorical(values?),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::stats::{ColumnStats, NumericStats, ScalarValue};
+use crate::stats::{Buckets, ColumnStats, NumericStats, ScalarValue};
 
 /// A distribution on the line: where it rises, and how high it is before and at each place. Between
 /// the places it rises evenly.
@@ -155,6 +155,19 @@ impl Categories {
             .unzip();
         Some(Self { counts, values })
     }
+}
+
+/// Counts the texts of both sides by bucket, those that are empty on both sides left out; `None` when a side
+/// has no counts.
+pub(super) fn in_buckets(before: &ColumnStats, after: &ColumnStats) -> Option<Vec<(f64, f64)>> {
+    let (before, after) = (Buckets::of(before)?, Buckets::of(after)?);
+    let pairs = before.counts().iter().zip(after.counts());
+    let pairs = pairs.filter(|(before, after)| **before + **after > 0);
+    Some(
+        pairs
+            .map(|(&before, &after)| (float(before), float(after)))
+            .collect(),
+    )
 }
 
 /// Spells a value so that different ones stay different.

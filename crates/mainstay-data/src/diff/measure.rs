@@ -2,7 +2,7 @@
 
 use statrs::function::erf::erfc;
 
-use super::distribution::{Categories, Cdf};
+use super::distribution::Cdf;
 
 /// Into how many bins the baseline is cut for the PSI.
 const BINS: u8 = 10;
@@ -61,15 +61,15 @@ pub(super) fn numeric(before: &Cdf, after: &Cdf) -> (Measures, Noise) {
     (measures, noise)
 }
 
-/// Measures a categorical column; `None` when a side has no value.
-pub(super) fn categorical(categories: &Categories) -> Option<(Measures, Noise)> {
-    let n: f64 = categories.counts.iter().map(|(count, _)| count).sum();
-    let m: f64 = categories.counts.iter().map(|(_, count)| count).sum();
+/// Measures a categorical column by the counts of its values, or of buckets of them; `None` when a side has
+/// no value.
+pub(super) fn categorical(counts: &[(f64, f64)]) -> Option<(Measures, Noise)> {
+    let n: f64 = counts.iter().map(|(count, _)| count).sum();
+    let m: f64 = counts.iter().map(|(_, count)| count).sum();
     if n <= 0.0 || m <= 0.0 {
         return None;
     }
-    let counts = categories.counts.iter();
-    let bins: Vec<(f64, f64)> = counts.map(|(a, b)| (a / n, b / m)).collect();
+    let bins: Vec<(f64, f64)> = counts.iter().map(|(a, b)| (a / n, b / m)).collect();
     let psi = psi(&bins, n, m);
     let psi_noise = psi_noise(bins.len(), 1.0 / n + 1.0 / m);
     let total_variation = bins.iter().map(|(p, q)| (p - q).abs()).sum::<f64>() / 2.0;

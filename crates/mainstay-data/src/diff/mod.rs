@@ -10,18 +10,21 @@
 //!
 //! # Drift
 //! Numbers, dates and times are compared by their distributions, which the percentiles and, for few
-//! different integers, the counts give; text and booleans by their counts. A text column with more
-//! than 64 different values has no drift but that of its missing values.
+//! different integers, the counts give; text and booleans by their counts. Where a text column has more
+//! than 64 different values on a side, or one longer than 256 bytes, its values are counted in
+//! [64 buckets](crate::stats::Buckets) that hashes choose. What moves between texts of one bucket is not
+//! seen: the measures are at most those of the values themselves, the PSI but for the halves it adds. Of such
+//! columns in manifests before format 5 only missing values are compared.
 //!
 //! * *PSI* = Σ (q − p) ln(q / p) over bins, where p and q are a bin's shares before and after, each
 //!   count raised by one half. Bins are cut at the deciles of the earlier side (equal ones are one), or
-//!   are the categories. Warns from 0.1, fails from 0.25.
-//! * *KS* = the greatest difference of the two cumulative distributions; for categories the total
+//!   are the categories or buckets. Warns from 0.1, fails from 0.25.
+//! * *KS* = the greatest difference of the two cumulative distributions; for categories and buckets the total
 //!   variation ½ Σ |q − p|. Warns from 0.1, fails from 0.2. From percentiles it may be off by 0.02.
 //! * *missing* = the change of the share of nulls and NaN. Warns from 0.05, fails from 0.15.
 //!
-//! * *chi-square* and *Cramér's V* test whether categories depend on the side; new and vanished
-//!   categories are named. Judged where [`DriftThresholds`] say so, as is the Jensen-Shannon divergence.
+//! * *chi-square* and *Cramér's V* test whether categories or buckets depend on the side; new and
+//!   vanished categories are named. Judged where [`DriftThresholds`] say so, as is the Jensen-Shannon divergence.
 //!
 //! A measure counts only where sampling alone would exceed it in less than 1 % of cases: (1/n + 1/m)
 //! χ² for PSI, the Kolmogorov distribution for KS, the two-proportion z test for missing values. So
@@ -176,9 +179,9 @@ pub struct Drift {
     /// How likely such a change is when nothing drifted, by the two-proportion z test: 0 to 1; absent
     /// when all values or none are missing.
     pub missing_p_value: Option<f64>,
-    /// The test of independence, where values are counted one by one.
+    /// The test of independence, where values are counted, one by one or in buckets.
     pub chi_square: Option<ChiSquare>,
-    /// Which of such values are new or gone.
+    /// Which values are new or gone, where they are counted one by one.
     pub categories: Option<CategoryDrift>,
 }
 

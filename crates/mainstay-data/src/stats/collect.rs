@@ -1,13 +1,14 @@
 //! Collecting the statistics of a column in one pass.
 
 use arrow::datatypes::DataType;
+use xxhash_rust::xxh3::xxh3_64;
 
-use super::ColumnStats;
 use super::bounds::Bounds;
 use super::categories::Categories;
 use super::distinct::DistinctEstimate;
 use super::numeric::NumericCollector;
 use super::spelling::{IntegerMeaning, approximate, decimal, scale};
+use super::{Buckets, ColumnStats};
 use crate::slots::{Scalar, Slots};
 
 /// Collects the statistics of a column over any number of batches, in O(1) memory.
@@ -25,6 +26,7 @@ pub(crate) struct ColumnCollector {
     distinct: DistinctEstimate,
     numeric: NumericCollector,
     categories: Categories,
+    buckets: Buckets,
 }
 
 impl ColumnCollector {
@@ -42,6 +44,7 @@ impl ColumnCollector {
             distinct: DistinctEstimate::new(),
             numeric: NumericCollector::new(),
             categories: Categories::new(),
+            buckets: Buckets::new(),
         }
     }
 
@@ -64,6 +67,7 @@ impl ColumnCollector {
         let exact = categories
             .as_ref()
             .map(|categories| categories.len() as u64);
+        let uncounted = categories.is_none() && !self.buckets.is_empty();
         let distinct = exact.or_else(|| min.as_ref().map(|_| self.distinct.estimate()));
         ColumnStats {
             count: self.count,
@@ -75,6 +79,7 @@ impl ColumnCollector {
             distinct,
             numeric: self.numeric.finish(),
             categories,
+            buckets: uncounted.then_some(self.buckets),
         }
     }
 
@@ -103,7 +108,11 @@ impl ColumnCollector {
                     self.numeric.add(number);
                 }
             }
-            Scalar::Text(text) => self.distinct.add(text.as_bytes()),
+            Scalar::Text(text) => {
+                let hash = xxh3_64(text.as_bytes());
+                self.distinct.add_hash(hash);
+                self.buckets.add(hash, 1);
+            }
             Scalar::Bytes(bytes) => self.distinct.add(bytes),
             Scalar::Bool(_) | Scalar::Other => {}
         }

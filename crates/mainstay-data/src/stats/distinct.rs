@@ -29,7 +29,11 @@ impl DistinctEstimate {
     }
 
     pub(super) fn add(&mut self, value: &[u8]) {
-        let hash = xxh3_64(value);
+        self.add_hash(xxh3_64(value));
+    }
+
+    /// Adds a value by its XXH3-64.
+    pub(super) fn add_hash(&mut self, hash: u64) {
         // The first bits choose the register; of the others, the first one bit counts. The bit set
         // below them bounds the rank at 53.
         let rest = hash << INDEX_BITS | 1 << (INDEX_BITS - 1);

@@ -3,12 +3,14 @@
 use serde::{Deserialize, Serialize};
 
 mod bounds;
+mod buckets;
 mod categories;
 mod collect;
 mod distinct;
 mod numeric;
 mod spelling;
 
+pub use buckets::Buckets;
 pub(crate) use collect::ColumnCollector;
 pub(crate) use spelling::spell;
 
@@ -47,6 +49,10 @@ pub struct ColumnStats {
     /// at most 64 different ones.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub categories: Option<Vec<Category>>,
+    /// How its values spread, when a text column has values and no [`categories`](Self::categories);
+    /// absent in what a build before format 5 stored.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buckets: Option<Buckets>,
 }
 
 /// A least or greatest value.

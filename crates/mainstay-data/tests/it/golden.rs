@@ -73,6 +73,33 @@ fn a_manifest_with_patches_decodes_to_itself() {
     check_error(older, mainstay_core::ErrorKind::Corrupt, &["layout"]);
 }
 
+/// Words of which there are too many to count one by one.
+#[tokio::test]
+async fn a_table_of_many_different_texts_has_the_manifest_of_format_5() {
+    let lines = (0..200).map(|n| format!("{n},word {}\n", n * 31 % 97));
+    let csv = format!("id,word\n{}", lines.collect::<String>());
+    let files = crate::support::directory(&[("words.csv", csv.as_bytes())]);
+    let datasets = Datasets::new(repo().await);
+    let words = spec("words").with_path(files.path());
+    let report = datasets.snapshot(words).await.unwrap();
+    let manifest = datasets.manifest(&report.node).await.unwrap();
+    let bytes = canon::to_vec(&manifest).unwrap();
+    check("data-snapshot/v5/words.manifest.json", &bytes);
+    assert_eq!(Manifest::from_slice(&bytes).unwrap(), manifest);
+    let buckets = |column: usize| manifest.columns()[column].stats.buckets.as_ref();
+    assert_eq!(buckets(0), None);
+    assert_eq!(buckets(1).unwrap().counts().iter().sum::<u64>(), 200);
+
+    let mut json: serde_json::Value = serde_json::from_slice(&bytes).unwrap();
+    json["format"] = 3.into();
+    let older = Manifest::from_slice(&canon::to_vec(&json).unwrap());
+    check_error(older, mainstay_core::ErrorKind::Corrupt, &["buckets"]);
+    json["format"] = 5.into();
+    json["table"]["columns"][1]["stats"]["buckets"] = serde_json::json!([1, 2]);
+    let few = Manifest::from_slice(&canon::to_vec(&json).unwrap());
+    check_error(few, mainstay_core::ErrorKind::Corrupt, &["manifest"]);
+}
+
 #[test]
 fn stored_manifests_still_decode_to_themselves() {
     for version in ["v1", "v2", "v3"] {
@@ -140,11 +167,11 @@ fn a_newer_manifest_is_refused_as_such_and_a_damaged_one_as_corrupt() {
     use mainstay_core::ErrorKind;
     let text = fixture("data-snapshot/v2/penguins.manifest.json");
     let text = std::fs::read_to_string(text).unwrap();
-    let newer = text.replacen("\"format\":2", "\"format\":5,\"novelty\":true", 1);
+    let newer = text.replacen("\"format\":2", "\"format\":6,\"novelty\":true", 1);
     check_error(
         Manifest::from_slice(newer.as_bytes()),
         ErrorKind::Incompatible,
-        &["format 5"],
+        &["format 6"],
     );
     for bad in [
         "{}",

@@ -9,6 +9,7 @@
 mod branches;
 mod digests;
 mod drift;
+mod drift_vectors;
 mod every_type;
 mod golden;
 mod hostile;

@@ -1,11 +1,13 @@
+use std::collections::BTreeMap;
+
 use proptest::prelude::*;
 
 use super::*;
-use crate::diff::distribution::float;
+use crate::diff::distribution::{float, in_buckets};
 use crate::digest::Profile;
 use crate::slots::slots;
 use crate::stats::{ColumnCollector, ColumnStats};
-use arrow::array::{Array, Float64Array, Int64Array};
+use arrow::array::{Array, Float64Array, Int64Array, StringArray};
 
 fn stats_of(array: &dyn Array) -> ColumnStats {
     let mut collector = ColumnCollector::new(array.data_type());
@@ -71,11 +73,7 @@ fn disjoint_distributions_are_as_far_as_can_be() {
     let (measures, _) = numeric(&integers(0..50), &integers(100..150));
     assert_eq!(measures.ks, Some(1.0));
     close(measures.js.unwrap(), 0.5, 0.5);
-    let categories = Categories {
-        counts: vec![(7.0, 0.0), (0.0, 9.0)],
-        values: Vec::new(),
-    };
-    let (measures, _) = categorical(&categories).unwrap();
+    let (measures, _) = categorical(&[(7.0, 0.0), (0.0, 9.0)]).unwrap();
     assert_eq!((measures.ks, measures.js), (Some(1.0), Some(1.0)));
 }
 
@@ -118,6 +116,33 @@ proptest! {
             prop_assert!(measures.shift.is_none_or(|shift| shift >= 0.0));
             prop_assert!(noise.psi >= 0.0 && noise.ks > 0.0);
         }
+    }
+
+    #[test]
+    fn buckets_of_texts_are_at_most_as_far_apart_as_the_texts(
+        a in proptest::collection::vec(0_u64..300, 200..400),
+        b in proptest::collection::vec(100_u64..500, 1..400),
+    ) {
+        let mut counts: BTreeMap<u64, (f64, f64)> = BTreeMap::new();
+        for text in &a {
+            counts.entry(*text).or_default().0 += 1.0;
+        }
+        for text in &b {
+            counts.entry(*text).or_default().1 += 1.0;
+        }
+        let counts: Vec<(f64, f64)> = counts.into_values().collect();
+        let (exact, _) = categorical(&counts).unwrap();
+        let column = |texts: &[u64]| {
+            stats_of(&StringArray::from_iter_values(texts.iter().map(u64::to_string)))
+        };
+        let (before, after) = (column(&a), column(&b));
+        prop_assert!(before.buckets.is_some() != before.categories.is_some());
+        let counts = in_buckets(&before, &after).unwrap();
+        let total: f64 = counts.iter().map(|(before, after)| before + after).sum();
+        prop_assert!((total - float((a.len() + b.len()) as u64)).abs() < 0.5);
+        let (found, _) = categorical(&counts).unwrap();
+        prop_assert!(found.ks.unwrap() <= exact.ks.unwrap() + 1e-12);
+        prop_assert!(found.js.unwrap() <= exact.js.unwrap() + 1e-12);
     }
 
     #[test]
