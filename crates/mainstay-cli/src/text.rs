@@ -86,40 +86,50 @@ impl<const N: usize> Table<N> {
         if self.rows.len() == 1 {
             return Ok(());
         }
-        let mut widths = [0; N];
-        for row in &self.rows {
-            for (width, cell) in widths.iter_mut().zip(row) {
-                *width = cell.width().max(*width);
-            }
-        }
-        self.rows
-            .iter()
-            .try_for_each(|row| self.write_row(row, widths, out))
+        aligned(&self.rows, self.right, out)
     }
+}
 
-    fn write_row(
-        &self,
-        row: &[Cell; N],
-        widths: [usize; N],
-        out: &mut dyn Write,
-    ) -> io::Result<()> {
-        let last = row.iter().rposition(|cell| !cell.text.is_empty());
-        let shown = row.iter().take(last.map_or(0, |last| last + 1));
-        for (column, (cell, width)) in shown.zip(widths).enumerate() {
-            let gap = if column == 0 { "" } else { "  " };
-            let pad = " ".repeat(width - cell.width());
-            let (before, after) = if self.right.contains(&column) {
-                (pad.as_str(), "")
-            } else if Some(column) == last {
-                ("", "")
-            } else {
-                ("", pad.as_str())
-            };
-            let style = cell.style;
-            write!(out, "{gap}{before}{style}{}{style:#}{after}", cell.text)?;
+/// Writes rows with aligned columns; the cells of the columns `right` stand to the right.
+pub(crate) fn aligned<R: AsRef<[Cell]>>(
+    rows: &[R],
+    right: &[usize],
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut widths = Vec::new();
+    for row in rows {
+        let cells = row.as_ref();
+        widths.resize(cells.len().max(widths.len()), 0);
+        for (width, cell) in widths.iter_mut().zip(cells) {
+            *width = cell.width().max(*width);
         }
-        writeln!(out)
     }
+    rows.iter()
+        .try_for_each(|row| write_row(row.as_ref(), &widths, right, out))
+}
+
+fn write_row(
+    row: &[Cell],
+    widths: &[usize],
+    right: &[usize],
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let last = row.iter().rposition(|cell| !cell.text.is_empty());
+    let shown = row.iter().take(last.map_or(0, |last| last + 1));
+    for (column, (cell, width)) in shown.zip(widths).enumerate() {
+        let gap = if column == 0 { "" } else { "  " };
+        let pad = " ".repeat(width - cell.width());
+        let (before, after) = if right.contains(&column) {
+            (pad.as_str(), "")
+        } else if Some(column) == last {
+            ("", "")
+        } else {
+            ("", pad.as_str())
+        };
+        let style = cell.style;
+        write!(out, "{gap}{before}{style}{}{style:#}{after}", cell.text)?;
+    }
+    writeln!(out)
 }
 
 /// Names and values, one pair a line.

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BinaryHeap};
 
 use mainstay_core::{Actor, Error, Name, NodeRef, Result};
 
+use crate::Predicate;
+
 /// How many rows a sample has.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
@@ -36,6 +38,8 @@ pub struct SampleSpec {
     pub seed: u32,
     /// Columns each combination of whose values gets its share of the sample, to the nearest row.
     pub strata: Vec<String>,
+    /// Which rows may be chosen; all of them when `None`. The size is that of a sample of those rows.
+    pub filter: Option<Predicate>,
     /// The dataset the sample is a version of; `<source>-sample` when `None`.
     pub dataset: Option<Name>,
     /// Who takes it.
@@ -59,6 +63,7 @@ impl SampleSpec {
             size,
             seed,
             strata: Vec::new(),
+            filter: None,
             dataset: None,
             actor,
             reason: reason.into(),
@@ -69,6 +74,13 @@ impl SampleSpec {
     #[must_use]
     pub fn with_strata<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
         self.strata = columns.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Chooses only among the rows of which `filter` is true.
+    #[must_use]
+    pub fn with_filter(mut self, filter: Predicate) -> Self {
+        self.filter = Some(filter);
         self
     }
 

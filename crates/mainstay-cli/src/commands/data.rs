@@ -9,6 +9,7 @@ mod list;
 mod merge;
 mod moment;
 mod part;
+mod rows;
 mod said;
 mod sample;
 mod show;
@@ -28,6 +29,7 @@ pub(crate) enum Data {
     Part(part::Part),
     Join(part::Join),
     Show(show::Show),
+    Rows(rows::Rows),
     Files(files::Files),
     List(list::List),
     Log(list::Log),
@@ -52,6 +54,7 @@ impl Data {
             Self::Part(command) => command.run(global).await,
             Self::Join(command) => command.run(global).await,
             Self::Show(command) => command.run(global).await,
+            Self::Rows(command) => command.run(global).await,
             Self::Files(command) => command.run(global).await,
             Self::List(command) => command.run(global).await,
             Self::Log(command) => command.run(global).await,

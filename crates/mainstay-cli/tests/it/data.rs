@@ -212,6 +212,137 @@ fn a_split_keeps_groups_apart_and_a_sample_has_its_rows() {
 }
 
 #[test]
+fn rows_are_shown_that_meet_a_condition() {
+    let shell = Shell::new();
+    shell.json("data snapshot penguins penguins.csv");
+    let rows = |arguments: &[&str]| {
+        let ran = shell.run_of(&[&["--json", "data", "rows", "penguins"], arguments].concat());
+        assert_eq!(ran.code, 0, "{ran:?}");
+        ran.document()
+    };
+    let first = rows(&["--limit", "2"]);
+    has(&first, &["version", "columns", "rows", "more"]);
+    assert_eq!(first["rows"][1]["body_mass_g"], 3800.0);
+    assert_eq!(
+        (first["rows"].as_array().unwrap().len(), &first["more"]),
+        (2, &json!(true))
+    );
+    let heavy = "body_mass_g > 4500 and species = 'Adelie' and not sex is null";
+    let heavy = rows(&["--where", heavy, "--columns", "year,body_mass_g"]);
+    assert_eq!(heavy["columns"], json!(["year", "body_mass_g"]));
+    let found = heavy["rows"].as_array().unwrap();
+    assert!(!found.is_empty() && heavy["more"] == false);
+    for row in found {
+        assert!(row["body_mass_g"].as_f64().unwrap() > 4500.0, "{row}");
+    }
+    let none = rows(&["--where", "false"]);
+    assert_eq!(
+        (&none["rows"], none["columns"].as_array().unwrap().len()),
+        (&json!([]), 8)
+    );
+
+    let text = shell
+        .run_of(&["data", "rows", "penguins", "--limit", "4"])
+        .out;
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(
+        lines[0].starts_with("species") && lines.len() == 6,
+        "{text}"
+    );
+    assert!(
+        lines[4].contains("null") && lines[5].contains("--limit"),
+        "{text}"
+    );
+}
+
+#[test]
+fn a_condition_that_is_wrong_is_told_with_its_place() {
+    let shell = Shell::new();
+    shell.json("data snapshot penguins penguins.csv");
+    let error = |condition: &str| {
+        let arguments = ["--json", "data", "rows", "penguins", "--where", condition];
+        let ran = shell.run_of(&arguments);
+        let document: serde_json::Value = serde_json::from_str(&ran.err).unwrap();
+        (ran.code, document["error"].clone())
+    };
+    let (code, wrong) = error("species = Adelie");
+    assert_eq!((code, &wrong["context"]["position"]), (2, &json!("11")));
+    let (code, unknown) = error("specie = 'Adelie'");
+    assert_eq!((code, &unknown["context"]["column"]), (3, &json!("specie")));
+    let (code, other) = error("species >= 3");
+    assert_eq!((code, &other["context"]["column"]), (2, &json!("species")));
+}
+
+#[test]
+fn a_sample_of_rows_that_meet_a_condition_says_so() {
+    let shell = Shell::new();
+    shell.json("data snapshot penguins penguins.csv");
+    let condition = "species = 'Gentoo' and year = 2009";
+    let arguments = ["data", "sample", "penguins", "--fraction", "0.5", "--where"];
+    let sampled = shell.run_of(&[&["--json"], &arguments[..], &[condition]].concat());
+    let sampled = sampled.document();
+    // Of 44.
+    assert_eq!(sampled["rows"], 22);
+    let shown = shell.json("data show penguins-sample");
+    assert_eq!(shown["transform"]["parameters"]["where"], condition);
+    let others = "data rows penguins-sample --where year<2009";
+    assert_eq!(shell.json(others)["rows"], json!([]));
+    let none = shell.run_of(&[&arguments[..], &["false"]].concat());
+    assert_eq!(none.code, 2, "{none:?}");
+}
+
+#[test]
+fn a_version_of_patches_is_compacted() {
+    let shell = Shell::new();
+    // Digits that do not repeat, so that pages are large enough to be worth a patch.
+    let write = |changed: u64| {
+        let digits = |n: u64| (n + 1).wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 12;
+        let row = |n: u64| {
+            let more = u64::from(n % 1_000 < changed);
+            format!("{n},{}\n", digits(n) + more)
+        };
+        let rows: String = (0..30_000).map(row).collect();
+        shell.write("t.csv", &format!("id,x\n{rows}"));
+        shell.json("data snapshot t t.csv --layout canonical --patch --branch main --key id")
+    };
+    let patches = |reference: &str| {
+        let shown = shell.json(&format!("data show {reference}"));
+        let patches = shown["files"][0]["canonical"]["patches"].as_array();
+        patches.map_or(0, Vec::len)
+    };
+    let first = write(0);
+    let whole = shell.json("data compact t@main");
+    assert_eq!(
+        (&whole["version"], &whole["compacted"]),
+        (&json!("data:t@1"), &json!(null))
+    );
+    let second = write(2);
+    assert_eq!(patches("t@main"), 1);
+    assert!(second["new_bytes"].as_u64() < first["new_bytes"].as_u64());
+
+    // The branch moves when it is named, and must be where the version is.
+    assert_eq!(shell.run("data compact t@1 --branch main").code, 0);
+    let compacted = shell.json("data compact t@2 --branch main");
+    let made = &compacted["compacted"];
+    assert_eq!(made["version"], 3);
+    assert_eq!(made["table_digest"], second["table_digest"]);
+    assert_eq!((patches("t@2"), patches("t@main")), (1, 0));
+    let shown = shell.json("data show t@main");
+    assert_eq!(
+        (&shown["version"], &shown["parents"], &shown["key"]),
+        (&json!(3), &json!(["data:t@2"]), &json!(["id"]))
+    );
+    assert_eq!(shell.failure(4, "data compact t@2")["kind"], "conflict");
+    assert_eq!(
+        shell.failure(4, "data compact t@2 --branch main")["kind"],
+        "conflict"
+    );
+    let text = shell.run("data compact t@main").out;
+    assert!(text.contains("has no patches"), "{text}");
+    shell.failure(3, "data compact t@9");
+}
+
+#[test]
 fn a_comparison_has_the_documented_fields_and_its_exit_codes() {
     let shell = Shell::new();
     shell.json("data snapshot penguins penguins.csv");

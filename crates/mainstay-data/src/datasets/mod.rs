@@ -679,7 +679,7 @@ impl Datasets {
     /// [`Invalid`](mainstay_core::ErrorKind::Invalid) when no row is asked for or the version has no
     /// table; [`NotFound`](mainstay_core::ErrorKind::NotFound) for a version or column.
     ///
-    /// Complexity: two passes over the table; 16 bytes of memory for each row chosen, in each stratum.
+    /// Complexity: two passes over the table, one more over the columns of a filter; 16 bytes of memory for each row chosen, in each stratum.
     #[instrument(skip_all, fields(source = %spec.source), err)]
     pub async fn sample(&self, spec: SampleSpec) -> Result<SnapshotReport> {
         sample::sample(self, spec).await

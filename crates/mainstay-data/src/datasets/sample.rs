@@ -2,23 +2,28 @@
 
 use arrow::array::{BooleanArray, RecordBatch};
 use futures::TryStreamExt as _;
-use mainstay_core::{Error, Result};
+use mainstay_core::{Error, NodeRef, Result};
 
 use super::split::{ROWS, derived, rows_of};
 use super::{Datasets, ReadOptions, snapshot};
 use crate::cells::CellHasher;
 use crate::sample::Draw;
-use crate::{SampleSize, SampleSpec, SnapshotReport, SnapshotSpec, Transform};
+use crate::{Predicate, SampleSize, SampleSpec, SnapshotReport, SnapshotSpec, Transform};
 
 pub(super) async fn sample(datasets: &Datasets, spec: SampleSpec) -> Result<SnapshotReport> {
     let repo = datasets.writable()?;
     let manifest = datasets.manifest(&spec.source).await?;
     let table = manifest.table.as_ref();
     let none = || Error::invalid("the snapshot has no table").context("data", &spec.source);
-    let count = spec.count(table.ok_or_else(none)?.rows)?;
+    let rows = table.ok_or_else(none)?.rows;
+    let rows = match &spec.filter {
+        Some(filter) => wanted(datasets, &spec.source, filter).await?,
+        None => rows,
+    };
+    let count = spec.count(rows)?;
     let drawn = draw(datasets, &spec, count).await?;
 
-    let rows = datasets.read(&spec.source, ReadOptions::default()).await?;
+    let rows = datasets.read(&spec.source, all(&spec)).await?;
     let batches = rows_of(rows, picker(drawn)).try_collect::<Vec<_>>().await?;
     let dataset = match &spec.dataset {
         Some(dataset) => dataset.clone(),
@@ -31,11 +36,37 @@ pub(super) async fn sample(datasets: &Datasets, spec: SampleSpec) -> Result<Snap
     snapshot::snapshot(repo, &datasets.telling(), sample).await
 }
 
+/// Counts the rows that meet a condition.
+async fn wanted(datasets: &Datasets, source: &NodeRef, filter: &Predicate) -> Result<u64> {
+    let options = ReadOptions::default().with_filter(filter.clone());
+    let columns = filter.columns();
+    let options = if columns.is_empty() {
+        options
+    } else {
+        options.with_columns(columns)
+    };
+    let mut rows = datasets.read(source, options).await?;
+    let mut count = 0;
+    while let Some(batch) = rows.try_next().await? {
+        count += batch.num_rows() as u64;
+    }
+    Ok(count)
+}
+
+/// Reads the rows that may be chosen.
+fn all(spec: &SampleSpec) -> ReadOptions {
+    let options = ReadOptions::default();
+    match &spec.filter {
+        Some(filter) => options.with_filter(filter.clone()),
+        None => options,
+    }
+}
+
 async fn draw(datasets: &Datasets, spec: &SampleSpec, count: u64) -> Result<Vec<u64>> {
     let mut draw = Draw::new(spec.seed, count);
     let mut strata = CellHasher::new("mainstay data-sample v1 stratum", &[], &spec.strata);
     let mut row = 0;
-    let options = ReadOptions::default();
+    let options = all(spec);
     let options = if spec.strata.is_empty() {
         options
     } else {
@@ -68,6 +99,10 @@ fn transform(spec: &SampleSpec) -> Result<Transform> {
     let transform = match spec.size {
         SampleSize::Rows(rows) => transform.with_parameter("rows", rows),
         SampleSize::Fraction(share) => transform.with_parameter("fraction", share),
+    };
+    let transform = match &spec.filter {
+        Some(filter) => transform.with_parameter("where", filter.to_string()),
+        None => transform,
     };
     Ok(if spec.strata.is_empty() {
         transform

@@ -108,7 +108,7 @@ impl Literal {
                 | T::Time64(_),
             ) => Arc::new(StringArray::from(vec![text.as_str()])),
             _ => {
-                let message = format!("{self:?} does not compare with {values}");
+                let message = format!("{self} does not compare with {values}");
                 return Err(Error::new(ErrorKind::Invalid, message));
             }
         };
@@ -118,7 +118,7 @@ impl Literal {
         };
         let typed = cast_with_options(&given, values, &options);
         typed.map(Typed::Value).map_err(|error| {
-            Error::invalid(format!("{self:?} is no value of {values}")).with_source(error)
+            Error::invalid(format!("{self} is no value of {values}")).with_source(error)
         })
     }
 }

@@ -5,6 +5,10 @@ use std::ops::Not;
 
 mod evaluate;
 mod literal;
+mod parse;
+mod print;
+#[cfg(test)]
+mod tests;
 
 pub(crate) use evaluate::Bounds;
 pub use literal::Literal;
@@ -29,6 +33,37 @@ pub use literal::Literal;
 /// let heavy = Predicate::at_least("mass", 4000).and(Predicate::one_of("sex", ["female", "male"]));
 /// let unknown = Predicate::is_null("mass");
 /// assert_eq!(heavy.or(!unknown).columns(), ["mass", "sex"]);
+/// ```
+///
+/// # As text
+/// A condition is read by [`FromStr`](std::str::FromStr) and printed as what reads as the same one:
+///
+/// ```text
+/// condition  := all ("or" all)*
+/// all        := term ("and" term)*
+/// term       := "not" term | "(" condition ")" | "true" | "false" | comparison
+/// comparison := column sign literal
+///             | column ["not"] "in" "(" [literal ("," literal)*] ")"
+///             | column ["not"] "between" literal "and" literal
+///             | column "is" ["not"] "null"
+/// column     := word | "any name" | `any name`
+/// sign       := = | == | <> | != | < | <= | > | >=
+/// literal    := number | true | false | NaN | [-]inf | 'text' | "text"
+/// ```
+///
+/// A word begins with a letter or `_` and goes on with letters, digits, `_`, `-` and `.`; words of the grammar
+/// are columns only in quotes. A quote is written twice inside its kind. `between` includes both ends. A
+/// number without point and exponent is an integer. Words of the grammar are written in any case.
+///
+/// ```
+/// use mainstay_data::Predicate;
+///
+/// let heavy: Predicate = "mass >= 4000 and species in ('Adelie', 'Gentoo')".parse()?;
+/// let same = Predicate::at_least("mass", 4000)
+///     .and(Predicate::one_of("species", ["Adelie", "Gentoo"]));
+/// assert_eq!(heavy, same);
+/// assert_eq!(same.to_string(), "mass >= 4000 and species in ('Adelie', 'Gentoo')");
+/// # Ok::<(), mainstay_core::Error>(())
 /// ```
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

@@ -62,7 +62,7 @@ pub(crate) mod stored;
 
 pub use changes::RowChanges;
 pub use counts::{Duplicates, Op, RowCounts};
-pub use sample::{CellValue, ChangedRow};
+pub use sample::{CellValue, ChangedRow, cells_of};
 pub use side::Side;
 
 use columns::Columns;

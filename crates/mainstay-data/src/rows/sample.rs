@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 use arrow::array::{Array, AsArray as _, RecordBatch, StructArray};
 use arrow::datatypes::UInt64Type;
 use arrow::util::display::{ArrayFormatter, FormatOptions};
-use mainstay_core::Result;
+use mainstay_core::{Error, Result};
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
@@ -161,6 +161,22 @@ impl Changes<'_> {
             after_count: self.number("after_count", row).unwrap_or(0),
         })
     }
+}
+
+/// Spells the cells of a row, to be shown.
+///
+/// # Errors
+/// [`Invalid`](mainstay_core::ErrorKind::Invalid) when the batch has no such row;
+/// [`Unsupported`](mainstay_core::ErrorKind::Unsupported) for a column whose type has no logical form.
+pub fn cells_of(batch: &RecordBatch, row: usize) -> Result<Vec<(String, CellValue)>> {
+    if row >= batch.num_rows() {
+        return Err(Error::invalid("no such row").context("row", row));
+    }
+    let schema = batch.schema();
+    let columns = schema.fields().iter().zip(batch.columns());
+    columns
+        .map(|(field, array)| Ok((field.name().clone(), cell(array.as_ref(), row)?)))
+        .collect()
 }
 
 fn cells(row: &StructArray, at: usize) -> Result<Vec<(String, CellValue)>> {

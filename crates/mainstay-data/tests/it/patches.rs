@@ -180,6 +180,36 @@ fn edited(table_now: &RecordBatch, step: i64, random: &mut Random) -> RecordBatc
     }
 }
 
+/// Patches of a file take at most half of its size, however few they are.
+#[tokio::test]
+async fn heavy_patches_are_followed_by_the_whole_table() {
+    let datasets = datasets().await;
+    let mut random = Random(7);
+    let mut now = table(0, 14_000, &mut random);
+    datasets.snapshot(patched("d", now.clone())).await.unwrap();
+    let mut depths = Vec::new();
+    for step in 0..7 {
+        let changes: Vec<f64> = (0..2_800).map(|_| measure(&mut random)).collect();
+        now = with_measures(&now, |values| {
+            let cells = values.iter_mut().skip(step % 5).step_by(5);
+            cells.zip(&changes).for_each(|(cell, new)| *cell = *new);
+        });
+        let report = datasets.snapshot(patched("d", now.clone())).await.unwrap();
+        let manifest = datasets.manifest(&report.node).await.unwrap();
+        let file = &manifest.files.listed().unwrap()[0];
+        let patches: u64 = file.patches().iter().map(|patch| patch.bytes).sum();
+        assert!(patches * 2 <= file.bytes, "{patches} of {}", file.bytes);
+        let back = read(&datasets, &report.node, ReadOptions::default()).await;
+        assert_eq!(back, now);
+        depths.push(file.patches().len());
+    }
+    let most = depths.iter().max().unwrap();
+    assert!((1..8).contains(most), "{depths:?}");
+    let whole = depths.iter().position(|depth| *depth == 0);
+    let again = whole.and_then(|whole| depths.get(whole + 1));
+    assert_eq!(again, Some(&1), "{depths:?}");
+}
+
 #[tokio::test]
 async fn versions_of_patches_merge_by_row_and_cell() {
     let datasets = datasets().await;

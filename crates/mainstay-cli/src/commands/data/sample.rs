@@ -1,7 +1,7 @@
 //! `mainstay data sample`
 
 use clap::Args;
-use mainstay::data::{SampleSize, SampleSpec};
+use mainstay::data::{Predicate, SampleSize, SampleSpec};
 use mainstay::{Locator, Name, Result};
 
 use crate::args;
@@ -16,7 +16,8 @@ use crate::text::{BOLD, Cell, Fields};
 #[command(after_long_help = "\
 Example:
   mainstay data sample payments --rows 1000 --seed 7
-  mainstay data sample payments --fraction 0.01 --stratify country --into payments-small")]
+  mainstay data sample payments --fraction 0.01 --stratify country --into payments-small
+  mainstay data sample payments --fraction 1 --where \"country = 'FR'\" --into payments-france")]
 pub(crate) struct Sample {
     /// The dataset version, as name@selector
     #[arg(value_name = "REF", value_parser = args::data)]
@@ -24,7 +25,7 @@ pub(crate) struct Sample {
     /// How many rows
     #[arg(long, value_name = "N", required_unless_present = "fraction")]
     rows: Option<u64>,
-    /// Which share of all rows, more than 0 and at most 1
+    /// Which share of them, more than 0 and at most 1
     #[arg(long, value_name = "SHARE", conflicts_with = "rows")]
     fraction: Option<f64>,
     /// Another seed is another sample
@@ -33,6 +34,9 @@ pub(crate) struct Sample {
     /// Give each combination of the values of these columns its share
     #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
     stratify: Vec<String>,
+    /// Choose only among the rows that meet a condition, as data rows takes it
+    #[arg(long = "where", value_name = "CONDITION")]
+    filter: Option<Predicate>,
     /// The dataset of the sample [default: NAME-sample]
     #[arg(long, value_name = "NAME")]
     into: Option<Name>,
@@ -49,6 +53,7 @@ impl Sample {
         let reason = global.reason(format!("sample {source}"));
         let mut spec = SampleSpec::new(source, size, self.seed, global.actor()?, reason);
         spec.strata = self.stratify;
+        spec.filter = self.filter;
         spec.dataset = self.into;
         let report = workspace.data().sample(spec).await?;
         global.output().result(&report, |out| {
