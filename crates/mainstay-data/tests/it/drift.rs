@@ -277,3 +277,32 @@ async fn compatibility_is_told_in_both_directions_with_reasons() {
     assert_eq!(found.reasons[0].column, "a");
     assert_eq!(found.reasons[0].reason, "int64 does not fit into int32");
 }
+
+/// Of many different texts, how often each occurs is compared, not which there are.
+#[tokio::test]
+async fn many_different_texts_drift_when_their_shares_do() {
+    let mut random = crate::model::Random(11);
+    let mut words = |from: usize, rows: usize| {
+        // Low numbers are the likelier ones.
+        let words = (0..rows).map(|_| {
+            let number = random.below(300).min(random.below(300));
+            format!("word {}", from + number)
+        });
+        table([("text", column(StringArray::from_iter_values(words)))])
+    };
+    let ids = |from: usize| {
+        let ids = (from..from + 2_000).map(|id| format!("id-{id}"));
+        table([("text", column(StringArray::from_iter_values(ids)))])
+    };
+    for (before, after, expected) in [
+        (words(0, 3_000), words(0, 2_500), Verdict::Pass),
+        (words(0, 3_000), words(150, 3_000), Verdict::Fail),
+        (ids(0), ids(50_000), Verdict::Pass),
+    ] {
+        let diff = compare(before, after).await;
+        let text = &diff.columns[0];
+        assert!(text.stats.before.categories.is_none() && text.changed);
+        assert!(text.drift.psi.is_some() && text.drift.categories.is_none());
+        assert_eq!(text.verdict, expected, "{:?}", text.drift);
+    }
+}
