@@ -1,5 +1,7 @@
 //! `mainstay run`
 
+use std::fs;
+
 use serde_json::json;
 
 use crate::support::{Shell, has};
@@ -24,6 +26,12 @@ fn a_run_is_begun_logged_to_ended_and_read() {
     let series = shell.json("run series species@1 loss --from 1");
     assert_eq!(series["points"][1]["value"], "NaN");
     assert_eq!(series["points"].as_array().unwrap().len(), 2);
+
+    fs::create_dir(shell.path("plots")).unwrap();
+    shell.write("plots/loss.svg", "<svg/>");
+    shell.json("run log species --file model.bin --file plots");
+    assert_eq!(shell.json("run pull species out")["bytes"], 13);
+    assert!(shell.path("out/loss.svg").is_file());
 
     shell.json("model register species model.bin --run species --step 2 --owner birds");
     shell.json("run finish species --status failed");

@@ -1,5 +1,6 @@
 //! The files of a run: reports, plots, whatever it left beside models.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use mainstay_core::{Locator, NodeKind, NodeRef, RefPath, Result};
@@ -9,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::info::resolve;
 use super::record::FORMAT;
 use super::refs;
-use crate::artifact::ArtifactFile;
+use crate::artifact::{ArtifactFile, check_paths};
 use crate::pull::pull_files;
 use crate::refs::held;
 
@@ -38,6 +39,22 @@ pub(super) fn value(mut files: Vec<ArtifactFile>) -> Result<Value> {
     let blobs: Vec<_> = files.iter().map(|file| file.digest).collect();
     let format = FORMAT;
     Ok(Value::new(KIND, &Stored { format, files })?.with_blobs(blobs))
+}
+
+/// Returns what the ref holds once `more` are among the files; `None` when they are already.
+pub(super) fn added(view: &View, run: &NodeRef, more: &[ArtifactFile]) -> Result<Option<Value>> {
+    if more.is_empty() {
+        return Ok(None);
+    }
+    let before = files(view, run)?;
+    let all = before.iter().chain(more);
+    let by_path: BTreeMap<_, _> = all.map(|file| (&file.path, file)).collect();
+    let after: Vec<ArtifactFile> = by_path.into_values().cloned().collect();
+    check_paths(&after)?;
+    if after == before {
+        return Ok(None);
+    }
+    value(after).map(Some)
 }
 
 /// Lists the files of a run, sorted by path.

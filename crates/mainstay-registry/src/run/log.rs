@@ -11,7 +11,9 @@ use super::append::{Batch, Fold, Folded, attempts, crowded, fold, place};
 use super::point::{Block, Point};
 use super::record::Run;
 use super::spec::check_inputs;
-use super::{cycle, refs};
+use super::{cycle, files, refs};
+use crate::artifact::{ArtifactFile, FileSpec, ingest};
+use crate::refs::unchanged as unchanged_ref;
 use crate::spec::check_parameters;
 use crate::text;
 
@@ -28,6 +30,8 @@ pub struct RunLog {
     pub parameters: BTreeMap<String, Value>,
     /// Something it uses, by role.
     pub inputs: BTreeSet<(Name, NodeRef)>,
+    /// Files it leaves; one of the same path is replaced.
+    pub files: Vec<FileSpec>,
     /// Tags to set; `None` removes a tag.
     pub tags: BTreeMap<String, Option<String>>,
     /// The new description; `None` keeps the one it has.
@@ -47,6 +51,7 @@ impl RunLog {
             points: BTreeMap::new(),
             parameters: BTreeMap::new(),
             inputs: BTreeSet::new(),
+            files: Vec::new(),
             tags: BTreeMap::new(),
             description: None,
             actor,
@@ -82,6 +87,13 @@ impl RunLog {
     #[must_use]
     pub fn with_input(mut self, role: Name, input: NodeRef) -> Self {
         self.inputs.insert((role, input));
+        self
+    }
+
+    /// Adds files that the run leaves: reports, plots. Those of models belong to their versions.
+    #[must_use]
+    pub fn with_files(mut self, files: impl IntoIterator<Item = FileSpec>) -> Self {
+        self.files.extend(files);
         self
     }
 
@@ -165,9 +177,10 @@ pub(super) async fn log(repo: &Repo, spec: &RunLog) -> Result<Logged> {
     let block = Block::of(&spec.points)?;
     let points = block.count();
     let batch = Batch::new(block)?;
+    let files = store(repo, spec).await?;
     let mut folded = None;
     for _ in attempts() {
-        let plan = |view: &View| plan(view, spec, &batch, folded.as_ref());
+        let plan = |view: &View| plan(view, spec, &batch, &files, folded.as_ref());
         let (committed, placed) = repo.transact(plan).await?;
         if placed {
             return Ok(Logged {
@@ -181,8 +194,26 @@ pub(super) async fn log(repo: &Repo, spec: &RunLog) -> Result<Logged> {
     Err(crowded(&spec.run))
 }
 
+/// Stores the files, if there are any.
+async fn store(repo: &Repo, spec: &RunLog) -> Result<Vec<ArtifactFile>> {
+    if spec.files.is_empty() {
+        return Ok(Vec::new());
+    }
+    // Before the bytes are stored, so that a mistyped name costs nothing.
+    let check = |view: &View| refs::run(view, &spec.run)?.0.check_running();
+    repo.read(check).await?;
+    let stored = ingest(repo, [&spec.files[..]]).await?;
+    Ok(stored.into_iter().flatten().collect())
+}
+
 /// Says whether the batch has its place.
-fn plan(view: &View, spec: &RunLog, batch: &Batch, folded: Option<&Folded>) -> Result<Step<bool>> {
+fn plan(
+    view: &View,
+    spec: &RunLog,
+    batch: &Batch,
+    files: &[ArtifactFile],
+    folded: Option<&Folded>,
+) -> Result<Step<bool>> {
     let (before, state) = refs::run(view, &spec.run)?;
     before.check_running()?;
     let mut after = before.clone();
@@ -190,7 +221,8 @@ fn plan(view: &View, spec: &RunLog, batch: &Batch, folded: Option<&Folded>) -> R
     // What is written is compared as it will be read.
     let value = after.to_value()?;
     let unchanged = Run::from_value(&value)? == before;
-    if unchanged && batch.is_empty() {
+    let files = files::added(view, &spec.run, files)?;
+    if unchanged && batch.is_empty() && files.is_none() {
         return Ok(Step::Done(true));
     }
     let mut transaction = Transaction::new(spec.actor.clone(), spec.reason.clone());
@@ -199,6 +231,11 @@ fn plan(view: &View, spec: &RunLog, batch: &Batch, folded: Option<&Folded>) -> R
         transaction.check(spec.run.ref_path(), expectation);
     } else {
         transaction.set(spec.run.ref_path(), value, expectation);
+    }
+    if let Some(files) = files {
+        let path = files::path(&spec.run)?;
+        let expectation = unchanged_ref(view, &path)?;
+        transaction.set(path, files, expectation);
     }
     if !place(
         view,

@@ -1,8 +1,8 @@
 //! Runs: trainings and evaluations while they go on, and what is left of them.
 //!
 //! A run belongs to an experiment and is a node of the lineage, `run:<experiment>@<id>`: what it used are
-//! its edges, and a model version names the run that made it. While it runs, parameters, tags, inputs
-//! and points of metrics are added to it, many at a time; once it has ended, nothing changes any more.
+//! its edges, and a model version names the run that made it. While it runs, parameters, tags, inputs,
+//! files and points of metrics are added to it, many at a time; once it has ended, nothing changes any more.
 //!
 //! ```
 //! use std::sync::Arc;

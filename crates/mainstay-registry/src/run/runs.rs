@@ -50,7 +50,7 @@ impl Runs {
             .map_err(|error| error.operation("start run"))
     }
 
-    /// Adds points, parameters, inputs and tags to a run that goes on; all of them or none.
+    /// Adds points, parameters, inputs, files and tags to a run that goes on; all of them or none.
     ///
     /// One log entry a call, however many points there are: log many at a time. Points of small batches
     /// stay beside the run until there are 64 of them; then, and where there are many, they go into a
@@ -58,8 +58,9 @@ impl Runs {
     ///
     /// # Errors
     /// * [`Invalid`](mainstay_core::ErrorKind::Invalid): something breaks a limit, or an input came from
-    ///   the run.
-    /// * [`NotFound`](mainstay_core::ErrorKind::NotFound): no such run, or no such input.
+    ///   the run, or the paths of its files clash.
+    /// * [`NotFound`](mainstay_core::ErrorKind::NotFound): no such run, no such input, or a file is not on
+    ///   the disk.
     /// * [`Conflict`](mainstay_core::ErrorKind::Conflict): the run has ended, or others logged to it
     ///   without a pause.
     /// * [`AlreadyExists`](mainstay_core::ErrorKind::AlreadyExists): a parameter has another value.

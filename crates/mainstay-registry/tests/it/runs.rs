@@ -5,14 +5,14 @@ use std::sync::Arc;
 
 use mainstay_core::{EdgeKind, ErrorKind, NodeRef, Timestamp};
 use mainstay_registry::Relation;
-use mainstay_registry::run::{Point, RunEnd, RunLog, RunSpec, RunStatus, Runs};
+use mainstay_registry::run::{Point, RunEnd, RunInfo, RunLog, RunSpec, RunStatus, Runs};
 use mainstay_repo::{Repo, RepoOptions};
 use mainstay_store::fault::{Applied, FaultStorage};
 use mainstay_store::{MemoryStorage, NoWait, Storage};
 use proptest::prelude::*;
 use serde_json::json;
 
-use crate::fixture::{Fixture, ada, locator, name, node};
+use crate::fixture::{Fixture, ada, file, locator, name, node};
 
 fn at(second: i64) -> Timestamp {
     Timestamp::from_unix_micros(1_767_225_600_000_000 + second * 1_000_000)
@@ -33,6 +33,42 @@ fn end(run: &NodeRef, status: RunStatus) -> RunEnd {
 async fn series(fixture: &Fixture, run: &NodeRef, key: &str) -> Vec<Point> {
     let view = fixture.repo.view().await.unwrap();
     fixture.runs().series(&view, run, key, ..).await.unwrap()
+}
+
+#[tokio::test]
+async fn files_are_added_and_replaced_while_the_run_goes_on() {
+    let fixture = Fixture::new().await;
+    let runs = fixture.runs();
+    let run = runs.start(spec()).await.unwrap().run;
+    let first = log(&run).with_files([file("a.txt", "1"), file("plots/b.svg", "2")]);
+    assert_eq!(runs.log(first.clone()).await.unwrap().seq, Some(2));
+    assert_eq!(runs.log(first).await.unwrap().seq, None);
+    let second = log(&run).with_files([file("a.txt", "one"), file("c", "3")]);
+    runs.log(second).await.unwrap();
+    let sizes = |info: RunInfo| -> Vec<(String, u64)> {
+        let files = info.files.iter();
+        files
+            .map(|file| (file.path.to_string(), file.bytes))
+            .collect()
+    };
+    let expected = [("a.txt", 3), ("c", 1), ("plots/b.svg", 1)];
+    let expected = expected.map(|(path, bytes)| (path.to_owned(), bytes));
+    assert_eq!(
+        sizes(runs.show(&locator("churn@1")).await.unwrap()),
+        expected
+    );
+
+    let clash = log(&run).with_files([file("plots", "4")]);
+    let error = runs.log(clash).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Invalid);
+    runs.end(end(&run, RunStatus::Finished)).await.unwrap();
+    let late = log(&run).with_files([file("late", "5")]);
+    let error = runs.log(late).await.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Conflict);
+    assert_eq!(
+        sizes(runs.show(&locator("churn@1")).await.unwrap()),
+        expected
+    );
 }
 
 #[tokio::test]

@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use mainstay::registry::Metric;
 use mainstay::registry::run::{Point, RunLog};
+use mainstay::registry::{Metric, files_at};
 use mainstay::{Error, Locator, Result, Timestamp};
 use serde::Deserialize;
 
@@ -17,7 +17,7 @@ use crate::output::Answer;
 /// The longest file of points, in bytes.
 const MAX_POINTS_BYTES: usize = 16 * 1024 * 1024;
 
-/// Add points, parameters, inputs and tags to a run that goes on
+/// Add points, parameters, inputs, files and tags to a run that goes on
 ///
 /// A call is one log entry, however many points it adds. A file of points has a JSON object a line, its
 /// time may be left out:
@@ -28,6 +28,7 @@ const MAX_POINTS_BYTES: usize = 16 * 1024 * 1024;
 Example:
   mainstay run log churn@1 --metric loss=0.5 --metric auc=0.9 --step 1000
   mainstay run log churn@1 --points epoch-3.jsonl
+  mainstay run log churn@1 --file report.html --file plots/
   mainstay run log churn@1 --param depth=6 --input validation=payments@6 --tag reviewed=yes")]
 pub(crate) struct Log {
     /// The run
@@ -56,6 +57,9 @@ pub(crate) struct Log {
     /// What it uses, a dataset in the role train unless said; may be repeated
     #[arg(long = "input", value_name = "[ROLE=]REF", value_parser = Slot::input)]
     inputs: Vec<Slot>,
+    /// A file that it leaves, or a directory whose files are taken; may be repeated
+    #[arg(long = "file", value_name = "PATH")]
+    files: Vec<PathBuf>,
     /// A free label; may be repeated
     #[arg(long = "tag", value_name = "KEY=VALUE")]
     tags: Vec<Pair>,
@@ -86,6 +90,9 @@ impl Log {
         let mut log = RunLog::new(run, global.actor()?, reason);
         for Slot { role, reference } in &self.inputs {
             log = log.with_input(role.clone(), resolve(&view, reference).await?);
+        }
+        for path in &self.files {
+            log = log.with_files(files_at(path).await?);
         }
         let logged = workspace.runs().log(self.fill(log)?).await?;
         let output = global.output();
