@@ -47,7 +47,8 @@
 //! what was measured of a version after its registration is in [`eval`].
 //! What the safetensors files of versions hold, and how it differs, is in [`tensor`].
 //!
-//! Which service serves which version, as the services say, is in [`serving`].
+//! Which service serves which version, as the services say, is in [`serving`]. A page about one version, to
+//! read, is in [`card`].
 //!
 //! Versions are signed, and signatures verified, in `signing` (feature `sign`), as OpenSSF Model Signing
 //! says.
@@ -66,6 +67,7 @@ mod annotate;
 mod approval;
 mod artifact;
 mod bump;
+pub mod card;
 mod check;
 mod delete;
 pub mod eval;

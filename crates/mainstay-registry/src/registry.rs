@@ -12,6 +12,7 @@ use crate::alias::{self, AliasChange, AliasReport, AliasSpec};
 use crate::annotate::{self, AnnotateSpec};
 use crate::approval::{self, ApprovalReport, ApproveSpec};
 use crate::artifact::FileSpec;
+use crate::card::{self, ModelCard};
 use crate::check::{Checks, GateCheck};
 use crate::delete::{self, Dependents};
 use crate::history::{self, StageChange};
@@ -604,6 +605,20 @@ impl Registry {
     #[instrument(skip_all, fields(model = %locator), err(level = "debug"))]
     pub async fn show(&self, locator: &Locator) -> Result<ModelInfo> {
         self.repo.read(|view| show(view, locator)).await
+    }
+
+    /// Reads what a [card](mod@crate::card) of a version says, as `view` shows it, and who registered it.
+    ///
+    /// # Errors
+    /// As [`show`](fn@crate::show).
+    ///
+    /// # Complexity
+    /// That of [`show`](fn@crate::show), O(log n) for each evaluation report, and one read of the log.
+    #[instrument(skip_all, fields(model = %locator), err(level = "debug"))]
+    pub async fn card(&self, view: &View, locator: &Locator) -> Result<ModelCard> {
+        card::card(&self.repo, view, locator)
+            .await
+            .map_err(|error| error.operation("make model card"))
     }
 
     /// Lists every model of the newest view; see [`list`](fn@crate::list).

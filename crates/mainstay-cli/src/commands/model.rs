@@ -2,6 +2,7 @@
 
 mod alias;
 mod approve;
+mod card;
 mod delete;
 mod diff;
 mod eval;
@@ -36,6 +37,7 @@ pub(crate) enum Model {
     #[command(subcommand)]
     Upload(upload::Upload),
     Show(show::Show),
+    Card(card::Card),
     List(list::List),
     Search(search::Search),
     Diff(diff::Diff),
@@ -68,6 +70,7 @@ impl Model {
         match self {
             Self::Register(command) => command.run(global).await,
             Self::Show(command) => command.run(global).await,
+            Self::Card(command) => command.run(global).await,
             Self::List(command) => command.run(global).await,
             Self::Search(command) => command.run(global).await,
             Self::Diff(command) => command.run(global).await,

@@ -329,3 +329,54 @@ fn data_that_drifted_does_not_pass_a_check_for_drift() {
         "model promote fraud@1.1.0 --to production --check drift:roll=train",
     );
 }
+
+#[test]
+fn a_card_is_markdown_or_the_same_as_data() {
+    let shell = with_two_versions();
+    let tags = [
+        "--tag",
+        "direct_use=Triage <b>of alerts</b>",
+        "--owner",
+        "risk@example.org",
+    ];
+    shell.write("model.bin", "third weights");
+    let register = [
+        "model",
+        "register",
+        "fraud",
+        "model.bin",
+        "--metric",
+        "auc=0.97",
+    ];
+    let ran = shell.run_of(&[&register[..], &tags[..]].concat());
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let card = shell.run("model card fraud");
+    assert_eq!((card.code, card.err.as_str()), (0, ""), "{card:?}");
+    assert!(
+        card.out
+            .starts_with("---\nmodel_name: \"fraud\"\n---\n\n# Model Card for fraud 1.2.0\n")
+    );
+    for said in [
+        "### Direct Use\n\nTriage &lt;b&gt;of alerts&lt;/b&gt;\n",
+        "- **Developed by:** risk@example.org\n",
+        "| auc | 0.97 |  | registration |\n",
+    ] {
+        assert!(card.out.contains(said), "{said}: {}", card.out);
+    }
+    let data = shell.json("model card fraud@1.0.0");
+    has(
+        &data,
+        &[
+            "node",
+            "record",
+            "stage",
+            "registered_by",
+            "results",
+            "evaluations",
+            "gates",
+            "approvals",
+        ],
+    );
+    assert_eq!(data["results"][0]["source"], "registration");
+    shell.failure(3, "model card nothing");
+}

@@ -82,7 +82,7 @@ fn params_json(params: &[ParamSpec]) -> Value {
 
 impl DataType {
     /// Returns the type as JSON: its name, or an object for a nested one.
-    pub(super) fn to_json(&self) -> Value {
+    pub(crate) fn to_json(&self) -> Value {
         let mut members = type_json(self);
         match members.remove("type") {
             Some(name) if members.is_empty() => name,

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -158,16 +158,19 @@ pub(crate) fn locator(text: &str) -> Locator {
 
 /// Compares with a fixture in `tests/golden`, which is written when it is missing.
 pub(crate) fn check_golden(bytes: &[u8], file: &str) {
-    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("../../tests/golden")
-        .join(file);
+    let golden = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
+    check_file(bytes, &golden.join(file));
+}
+
+/// Compares with a file, which is written when it is missing; white space at its end does not count.
+pub(crate) fn check_file(bytes: &[u8], path: &Path) {
     if !path.exists() {
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(&path, [bytes, b"\n"].concat()).unwrap();
+        std::fs::write(path, [bytes, b"\n"].concat()).unwrap();
     }
-    let recorded = String::from_utf8(std::fs::read(&path).unwrap()).unwrap();
-    let stored = std::str::from_utf8(bytes).unwrap();
-    assert_eq!(stored, recorded.trim_end(), "{file}");
+    let recorded = String::from_utf8(std::fs::read(path).unwrap()).unwrap();
+    let found = std::str::from_utf8(bytes).unwrap();
+    assert_eq!(found.trim_end(), recorded.trim_end(), "{}", path.display());
 }
 
 /// Compares what a ref holds with a fixture.

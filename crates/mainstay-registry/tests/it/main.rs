@@ -7,6 +7,7 @@
 
 mod aliases;
 mod batch;
+mod card;
 mod deletion;
 mod evaluations;
 mod fixture;
