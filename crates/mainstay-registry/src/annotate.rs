@@ -11,7 +11,8 @@ use crate::refs::{self, Family};
 use crate::resolve::resolve;
 use crate::text;
 
-/// What to set on a registered version.
+/// What to set on a registered version. Its limits are those of a [`ModelSpec`](crate::ModelSpec), and hold
+/// of all tags of the version together.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct AnnotateSpec {

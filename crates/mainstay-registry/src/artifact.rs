@@ -191,20 +191,23 @@ impl Artifact {
     }
 }
 
+/// Refuses files that cannot lie in one directory, on any disk.
 pub(crate) fn check_paths(files: &[ArtifactFile]) -> Result<()> {
-    let folded: BTreeSet<String> = files
-        .iter()
-        .map(|file| file.path.as_str().to_lowercase())
-        .collect();
-    let clash = files.iter().find(|file| {
-        let path = file.path.as_str().to_lowercase();
+    check_fit(files.iter().map(|file| &file.path))
+}
+
+fn check_fit<'p>(paths: impl Iterator<Item = &'p FilePath> + Clone) -> Result<()> {
+    let fold = |path: &FilePath| path.as_str().to_lowercase();
+    let folded: BTreeSet<String> = paths.clone().map(fold).collect();
+    let clash = paths.clone().find(|path| {
+        let path = fold(path);
         path.match_indices('/')
             .any(|(at, _)| folded.contains(&path[..at]))
     });
-    if let Some(file) = clash {
-        return Err(Error::invalid("a file lies below another file").context("path", &file.path));
+    if let Some(path) = clash {
+        return Err(Error::invalid("a file lies below another file").context("path", path));
     }
-    if folded.len() < files.len() {
+    if folded.len() < paths.count() {
         return Err(Error::invalid(
             "two files have one path, or paths that differ in case only",
         ));
@@ -218,6 +221,12 @@ pub(crate) async fn ingest(
     sets: impl IntoIterator<Item = &[FileSpec]> + Send,
 ) -> Result<Vec<Vec<ArtifactFile>>> {
     let sets: Vec<&[FileSpec]> = sets.into_iter().collect();
+    // Before the bytes are stored, so that a mistake costs nothing.
+    for files in &sets {
+        let mut media_types = files.iter().map(|file| &file.media_type);
+        media_types.try_for_each(|media_type| check_media_type(media_type))?;
+        check_fit(files.iter().map(|file| &file.path))?;
+    }
     let mut session = repo.ingest();
     let mut stored = Vec::with_capacity(sets.len());
     for files in sets {
@@ -232,7 +241,6 @@ pub(crate) async fn ingest(
 }
 
 async fn put(session: &mut Ingest, file: &FileSpec) -> Result<ArtifactFile> {
-    check_media_type(&file.media_type)?;
     let blob = match &file.source {
         Source::Disk(path) => session
             .file(path)

@@ -30,6 +30,23 @@ pub enum Bump {
 
 /// A model version to register: its files, what it was made from, and what it is worth.
 ///
+/// | what | limit |
+/// |---|---|
+/// | tags, metrics, parameters, seeds, data, parents | [`MAX_ENTRIES`](crate::MAX_ENTRIES) each |
+/// | a key | one line of 1 to [`MAX_KEY_BYTES`](crate::MAX_KEY_BYTES) |
+/// | a value of a tag or parameter, description, owner, purpose | [`MAX_TEXT_BYTES`](crate::MAX_TEXT_BYTES) each |
+/// | a whole number among the parameters | less than 2⁵³ from 0; write a larger one as text |
+/// | a metric | any double: NaN and the infinities stay what they are |
+/// | a weight of a parent | a finite double |
+/// | a step | less than 2⁵³ from 0 |
+/// | a signature | 4 MiB of JSON, types 32 deep |
+/// | a media type | `type/subtype`, 255 bytes of ASCII |
+/// | the reason | 4,096 bytes |
+/// | everything together | 16 MiB of JSON, files listed and not counted |
+///
+/// What breaks one is [`Invalid`](mainstay_core::ErrorKind::Invalid), and nothing is registered; bytes that
+/// were stored by then go when garbage is collected.
+///
 /// ```
 /// use mainstay_core::Actor;
 /// use mainstay_registry::{FileSpec, ModelSpec};
@@ -179,7 +196,8 @@ impl ModelSpec {
         self
     }
 
-    /// Sets a hyperparameter.
+    /// Sets a hyperparameter: a JSON scalar. NaN and the infinities have no JSON, `null` takes their place;
+    /// write them as text.
     #[must_use]
     pub fn with_parameter(mut self, name: impl Into<String>, value: impl Into<Value>) -> Self {
         self.parameters.insert(name.into(), value.into());
@@ -297,6 +315,8 @@ impl ModelSpec {
             return Err(Error::invalid("a version must not have build metadata")
                 .context("version", version));
         }
+        text::check_count("data", self.data.len())?;
+        text::check_count("parents", self.parents.len())?;
         check_kinds(self.data.iter().map(|(_, data)| data), NodeKind::Data)?;
         check_kinds(self.environment.iter(), NodeKind::Env)?;
         check_kinds(
@@ -317,7 +337,13 @@ impl ModelSpec {
         text::check_keys("seeds", self.seeds.keys())?;
         text::check_keys("metrics", self.metrics.keys())?;
         text::check_tags(&self.tags)?;
-        text::check_value("description", &self.description)
+        text::check_value("description", &self.description)?;
+        let parameters = self.parameters.values().filter_map(|value| match value {
+            Value::String(text) => Some(text),
+            _ => None,
+        });
+        text::check_total(self.tags.values().chain(parameters))?;
+        self.signature.as_ref().map_or(Ok(()), Signature::check)
     }
 
     /// Checks the run and the weights of parents.

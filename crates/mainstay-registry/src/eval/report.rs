@@ -13,7 +13,8 @@ use crate::reproducibility::stored;
 use crate::spec::{check_code, check_kinds};
 use crate::text;
 
-/// An evaluation to report.
+/// An evaluation to report. Its limits are those of a [`ModelSpec`](crate::ModelSpec), with at most
+/// [`MAX_ENTRIES`](crate::MAX_ENTRIES) parts of at most so many metrics each.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct EvalSpec {

@@ -9,7 +9,8 @@ use crate::record::CodeUse;
 use crate::spec::{check_code, check_kinds, check_parameters};
 use crate::text;
 
-/// A run that begins.
+/// A run that begins. Its limits are those of a [`ModelSpec`](crate::ModelSpec), and at most
+/// [`MAX_ENTRIES`](crate::MAX_ENTRIES) inputs.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct RunSpec {
@@ -148,10 +149,7 @@ impl RunSpec {
 
 /// Refuses what a run cannot use.
 pub(super) fn check_inputs(inputs: &BTreeSet<(Name, NodeRef)>) -> Result<()> {
-    if inputs.len() > text::MAX_ENTRIES {
-        let limit = format!("more than {} inputs", text::MAX_ENTRIES);
-        return Err(Error::invalid(limit));
-    }
+    text::check_count("inputs", inputs.len())?;
     let known = [NodeKind::Data, NodeKind::Model, NodeKind::Prompt];
     match inputs
         .iter()

@@ -1,9 +1,12 @@
 //! Writes signatures as JSON.
 
+use mainstay_core::{Error, Result};
 use serde::{Serialize, Serializer};
 use serde_json::{Map, Value, json};
 
-use super::{ColSpec, DataType, ParamSpec, Property, Schema, Signature, TensorSpec};
+use super::{
+    ColSpec, DataType, MAX_SIGNATURE_BYTES, ParamSpec, Property, Schema, Signature, TensorSpec,
+};
 
 impl Signature {
     /// Writes the signature as it is stored: nested, members that state nothing left out.
@@ -34,8 +37,19 @@ impl Signature {
     }
 }
 
+impl Signature {
+    /// Checks what a signature that was built, and not read, may break.
+    pub(crate) fn check(&self) -> Result<()> {
+        let json = self.to_json();
+        if json.to_string().len() > MAX_SIGNATURE_BYTES {
+            return Err(Error::invalid("signature longer than 4 MiB"));
+        }
+        Self::from_json(&json).map(drop)
+    }
+}
+
 impl Serialize for Signature {
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> std::result::Result<S::Ok, S::Error> {
         self.to_json().serialize(serializer)
     }
 }

@@ -1,7 +1,10 @@
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
+use futures::TryStreamExt as _;
 use mainstay_core::{
     Actor, Clock as _, Edge, EdgeKind, Locator, ManualClock, Name, NodeRef, SeededIds, Timestamp,
     canon,
@@ -11,7 +14,9 @@ use mainstay_registry::{
     AliasSpec, FileSpec, ModelSpec, PromoteSpec, Promotion, Registered, Registry,
 };
 use mainstay_repo::{Expectation, Repo, RepoOptions, Step, Transaction, Value};
-use mainstay_store::{MemoryStorage, NoWait};
+use mainstay_store::{
+    MemoryStorage, NoWait, Prefix, PutMode, PutOutcome, Storage as _, StorageExt as _,
+};
 
 pub(crate) struct Fixture {
     storage: Arc<MemoryStorage>,
@@ -46,6 +51,30 @@ impl Fixture {
         Repo::open(Arc::clone(&self.storage) as _, options)
             .await
             .unwrap()
+    }
+
+    /// Reads every object of the storage.
+    pub(crate) async fn objects(&self) -> BTreeMap<String, Bytes> {
+        let listed = self.storage.list(&Prefix::all(), None);
+        let listed: Vec<_> = listed.try_collect().await.unwrap();
+        let mut objects = BTreeMap::new();
+        for object in listed {
+            let bytes = self.storage.get_all(&object.key).await.unwrap().unwrap();
+            objects.insert(object.key.to_string(), bytes);
+        }
+        objects
+    }
+
+    /// Writes over an object, or deletes it, behind everybody's back.
+    pub(crate) async fn damage(&self, key: &str, bytes: Option<Bytes>) {
+        let key = key.parse().unwrap();
+        match bytes {
+            Some(bytes) => {
+                let put = self.storage.put(&key, bytes, PutMode::Overwrite);
+                assert_eq!(put.await.unwrap(), PutOutcome::Written);
+            }
+            None => self.storage.delete(&key).await.unwrap(),
+        }
     }
 
     /// Records something that a model may refer to.

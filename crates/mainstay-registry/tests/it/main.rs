@@ -13,6 +13,7 @@ mod evaluations;
 mod fixture;
 mod format;
 mod gates;
+mod hostile;
 mod making;
 mod mlflow;
 mod past_runs;
