@@ -10,7 +10,7 @@
 //!             | path ["NOT"] "BETWEEN" literal "AND" literal
 //!             | path "IS" ["NOT"] "NULL" | "version" "SATISFIES" text
 //! path       := attribute | kind "." key
-//! kind       := attribute(s), attr | tag(s) | metric(s) | param(s), parameter(s)
+//! kind       := attribute(s), attr, run | tag(s) | metric(s) | param(s), parameter(s)
 //!             | gate(s) | dataset(s) | alias | stage | signature.inputs | signature.outputs
 //! key        := word | `any text` | "any text"
 //! op         := = | != | <> | < | <= | > | >= | CONTAINS

@@ -240,7 +240,7 @@ impl Parser {
         let (kind, key) = (text.to_ascii_lowercase(), key.clone());
         let field = match (kind.as_str(), key) {
             (_, None) => Field::Attribute(attribute(&kind, column)?),
-            ("attribute" | "attributes" | "attr", Some(key)) => {
+            ("attribute" | "attributes" | "attr" | "run", Some(key)) => {
                 Field::Attribute(attribute(&key.to_ascii_lowercase(), column)?)
             }
             ("tag" | "tags", Some(key)) => Field::Tag(key),

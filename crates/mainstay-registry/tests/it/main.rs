@@ -16,6 +16,7 @@ mod gates;
 mod hostile;
 mod making;
 mod mlflow;
+mod mlflow_filters;
 mod past_runs;
 mod pull;
 mod races;
