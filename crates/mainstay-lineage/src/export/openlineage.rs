@@ -74,7 +74,13 @@ impl Made<'_> {
         let edges: Vec<Value> = self
             .edges
             .iter()
-            .map(|(from, edge)| json!({"from": from, "kind": edge.kind, "role": edge.role, "to": edge.to}))
+            .map(|(from, edge)| {
+                let mut said = json!({"from": from, "kind": edge.kind, "to": edge.to});
+                if let Some(role) = &edge.role {
+                    said["role"] = json!(role);
+                }
+                said
+            })
             .collect();
         let edges = json!({"_producer": PRODUCER, "_schemaURL": EDGES, "edges": edges});
         Some(json!({

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use crate::fixture::{Fixture, node};
 
-async fn trained() -> Graph {
+pub(crate) async fn trained() -> Graph {
     let fixture = Fixture::penguins().await;
     fixture
         .add(

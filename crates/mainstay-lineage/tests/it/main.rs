@@ -1,8 +1,13 @@
 //! Lineage over a repository in memory.
-#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
 
 mod changes;
 mod drawings;
 mod exports;
 mod fixture;
+mod openlineage;
 mod walks;
