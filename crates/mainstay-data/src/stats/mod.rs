@@ -1,6 +1,6 @@
 //! Statistics of a column: what its values look like, small enough to keep with every version.
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 mod bounds;
 mod buckets;
@@ -13,6 +13,9 @@ mod spelling;
 pub use buckets::Buckets;
 pub(crate) use collect::ColumnCollector;
 pub(crate) use spelling::spell;
+
+/// The largest integer that every JSON reader keeps.
+const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
 
 /// What the values of a column look like.
 ///
@@ -68,7 +71,7 @@ pub struct Bound {
 }
 
 /// A value in JSON, spelled by the column's type as `docs/formats/data-snapshot.md` says.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(untagged)]
 #[expect(
     clippy::exhaustive_enums,
@@ -81,6 +84,22 @@ pub enum ScalarValue {
     Number(f64),
     /// Text, dates and times, decimals, binary as hex, and integers beyond ±(2⁵³ − 1).
     Text(String),
+}
+
+/// Whole numbers are written as integers, as canonical JSON writes them.
+impl Serialize for ScalarValue {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Bool(value) => serializer.serialize_bool(*value),
+            Self::Number(number) if number.fract() == 0.0 && number.abs() <= MAX_SAFE_INTEGER =>
+            {
+                #[expect(clippy::cast_possible_truncation, reason = "whole, of at most 53 bits")]
+                serializer.serialize_i64(*number as i64)
+            }
+            Self::Number(number) => serializer.serialize_f64(*number),
+            Self::Text(value) => serializer.serialize_str(value),
+        }
+    }
 }
 
 impl std::fmt::Display for ScalarValue {

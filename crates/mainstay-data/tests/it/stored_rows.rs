@@ -93,8 +93,8 @@ async fn rows_by_key_are_counted_and_shown_in_order() {
     assert_eq!(
         json["rows"]["sample"][0],
         serde_json::json!({
-            "op": "added", "key": {"id": 5.0}, "changed": [],
-            "before": null, "after": {"called": "Eve", "score": 5.0, "new": 7.0},
+            "op": "added", "key": {"id": 5}, "changed": [],
+            "before": null, "after": {"called": "Eve", "score": 5, "new": 7},
             "before_row": null, "after_row": 1, "before_count": 0, "after_count": 1,
         })
     );
