@@ -16,12 +16,15 @@ fn import(options: &str) -> String {
 #[test]
 fn an_mlflow_store_is_planned_imported_and_read() {
     let shell = Shell::new();
+    shell.json("data snapshot penguins penguins.csv");
     let planned = shell.json(&import("--dry-run"));
     assert_eq!(
         shell.json("model list")["models"].as_array().unwrap().len(),
         0
     );
-    let report = shell.json(&import("--model-name churn=leavers --dead"));
+    let report = shell.json(&import(
+        "--model-name churn=leavers --dataset customers=penguins --dead",
+    ));
     has(
         &report,
         &[
@@ -43,11 +46,15 @@ fn an_mlflow_store_is_planned_imported_and_read() {
     );
     let up = shell.run("lineage up model:leavers@1.0.0");
     assert!(
-        up.out.contains("run:churn@") && up.out.contains("code:churn-training@"),
+        up.out.contains("data:penguins@1")
+            && up.out.contains("run:churn@")
+            && up.out.contains("code:churn-training@"),
         "{up:?}"
     );
 
-    let text = shell.run(&import("--model-name churn=leavers --dead"));
+    let text = shell.run(&import(
+        "--model-name churn=leavers --dataset customers=penguins --dead",
+    ));
     assert_eq!(text.code, 0, "{text:?}");
     assert!(
         text.out.contains("unchanged") && text.out.contains("price model/2"),
@@ -55,7 +62,10 @@ fn an_mlflow_store_is_planned_imported_and_read() {
     );
 
     shell.json("model alias leavers champion 1.0.0");
-    let moved = shell.answer(1, &import("--model-name churn=leavers --dead"));
+    let moved = shell.answer(
+        1,
+        &import("--model-name churn=leavers --dataset customers=penguins --dead"),
+    );
     assert_eq!(moved["conflicts"][0]["what"], "churn@champion");
 }
 

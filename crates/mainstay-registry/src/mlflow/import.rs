@@ -32,6 +32,7 @@ pub(super) struct Plan {
 impl Plan {
     fn of(spec: ImportSpec) -> Result<Self> {
         let store = Store::scan(&spec)?;
+        store.check_datasets(&spec)?;
         let experiments = store.experiments.values();
         let experiments = experiments.map(|experiment| experiment.name.as_str());
         let models = store.models.keys().map(String::as_str);

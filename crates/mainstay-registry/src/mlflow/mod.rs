@@ -20,6 +20,7 @@
 //! |---|---|
 //! | a run | `run:<experiment>@<run id>`, whole in one log entry: parameters (as the text they are), series, status, times, tags, files |
 //! | its experiment, and what it read | tags of the run: `mlflow.experiment_name`, `mlflow.experiment.<tag>`, `mlflow.dataset.<id>` as JSON |
+//! | a dataset of which [`ImportSpec::with_dataset`] says which one here it is | an input of the run |
 //! | its Git commit | the code of the run, and of the versions that it made |
 //! | a registered model's version | a version, in one log entry: its files, the signature of its `MLmodel`, tags, description, its run, the parameters and latest metrics of the logged model, or else of the run |
 //! | its number, source and time | the tags `mlflow.version`, `mlflow.source_path`, `mlflow.created`; the semantic version follows from the differences |

@@ -53,6 +53,13 @@ pub(super) struct DatasetFile {
     pub(super) profile: Option<String>,
 }
 
+impl DatasetFile {
+    /// Returns what a user calls it, the exact form first.
+    pub(super) fn keys(&self) -> [String; 2] {
+        [format!("{}@{}", self.name, self.digest), self.name.clone()]
+    }
+}
+
 /// `<experiment>/<run>/inputs/<id>/meta.yaml`
 #[derive(Debug, Deserialize)]
 pub(super) struct InputFile {

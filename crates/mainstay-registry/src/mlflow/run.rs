@@ -1,6 +1,6 @@
 //! A run of MLflow's as a run of ours.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mainstay_core::{Error, Name, NodeKind, NodeRef, Result, Timestamp};
 use serde_json::json;
@@ -126,7 +126,9 @@ impl Plan {
         spec.parameters = self.parameters(&run.folder)?;
         spec.tags = tags;
         spec.tags.extend(self.experiment_tags(run)?);
-        spec.tags.extend(self.input_tags(run)?);
+        let used = self.used(run)?;
+        spec.tags.extend(used.tags);
+        spec.inputs = used.inputs;
         check_keys("tags", spec.tags.keys())?;
         Ok(spec)
     }
@@ -162,10 +164,10 @@ impl Plan {
     }
 
     /// Reads what the run used: datasets, and models that were logged before.
-    fn input_tags(&self, run: &RunHead) -> Result<BTreeMap<String, String>> {
+    fn used(&self, run: &RunHead) -> Result<Used> {
         let (disk, folder) = (&self.store.disk, format!("{}/inputs", run.folder));
         let experiment = &self.experiment_of(run)?.folder;
-        let mut tags = BTreeMap::new();
+        let mut used = Used::default();
         let mut models = Vec::new();
         for name in disk.directories(&folder)? {
             let path = format!("{folder}/{name}/meta.yaml");
@@ -179,16 +181,27 @@ impl Plan {
             let path = format!("{experiment}/datasets/{}/meta.yaml", input.source_id);
             let dataset = yaml::<DatasetFile>(disk, &path)?
                 .ok_or_else(|| Error::not_found("dataset", &path))?;
-            tags.insert(
+            let tags = input.tags.unwrap_or_default();
+            if let Some(ours) = self.dataset(&dataset) {
+                used.inputs.insert((role(&tags)?, ours.clone()));
+            }
+            used.tags.insert(
                 format!("mlflow.dataset.{}", input.source_id),
-                without_credentials(&described(&dataset, input.tags.as_ref())),
+                without_credentials(&described(&dataset, &tags)),
             );
         }
         if !models.is_empty() {
             models.sort_unstable();
-            tags.insert("mlflow.model_inputs".to_owned(), models.join(","));
+            let models = models.join(",");
+            used.tags.insert("mlflow.model_inputs".to_owned(), models);
         }
-        Ok(tags)
+        Ok(used)
+    }
+
+    /// Finds the dataset here that is one of MLflow's, as the user says.
+    fn dataset(&self, dataset: &DatasetFile) -> Option<&NodeRef> {
+        let known = dataset.keys();
+        known.iter().find_map(|key| self.spec.datasets.get(key))
     }
 
     /// Reads which commit made a run.
@@ -245,6 +258,22 @@ impl Plan {
     }
 }
 
+/// What a run used.
+#[derive(Default)]
+struct Used {
+    tags: BTreeMap<String, String>,
+    inputs: BTreeSet<(Name, NodeRef)>,
+}
+
+/// Returns the role of an input.
+fn role(tags: &BTreeMap<String, String>) -> Result<Name> {
+    let context = tags.get("mlflow.data.context");
+    match context.and_then(|context| spelled(context).ok()) {
+        Some(role) => Ok(role),
+        None => "train".parse(),
+    }
+}
+
 fn cleaned(tags: &BTreeMap<String, String>) -> BTreeMap<String, String> {
     let tags = tags.iter();
     tags.map(|(key, value)| (key.clone(), without_credentials(value)))
@@ -252,7 +281,7 @@ fn cleaned(tags: &BTreeMap<String, String>) -> BTreeMap<String, String> {
 }
 
 /// Describes a dataset as JSON; without schema and profile where they are too long for a tag.
-fn described(dataset: &DatasetFile, tags: Option<&BTreeMap<String, String>>) -> String {
+fn described(dataset: &DatasetFile, tags: &BTreeMap<String, String>) -> String {
     let mut description = json!({
         "name": dataset.name,
         "digest": dataset.digest,
@@ -260,7 +289,7 @@ fn described(dataset: &DatasetFile, tags: Option<&BTreeMap<String, String>>) -> 
         "source": dataset.source,
         "schema": dataset.schema,
         "profile": dataset.profile,
-        "tags": tags.cloned().unwrap_or_default(),
+        "tags": tags,
     });
     if description.to_string().len() > MAX_TEXT_BYTES
         && let Some(members) = description.as_object_mut()

@@ -1,13 +1,13 @@
 //! What there is in a store: everything but parameters, series and files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use mainstay_core::{Error, Result};
 use serde::de::DeserializeOwned;
 
 use super::disk::{Disk, fail};
 use super::location::Location;
-use super::records::{ExperimentFile, LoggedFile, ModelFile, RunFile, VersionFile};
+use super::records::{DatasetFile, ExperimentFile, LoggedFile, ModelFile, RunFile, VersionFile};
 use super::report::Remark;
 use super::spec::ImportSpec;
 use super::text::yaml;
@@ -184,6 +184,25 @@ impl Store {
         };
         self.logged.insert(id.to_owned(), logged);
         Ok(())
+    }
+
+    /// Refuses a name of a dataset that is not in the store.
+    pub(super) fn check_datasets(&self, spec: &ImportSpec) -> Result<()> {
+        if spec.datasets.is_empty() {
+            return Ok(());
+        }
+        let mut known = BTreeSet::new();
+        for experiment in self.experiments.values() {
+            let folder = format!("{}/datasets", experiment.folder);
+            for name in self.disk.directories(&folder)? {
+                let dataset = self.meta::<DatasetFile>(&format!("{folder}/{name}"))?;
+                known.extend(dataset.iter().flat_map(DatasetFile::keys));
+            }
+        }
+        match spec.datasets.keys().find(|said| !known.contains(*said)) {
+            Some(unknown) => Err(Error::not_found("dataset", unknown)),
+            None => Ok(()),
+        }
     }
 
     fn scan_models(&mut self) -> Result<()> {

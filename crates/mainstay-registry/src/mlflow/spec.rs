@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use mainstay_core::{Actor, Name};
+use mainstay_core::{Actor, Name, NodeRef};
 
 /// What becomes of runs that MLflow calls running or scheduled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -26,6 +26,8 @@ pub struct ImportSpec {
     pub models: BTreeMap<String, Name>,
     /// What experiments are to be called, by their names in MLflow.
     pub experiments: BTreeMap<String, Name>,
+    /// Which datasets here those of MLflow are, by `name@digest` or by `name`.
+    pub datasets: BTreeMap<String, NodeRef>,
     /// Directories that hold the files of which MLflow says that they are below a URI.
     pub locations: BTreeMap<String, PathBuf>,
     /// What becomes of runs that are not over.
@@ -46,6 +48,7 @@ impl ImportSpec {
             store: store.into(),
             models: BTreeMap::new(),
             experiments: BTreeMap::new(),
+            datasets: BTreeMap::new(),
             locations: BTreeMap::new(),
             unfinished: Unfinished::default(),
             dry_run: false,
@@ -65,6 +68,14 @@ impl ImportSpec {
     #[must_use]
     pub fn with_experiment(mut self, mlflow: impl Into<String>, name: Name) -> Self {
         self.experiments.insert(mlflow.into(), name);
+        self
+    }
+
+    /// Says which dataset version a dataset is that runs read, by `name@digest`, or by `name` whatever the
+    /// digest: the runs then use it, in the role that MLflow calls its context, or else `train`.
+    #[must_use]
+    pub fn with_dataset(mut self, mlflow: impl Into<String>, data: NodeRef) -> Self {
+        self.datasets.insert(mlflow.into(), data);
         self
     }
 

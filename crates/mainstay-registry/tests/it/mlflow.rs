@@ -19,7 +19,7 @@ use serde_json::Value as Json;
 use tempfile::TempDir;
 
 use self::tiny::Tiny;
-use crate::fixture::{Fixture, ada, locator, name};
+use crate::fixture::{Fixture, ada, locator, name, node};
 
 fn corpus() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/corpus/mlflow")
@@ -395,6 +395,35 @@ async fn what_was_changed_since_is_a_conflict_and_stays() {
     assert_eq!(fixture.find("m@production").await.as_deref(), Some("2.0.0"));
     let run = fixture.runs().show(&locator("e@r1")).await.unwrap();
     assert_eq!(run.record.status, RunStatus::Finished);
+}
+
+#[tokio::test]
+async fn datasets_are_inputs_where_the_user_says_which_they_are() {
+    let fixture = Fixture::new().await;
+    let (first, second) = (node("data:customers@1"), node("data:customers@2"));
+    for data in [&first, &second] {
+        let rows = serde_json::json!({"rows": 344});
+        fixture.record(&data.to_string(), rows).await;
+    }
+    // The exact one counts.
+    let spec = spec(&corpus().join("mlruns"))
+        .with_dataset("customers", first)
+        .with_dataset("customers@f1e2d3c4", second.clone());
+    import(&fixture, &spec).await;
+    let runs = fixture.runs().list(Some(&name("churn"))).await.unwrap();
+    let inputs: Vec<_> = runs.iter().flat_map(|run| &run.record.inputs).collect();
+    assert_eq!(inputs.len(), 1);
+    assert_eq!(
+        (inputs[0].role.as_str(), &inputs[0].input),
+        ("training", &second)
+    );
+    for (dataset, data) in [("nobody", second), ("customers", node("data:nobody@1"))] {
+        let mut spec = spec.clone().with_dataset(dataset, data);
+        spec.datasets.remove("customers@f1e2d3c4");
+        let error = fixture.registry.import_mlflow(&spec).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound);
+        assert!(error.to_string().contains("nobody"), "{error}");
+    }
 }
 
 #[tokio::test]

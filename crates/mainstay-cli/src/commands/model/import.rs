@@ -5,10 +5,12 @@ use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 use mainstay::registry::mlflow::{ImportReport, ImportSpec, Imported, Outcome, Remark, Unfinished};
+use mainstay::repo::View;
 use mainstay::{Name, Result};
 
 use crate::args::{self, Pair};
 use crate::cli::Global;
+use crate::commands::resolve;
 use crate::output::Answer;
 use crate::text::{BOLD, CAUTION, Cell, DIM, PLAIN, Table};
 
@@ -28,6 +30,7 @@ pub(crate) enum Import {
 Example:
   mainstay model import mlflow mlruns --dry-run
   mainstay model import mlflow mlruns --model-name 'price model=prices' --dead
+  mainstay model import mlflow mlruns --dataset customers=payments@7
   mainstay model import mlflow mlruns --artifacts mlflow-artifacts:/=mlartifacts")]
 pub(crate) struct Mlflow {
     /// The store
@@ -40,6 +43,10 @@ pub(crate) struct Mlflow {
     /// What an experiment is to be called; may be repeated
     #[arg(long = "experiment-name", value_name = "MLFLOW=NAME")]
     experiments: Vec<Pair>,
+    /// The dataset version that a dataset is which runs read, named NAME@DIGEST or NAME in MLflow; may be
+    /// repeated
+    #[arg(long = "dataset", value_name = "MLFLOW=REF")]
+    datasets: Vec<Pair>,
     /// The directory that holds the files which MLflow has at a URI; may be repeated
     #[arg(long, value_name = "URI=DIR")]
     artifacts: Vec<Pair>,
@@ -61,8 +68,10 @@ impl Import {
 
 impl Mlflow {
     async fn run(self, global: &Global) -> Result<Answer> {
-        let models = global.open().await?.models();
-        let spec = self.spec(global)?;
+        let workspace = global.open().await?;
+        let view = workspace.repo().view().await?;
+        let spec = self.spec(&view, global).await?;
+        let models = workspace.models();
         let report = models.import_mlflow(&spec).await?;
         let output = global.output();
         output.result(&report, |out| write(&report, out))?;
@@ -72,13 +81,16 @@ impl Mlflow {
         Ok(Answer::of(report.conflicts.is_empty()))
     }
 
-    fn spec(self, global: &Global) -> Result<ImportSpec> {
+    async fn spec(self, view: &View, global: &Global) -> Result<ImportSpec> {
         let reason = global.reason(format!("import {} from MLflow", self.store.display()));
         let name = |text: &str| text.parse::<Name>();
         let mut spec = ImportSpec::new(self.store, global.actor()?, reason);
         spec.models = args::collect(self.models, "model-name", name)?;
         spec.experiments = args::collect(self.experiments, "experiment-name", name)?;
         spec.locations = args::collect(self.artifacts, "artifacts", |path| Ok(path.into()))?;
+        for (dataset, reference) in args::collect(self.datasets, "dataset", args::data)? {
+            spec = spec.with_dataset(dataset, resolve(view, &reference).await?);
+        }
         spec.dry_run = self.dry_run;
         if self.dead {
             spec.unfinished = Unfinished::Killed;
