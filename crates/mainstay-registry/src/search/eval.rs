@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use mainstay_core::{Error, Result, Timestamp};
+use mainstay_core::{Error, Name, Result, Timestamp};
 use semver::Version;
 use serde_json::Value;
 
@@ -11,7 +11,9 @@ use super::cursor::Key;
 use super::like::like;
 use super::query::{Attribute, Comparison, Expr, Field, Operand, Operator, Test};
 use super::rows::{Model, Row};
+use crate::eval::{self, EvalInfo};
 use crate::metric::Metric;
+use crate::serving::{Of, Serving, deployments};
 
 /// What a field of a row holds.
 pub(super) enum Datum<'r> {
@@ -20,7 +22,7 @@ pub(super) enum Datum<'r> {
     Text(Cow<'r, str>),
     Version(Version),
     Time(Timestamp),
-    Several(Vec<&'r str>),
+    Several(Vec<Cow<'r, str>>),
     /// A parameter: a number as a number, and anything as text.
     Scalar(&'r Value),
 }
@@ -61,7 +63,11 @@ pub(super) fn datum<'r>(
             .filter(|value| !value.is_null())
             .map_or(Datum::Missing, Datum::Scalar),
         Field::Gate(subject) => text(gates(row, model, subject)),
-        Field::Dataset(key) => Datum::Several(datasets(record, key)),
+        Field::Dataset(key) => several(datasets(record, key)),
+        Field::Eval(key) => {
+            let reported = reported(row, model, key)?;
+            reported.map_or(Datum::Missing, |metric| Datum::Number(metric.value()))
+        }
         Field::Alias(alias) => time(model.aliased(row.version, alias)),
         Field::Stage(stage) => {
             let since = model.entered(row.version).unwrap_or(row.state.time);
@@ -74,6 +80,24 @@ pub(super) fn datum<'r>(
 
 fn time<'r>(time: Option<Timestamp>) -> Datum<'r> {
     time.map_or(Datum::Missing, Datum::Time)
+}
+
+fn several<'r>(texts: impl IntoIterator<Item = &'r str>) -> Datum<'r> {
+    Datum::Several(texts.into_iter().map(Cow::Borrowed).collect())
+}
+
+/// The newest value that reports of an evaluation say of a metric.
+fn reported(row: &Row<'_>, model: &Model<'_>, key: &str) -> Result<Option<Metric>> {
+    let said = |report: &EvalInfo| {
+        let metric = key.strip_prefix(report.record.evaluation.as_str())?;
+        report
+            .record
+            .metrics
+            .get(metric.strip_prefix('.')?)
+            .copied()
+    };
+    let reports = eval::reports(model.view(), &row.node()?)?;
+    Ok(reports.iter().rev().find_map(said))
 }
 
 /// What the gates about a subject said when the version entered its stage.
@@ -178,22 +202,17 @@ fn attribute_datum<'r>(
                 .get("code")
                 .and_then(|code| code.get("commit")?.as_str()),
         ),
-        Attribute::Alias => Datum::Several(
-            model
-                .aliases(row.version)
-                .iter()
-                .map(mainstay_core::Name::as_str)
-                .collect(),
-        ),
-        Attribute::Data => Datum::Several(
-            record
-                .get("data")
-                .and_then(Value::as_array)
-                .into_iter()
-                .flatten()
-                .filter_map(|used| used.get("data")?.as_str())
-                .collect(),
-        ),
+        Attribute::Alias => several(model.aliases(row.version).iter().map(Name::as_str)),
+        Attribute::Data => {
+            let data = record.get("data").and_then(Value::as_array);
+            let data = data.into_iter().flatten();
+            several(data.filter_map(|used| used.get("data")?.as_str()))
+        }
+        Attribute::Served => {
+            let served = deployments(model.view(), &Of::Version(row.node()?))?.into_iter();
+            let service = |serving: Serving| Cow::Owned(serving.deployment.service.to_string());
+            Datum::Several(served.map(service).collect())
+        }
     })
 }
 
@@ -233,11 +252,11 @@ impl Comparison {
             (Test::IsNotNull, datum) => !datum.is_missing(),
             // What is not must not be of any of several.
             (test, Datum::Several(several)) => {
-                let meets = |one: &str| Datum::Text(Cow::Borrowed(one)).meets_test(test);
+                let meets = |one: &Cow<'_, str>| Datum::Text(Cow::Borrowed(one)).meets_test(test);
                 if test.is_negative() {
-                    several.iter().all(|one| meets(one))
+                    several.iter().all(meets)
                 } else {
-                    several.iter().any(|one| meets(one))
+                    several.iter().any(meets)
                 }
             }
             (_, Datum::Missing) => false,

@@ -11,7 +11,7 @@
 //!             | path "IS" ["NOT"] "NULL" | "version" "SATISFIES" text
 //! path       := attribute | kind "." key
 //! kind       := attribute(s), attr, run | tag(s) | metric(s) | param(s), parameter(s)
-//!             | gate(s) | dataset(s) | alias | stage | signature.inputs | signature.outputs
+//!             | gate(s) | dataset(s) | alias | stage | eval(s) | signature.inputs | signature.outputs
 //! key        := word | `any text` | "any text"
 //! op         := = | != | <> | < | <= | > | >= | CONTAINS
 //! literal    := number | text
@@ -29,12 +29,14 @@
 //! | `created`, `creation_time`, `creation_timestamp` | time, against milliseconds since 1970 or RFC 3339 text |
 //! | `updated`, `last_updated_timestamp`, `timestamp` | time of the last change of stage, tags, description or promoted metrics |
 //! | `alias`, `data` | text, any of several |
+//! | `served` | text, any of several: the [services](crate::serving) that serve it, as the log says; `served IS NOT NULL` finds what is served at all |
 //!
 //! | kind | compares as |
 //! |---|---|
 //! | `gate.SUBJECT` | text, `pass` or `fail`: what the gates about a metric, tag, document, check, or about `signature`, `role`, `approvals` said when the version entered its stage |
 //! | `dataset.ROLE` | text, any of several: the data in a role, as `data:payments@3` |
 //! | `dataset.name`, `dataset.digest`, `dataset.context` | text, any of several: names, record digests and roles of all data, as MLflow means them |
+//! | `eval.EVALUATION.METRIC` | number: the newest that [reports](crate::eval) of one evaluation say |
 //! | `alias.NAME`, `stage.NAME` | time since when the alias points to the version, or it is in the stage |
 //! | `signature.inputs.NAME`, `signature.outputs.NAME` | text: the type of a column, as `double`, or of a tensor's elements, as `float32` |
 //!
@@ -43,7 +45,7 @@
 //! `LIKE`. Tags are text; metrics are numbers, the newest of what registration, promotions and
 //! [evaluation reports](crate::eval) say; a parameter compares as a number against a number, and
 //! as its text against text. What a version does not have meets `IS NULL` only: `tags.x != 'a'` finds
-//! no version without the tag `x`, and `NOT tags.x = 'a'` does. Of aliases and data, `!=` and `NOT …`
+//! no version without the tag `x`, and `NOT tags.x = 'a'` does. Of aliases, data and services, `!=` and `NOT …`
 //! mean that none is. Words are case-insensitive, keys and values are not.
 //!
 //! A metric that is NaN or infinite never wins: of all comparisons with numbers it meets `!=` and

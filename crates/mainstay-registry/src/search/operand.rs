@@ -25,7 +25,7 @@ enum Sort {
 impl Sort {
     fn of(field: &Field) -> Self {
         match field {
-            Field::Metric(_) => Self::Metric,
+            Field::Metric(_) | Field::Eval(_) => Self::Metric,
             Field::Parameter(_) => Self::Scalar,
             Field::Attribute(Attribute::Ordinal) => Self::Number,
             Field::Attribute(Attribute::Created | Attribute::Updated)

@@ -250,6 +250,10 @@ impl Parser {
             ("dataset" | "datasets", Some(key)) => Field::Dataset(key),
             ("alias" | "aliases", Some(key)) => Field::Alias(key),
             ("stage", Some(key)) => Field::Stage(key),
+            ("eval" | "evals", Some(key)) if key.contains('.') => Field::Eval(key),
+            ("eval" | "evals", Some(_)) => {
+                return Err(wrong(column, "write eval.EVALUATION.METRIC"));
+            }
             ("signature", Some(key)) => match key.split_once('.') {
                 Some(("inputs", name)) => Field::Input(name.to_owned()),
                 Some(("outputs", name)) => Field::Output(name.to_owned()),
@@ -263,8 +267,8 @@ impl Parser {
             (_, Some(_)) => {
                 return Err(wrong(
                     column,
-                    "a key belongs to tags, metrics, params, attributes, datasets, gates, alias, stage or \
-                     signature",
+                    "a key belongs to tags, metrics, params, attributes, datasets, gates, alias, stage, \
+                     eval or signature",
                 ));
             }
         };
@@ -378,6 +382,7 @@ fn attribute(name: &str, column: usize) -> Result<Attribute> {
         "code" => Attribute::Code,
         "alias" | "aliases" => Attribute::Alias,
         "data" => Attribute::Data,
+        "served" => Attribute::Served,
         "run_id" => Attribute::Run,
         "source_path" => Attribute::Source,
         _ => {

@@ -105,6 +105,7 @@ impl Display for Field {
             Self::Dataset(key) => ("datasets", key),
             Self::Alias(key) => ("alias", key),
             Self::Stage(key) => ("stage", key),
+            Self::Eval(key) => ("eval", key),
             Self::Input(key) => ("signature.inputs", key),
             Self::Output(key) => ("signature.outputs", key),
         };
@@ -136,6 +137,7 @@ impl Attribute {
             Self::Code => "code",
             Self::Alias => "alias",
             Self::Data => "data",
+            Self::Served => "served",
             Self::Run => "run_id",
             Self::Source => "source_path",
         }

@@ -119,6 +119,8 @@ pub(super) enum Field {
     Alias(String),
     /// Since when the version is in a stage.
     Stage(String),
+    /// What reports of an evaluation say: its name, a dot, the metric.
+    Eval(String),
     /// The type of an input.
     Input(String),
     /// The type of an output.
@@ -161,6 +163,8 @@ pub(super) enum Attribute {
     Code,
     Alias,
     Data,
+    /// The services that serve it.
+    Served,
     /// The tag `mlflow.run_id`.
     Run,
     /// The tag `mlflow.source_path`.
@@ -170,7 +174,7 @@ pub(super) enum Attribute {
 impl Attribute {
     /// Reports whether a version has several.
     const fn is_several(self) -> bool {
-        matches!(self, Self::Alias | Self::Data)
+        matches!(self, Self::Alias | Self::Data | Self::Served)
     }
 }
 

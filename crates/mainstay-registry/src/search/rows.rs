@@ -187,6 +187,11 @@ impl<'v> Model<'v> {
             .collect()
     }
 
+    /// Returns the view that everything is read from.
+    pub(super) fn view(&self) -> &'v View {
+        self.view
+    }
+
     /// Returns the stage of a version.
     pub(super) fn stage(&self, version: &str) -> &Name {
         let status = self.statuses.get(version);

@@ -197,3 +197,49 @@ async fn what_is_not_there_or_not_measured_is_refused() {
         );
     }
 }
+
+#[tokio::test]
+async fn a_search_asks_what_one_evaluation_said_last() {
+    let fixture = Fixture::new().await;
+    let one = fixture.weights("one", "a").await.node;
+    let two = fixture.weights("two", "b").await.node;
+    let evaluations = Evaluations::new(fixture.repo.clone());
+    for (evaluation, subject, metric, value) in [
+        ("holdout", &one, "auc", 0.8),
+        ("holdout", &one, "auc", 0.9),
+        ("holdout", &two, "auc", f64::NAN),
+        ("red-team", &two, "f1 score", 0.5),
+        ("v1.2", &two, "auc", 0.7),
+    ] {
+        let spec = EvalSpec::new(name(evaluation), subject.clone(), ada(), "report");
+        evaluations
+            .report(spec.with_metric(metric, value))
+            .await
+            .unwrap();
+    }
+    for (query, found) in [
+        ("eval.holdout.auc > 0.85", "one"),
+        ("eval.holdout.auc < 0.85", ""),
+        ("eval.holdout.auc = 'NaN'", "two"),
+        ("evals.red-team.`f1 score` >= 0.5", "two"),
+        ("eval.`red-team.f1 score` BETWEEN 0 AND 1", "two"),
+        ("eval.v1.2.auc = 0.7", "two"),
+        ("eval.holdout.f1 IS NOT NULL", ""),
+        ("eval.red-team.auc IS NULL AND name = 'one'", "one"),
+        ("ORDER BY eval.holdout.auc DESC", "one two"),
+        ("ORDER BY eval.v1.2.auc", "two one"),
+    ] {
+        let page = fixture
+            .registry
+            .search(query, &Page::default())
+            .await
+            .unwrap();
+        let names: Vec<&str> = page.results.iter().map(|hit| hit.model.as_str()).collect();
+        assert_eq!(names.join(" "), found, "{query}");
+    }
+    let error = fixture
+        .registry
+        .search("eval.auc > 1", &Page::default())
+        .await;
+    assert_eq!(error.unwrap_err().kind(), ErrorKind::Invalid);
+}

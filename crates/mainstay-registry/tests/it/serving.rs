@@ -6,6 +6,7 @@ use std::time::Duration;
 use futures::future::join_all;
 use mainstay_core::{ErrorKind, NodeRef};
 use mainstay_registry::Registry;
+use mainstay_registry::search::Page;
 use mainstay_registry::serving::{HeartbeatSpec, Of, deployments};
 use rand::seq::IteratorRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
@@ -207,4 +208,56 @@ async fn any_heartbeats_leave_what_each_instance_said_last() {
             assert_eq!(found.len(), expected.len(), "seed {seed}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_search_finds_what_is_served_and_by_whom() {
+    let fixture = Fixture::new().await;
+    let registry = &fixture.registry;
+    let one = fixture.weights("fraud", "one").await.node;
+    let two = fixture.weights("fraud", "two").await.node;
+    fixture.weights("spare", "three").await;
+    fixture.produce("fraud@1.1.0").await;
+    for (service, instance, models) in [
+        ("checkout", "a", vec![&one]),
+        ("checkout", "b", vec![&two]),
+        ("back-office", "a", vec![&two]),
+    ] {
+        registry
+            .heartbeat(beat(service, instance, models))
+            .await
+            .unwrap();
+    }
+    let seq = fixture.repo.view().await.unwrap().seq();
+    let check = async |cases: &[(&str, &[&str])]| {
+        for (query, expected) in cases {
+            let page = registry.search(query, &Page::default()).await.unwrap();
+            let found = page.results.iter();
+            let found: Vec<_> = found
+                .map(|hit| format!("{}@{}", hit.model, hit.version))
+                .collect();
+            assert_eq!(found, *expected, "{query}");
+        }
+    };
+    let (old, new, spare) = ("fraud@1.0.0", "fraud@1.1.0", "spare@1.0.0");
+    check(&[
+        ("served IS NOT NULL", &[new, old]),
+        ("served IS NULL", &[spare]),
+        ("served = 'checkout'", &[new, old]),
+        ("served = 'back-office'", &[new]),
+        ("served LIKE 'back%' AND stage = 'production'", &[new]),
+        // None of its services is.
+        ("served != 'back-office' AND name = 'fraud'", &[old]),
+        ("served IS NOT NULL AND stage != 'production'", &[old]),
+    ])
+    .await;
+    registry.heartbeat(beat("checkout", "a", [])).await.unwrap();
+    let then = format!("served IS NOT NULL AS OF {seq}");
+    check(&[("served IS NOT NULL", &[new]), (&then, &[new, old])]).await;
+    assert!(
+        registry
+            .search("ORDER BY served", &Page::default())
+            .await
+            .is_err()
+    );
 }

@@ -12,9 +12,9 @@ use crate::text::{Table, joined};
 ///
 /// The query is MLflow's filter language and more: comparisons joined by AND, OR, NOT and parentheses,
 /// then ORDER BY, then AS OF an entry of the log or a time. A comparison is one of
-///   name, version, stage, alias, description, data, code, environment, created, updated, ordinal
-///   tags.KEY, metrics.KEY, params.KEY, gate.SUBJECT, dataset.ROLE, alias.NAME, stage.NAME,
-///   signature.inputs.NAME, signature.outputs.NAME
+///   name, version, stage, alias, served, description, data, code, environment, created, updated, ordinal
+///   tags.KEY, metrics.KEY, params.KEY, eval.EVALUATION.METRIC, gate.SUBJECT, dataset.ROLE, alias.NAME,
+///   stage.NAME, signature.inputs.NAME, signature.outputs.NAME
 /// with =, !=, <, <=, >, >=, LIKE, ILIKE, RLIKE, CONTAINS, IN (…), BETWEEN, IS NULL; version SATISFIES '^1.2'.
 /// Text stands in single quotes. Without a query everything is listed, the newest first.
 #[derive(Debug, Args)]

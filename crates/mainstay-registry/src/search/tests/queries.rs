@@ -30,6 +30,7 @@ fn fields() -> impl Strategy<Value = Field> {
         A::Code,
         A::Alias,
         A::Data,
+        A::Served,
         A::Run,
         A::Source,
     ];
@@ -42,6 +43,7 @@ fn fields() -> impl Strategy<Value = Field> {
         texts().prop_map(Field::Dataset),
         texts().prop_map(Field::Alias),
         texts().prop_map(Field::Stage),
+        (texts(), texts()).prop_map(|(name, metric)| Field::Eval(format!("{name}.{metric}"))),
         texts().prop_map(Field::Input),
         texts().prop_map(Field::Output),
     ]
@@ -59,8 +61,8 @@ fn finite() -> impl Strategy<Value = Operand> {
 fn operands(field: &Field, ordered: bool) -> BoxedStrategy<Operand> {
     let text = || texts().prop_map(Operand::Text);
     match field {
-        Field::Metric(_) | Field::Parameter(_) if ordered => finite().boxed(),
-        Field::Metric(_) => {
+        Field::Metric(_) | Field::Eval(_) | Field::Parameter(_) if ordered => finite().boxed(),
+        Field::Metric(_) | Field::Eval(_) => {
             let odd = prop::sample::select(vec![f64::NAN, f64::INFINITY, f64::NEG_INFINITY]);
             let odd = odd.prop_map(|number| Operand::Number(Metric::new(number)));
             prop_oneof![finite(), odd].boxed()
@@ -92,13 +94,17 @@ fn is_ordered(field: &Field) -> bool {
         Field::Tag(_) | Field::Gate(_) | Field::Dataset(_) | Field::Input(_) | Field::Output(_) => {
             false
         }
-        Field::Metric(_) | Field::Parameter(_) | Field::Alias(_) | Field::Stage(_) => true,
+        Field::Metric(_)
+        | Field::Eval(_)
+        | Field::Parameter(_)
+        | Field::Alias(_)
+        | Field::Stage(_) => true,
     }
 }
 
 fn is_text(field: &Field) -> bool {
     match field {
-        Field::Metric(_) | Field::Parameter(_) => false,
+        Field::Metric(_) | Field::Eval(_) | Field::Parameter(_) => false,
         field => !is_ordered(field),
     }
 }
