@@ -263,10 +263,13 @@ proptest! {
                 }
                 for tag in ["a", "b"] {
                     for (query, model) in [("", None), ("name = 'm' AND ", Some("m@"))] {
-                        let has = |(id, of): &(&String, &Option<&str>)| {
-                            **of == Some(tag) && model.is_none_or(|model| id.starts_with(model))
-                        };
-                        let expected = tags.iter().filter(has).map(|(id, _)| id.clone()).collect();
+                        let of_model = |id: &str| model.is_none_or(|model| id.starts_with(model));
+                        let mut expected = BTreeSet::new();
+                        for (id, of) in &tags {
+                            if *of == Some(tag) && of_model(id) {
+                                expected.insert(id.clone());
+                            }
+                        }
                         let found = found(&fixture, &format!("{query}tags.t = '{tag}'")).await.unwrap();
                         assert_eq!(found, expected, "{query}{tag}");
                     }

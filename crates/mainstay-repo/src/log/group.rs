@@ -222,8 +222,8 @@ async fn landed(inner: &Arc<Inner>, waiting: Waiting) -> Landing {
 
 /// What a caller has to fetch before it can decide.
 enum Needs {
-    Shards(View, BTreeSet<Miss>),
-    Blobs(View, Named),
+    Shards(Box<View>, BTreeSet<Miss>),
+    Blobs(Box<View>, Named),
 }
 
 impl Needs {
@@ -259,7 +259,12 @@ fn evaluate<A, T>(
     });
     let (decision, runs) = match decided {
         Ok(decided) => decided?,
-        Err(missed) => return Ok(Evaluated::Needs(Needs::Shards(view.clone(), missed))),
+        Err(missed) => {
+            return Ok(Evaluated::Needs(Needs::Shards(
+                Box::new(view.clone()),
+                missed,
+            )));
+        }
     };
     let (planned, then) = match decision {
         Decision::Answer(answer) => return Ok(Evaluated::Answer(answer)),
@@ -277,7 +282,10 @@ fn evaluate<A, T>(
     match lookups.verdict(runs, &named) {
         Verdict::Found => Ok(Evaluated::Commit(logged, then)),
         Verdict::Refused(error) => Err(error),
-        Verdict::Unknown => Ok(Evaluated::Needs(Needs::Blobs(view.clone(), named))),
+        Verdict::Unknown => Ok(Evaluated::Needs(Needs::Blobs(
+            Box::new(view.clone()),
+            named,
+        ))),
     }
 }
 

@@ -1,7 +1,7 @@
 //! Projections: what is made of many refs, kept from view to view.
 
 use std::any::{Any, TypeId};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mainstay_core::{Digest, Error, RefPath, Result};
@@ -64,7 +64,7 @@ pub(super) struct Projections(Mutex<Shelf>);
 
 #[derive(Default)]
 struct Shelf {
-    kept: HashMap<TypeId, HashMap<String, Kept>>,
+    kept: BTreeMap<TypeId, BTreeMap<String, Kept>>,
     count: usize,
     /// Counts what is asked for.
     clock: u64,
@@ -174,14 +174,14 @@ impl Shelf {
         if self.count <= MAX_KEPT {
             return;
         }
-        let all = self.kept.values().flat_map(HashMap::values);
+        let all = self.kept.values().flat_map(BTreeMap::values);
         let Some(oldest) = all.map(|kept| kept.asked).min() else {
             return;
         };
         for of_type in self.kept.values_mut() {
             of_type.retain(|_, kept| kept.asked > oldest);
         }
-        self.count = self.kept.values().map(HashMap::len).sum();
+        self.count = self.kept.values().map(BTreeMap::len).sum();
     }
 }
 

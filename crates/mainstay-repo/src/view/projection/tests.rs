@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use mainstay_core::{Actor, ErrorKind};
-use mainstay_store::MemoryStorage;
+use mainstay_store::{MemoryStorage, Storage};
 use proptest::prelude::*;
 
 use super::*;
@@ -107,9 +107,9 @@ proptest! {
     #[test]
     fn it_is_what_the_refs_of_each_view_make(ops in prop::collection::vec(op(), 1..40)) {
         run(async {
-            let storage = Arc::new(MemoryStorage::new());
+            let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
             let options = RepoOptions::default().with_checkpoint_every(3);
-            let mut repo = Repo::create(storage.clone(), options.clone()).await?;
+            let mut repo = Repo::create(Arc::clone(&storage), options.clone()).await?;
             let mut kept = Vec::new();
             for op in ops {
                 match op {
@@ -139,7 +139,7 @@ proptest! {
                             agrees(&draft, PREFIXES[prefix])?;
                         }
                     }
-                    Op::Open => repo = Repo::open(storage.clone(), options.clone()).await?,
+                    Op::Open => repo = Repo::open(Arc::clone(&storage), options.clone()).await?,
                 }
             }
             repo.read(|view| PREFIXES.iter().try_for_each(|prefix| agrees(view, prefix))).await
