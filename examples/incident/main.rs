@@ -9,7 +9,8 @@ use mainstay::registry::{FileSpec, ModelSpec};
 use mainstay::repo::RepoOptions;
 use mainstay::rollout::UnitSpec;
 use mainstay::store::MemoryStorage;
-use mainstay::{Actor, Clock as _, ManualClock, NodeRef, RefPath, Result, Workspace};
+use mainstay::{Actor, Clock as _, Error, ManualClock, NodeRef, RefPath, Result, Workspace};
+use safetensors::tensor::{Dtype, TensorView};
 
 const DAY: Duration = Duration::from_hours(24);
 
@@ -26,11 +27,20 @@ async fn main() -> Result<()> {
 
     // Monday's release, and Tuesday's.
     let (mut served, mut poisoned) = (Vec::new(), None);
-    for (rows, weights, reason) in [
-        (SOUND, "first weights", "first release"),
-        (POISONED, "second weights", "weekly retraining"),
-    ] {
-        let (unit, data) = release(&workspace, &ada, rows, weights, reason).await?;
+    let monday = Training {
+        rows: SOUND,
+        head: &[0.25, -0.5],
+        rate: 0.1,
+        commit: "3c1f0e7",
+    };
+    let tuesday = Training {
+        rows: POISONED,
+        head: &[250.0, -500.0],
+        rate: 0.3,
+        commit: "9f31c2a",
+    };
+    for (training, reason) in [(monday, "first release"), (tuesday, "weekly retraining")] {
+        let (unit, data) = release(&workspace, &ada, &training, reason).await?;
         let locator = unit.to_string().parse()?;
         workspace
             .rollouts()
@@ -41,7 +51,7 @@ async fn main() -> Result<()> {
         clock.advance(DAY);
     }
 
-    // What changed? The most telling first; no table is read.
+    // What changed? The most telling first; no table and no tensor is read.
     let change = workspace
         .changed_between(&prod, served[0], served[1])
         .await?;
@@ -88,21 +98,31 @@ async fn main() -> Result<()> {
     Ok(())
 }
 
+/// What a model is made from, and how.
+struct Training {
+    rows: &'static str,
+    head: &'static [f32],
+    rate: f64,
+    commit: &'static str,
+}
+
 /// Learns from rows and bundles the model with them.
 async fn release(
     workspace: &Workspace,
     ada: &Actor,
-    rows: &str,
-    weights: &'static str,
+    training: &Training,
     reason: &str,
 ) -> Result<(NodeRef, NodeRef)> {
     let files = tempfile::tempdir()?;
     let path = files.path().join("penguins.csv");
-    std::fs::write(&path, rows)?;
+    std::fs::write(&path, training.rows)?;
     let data = SnapshotSpec::new("penguins".parse()?, ada.clone(), reason).with_path(path);
     let data = workspace.data().snapshot(data).await?.node;
     let model = ModelSpec::new("species".parse()?, ada.clone(), reason)
-        .with_file(FileSpec::from_bytes("model.bin".parse()?, weights))
+        .with_file(weights(training.head)?)
+        .with_parameter("rate", training.rate)
+        .with_seed("shuffle", 7)
+        .with_code("trainer".parse()?, training.commit.parse()?)
         .with_data("train".parse()?, data.clone());
     let model = workspace.models().register(model).await?.node;
     let unit = UnitSpec::new("classifier".parse()?)
@@ -110,4 +130,23 @@ async fn release(
         .with_component("data".parse()?, data.clone());
     let unit = workspace.units().create(unit, ada.clone(), reason).await?;
     Ok((unit.node, data))
+}
+
+/// A body that is never trained, and a head.
+fn weights(head: &[f32]) -> Result<FileSpec> {
+    let bytes = |values: &[f32]| -> Vec<u8> {
+        let values = values.iter().copied();
+        values.flat_map(f32::to_le_bytes).collect()
+    };
+    let failed = |cause| Error::invalid("not tensors").with_source(cause);
+    let (body, head) = (bytes(&[0.5; 4_096]), bytes(head));
+    let views = [("body", &body), ("head", &head)]
+        .into_iter()
+        .map(|(name, bytes)| {
+            let view = TensorView::new(Dtype::F32, vec![bytes.len() / 4], bytes);
+            Ok((name, view.map_err(failed)?))
+        })
+        .collect::<Result<Vec<_>>>()?;
+    let file = safetensors::serialize(views, None).map_err(failed)?;
+    Ok(FileSpec::from_bytes("model.safetensors".parse()?, file))
 }

@@ -6,6 +6,7 @@
     reason = "a failure in a helper fails the test that called it"
 )]
 
+mod changed;
 mod encrypted;
 mod guarantees;
 mod layering;

@@ -19,9 +19,10 @@ impl Workspace {
     /// Says what changed from `a` to `b`, two versions of one kind, the most telling part first.
     ///
     /// Two deployment units are compared slot by slot. Data is told by schema and drift, prompts by
-    /// variables and text, models by what asks for a new version, environments by the serving policy;
-    /// a model that changed is followed to what it was made from. No table is read: statistics are
-    /// stored with each snapshot.
+    /// variables and text, models by what asks for a new version, parameters, seeds, code, tensors and
+    /// metrics, environments by the serving policy; a model that changed is followed to what it was made
+    /// from. No table and no tensor is read: statistics are stored with each snapshot, and of the
+    /// safetensors files that changed the headers and stored chunks are compared.
     ///
     /// # Errors
     /// [`NotFound`](mainstay_core::ErrorKind::NotFound) when `a` or `b` is not in the workspace,
@@ -76,7 +77,7 @@ impl Workspace {
             )
             .with(
                 NodeKind::Model,
-                Arc::new(model::DescribeModel(view.clone())),
+                Arc::new(model::DescribeModel(self.models(), view.clone())),
             )
             .with(
                 NodeKind::Env,

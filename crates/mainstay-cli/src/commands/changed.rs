@@ -16,8 +16,8 @@ use crate::text::{BAD, BOLD, CAUTION, DIM, Line, PLAIN, or_dash, when};
 /// Say what changed between two things, the most telling first
 ///
 /// Two deployment units are compared component by component, and what a changed component was made
-/// from as well. Data is compared by its statistics, models by signature and metrics, prompts by their
-/// text, environments by what results can depend on.
+/// from as well. Data is compared by its statistics, models by signature, settings, code, tensors and metrics,
+/// prompts by their text, environments by what results can depend on.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Example:

@@ -1,9 +1,10 @@
 //! What the chunks of stored files say about their tensors, without reading them.
 
 use std::collections::VecDeque;
+use std::ops::Range;
 
 use futures::TryStreamExt as _;
-use mainstay_core::Result;
+use mainstay_core::{BulkDigest, Result};
 use mainstay_repo::Blob;
 
 use super::Tensor;
@@ -11,10 +12,25 @@ use super::Tensor;
 /// The beginning of a chunk's BLAKE3: enough to count with.
 type Mark = [u8; 16];
 
-/// Which chunks a tensor lies in, and where: equal ones are equal bytes.
-///
-/// Different ones may be equal bytes too: the tensor was cut at other places.
-pub(super) type Identity = [u8; 32];
+/// Which chunks a tensor lies in, and where.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Chunks {
+    /// Of their addresses, and of where the tensor begins in the first: equal ones are equal bytes.
+    identity: [u8; 32],
+    /// Of their lengths; `None` when others lie in them, too.
+    cuts: Option<[u8; 32]>,
+}
+
+impl Chunks {
+    /// Reports whether two tensors are equal; `None` when it takes reading them.
+    ///
+    /// Other chunks mean other bytes only where both tensors fill theirs and were cut at the same places.
+    pub(super) fn are_equal(&self, other: &Self) -> Option<bool> {
+        let equal = self.identity == other.identity;
+        let decided = equal || (self.cuts.is_some() && self.cuts == other.cuts);
+        decided.then_some(equal)
+    }
+}
 
 /// The chunks of a version.
 #[derive(Debug, Default)]
@@ -39,44 +55,70 @@ impl Stock {
     }
 }
 
-/// Identifies the tensors of a file, which are in order of their places, and stocks its chunks.
+/// Finds the chunks of the tensors of a file, which are in order of their places, and stocks them.
 pub(super) async fn identify(
     blob: &Blob,
     tensors: &[Tensor],
     stock: &mut Stock,
-) -> Result<Vec<Identity>> {
-    let mut identities = Vec::with_capacity(tensors.len());
+) -> Result<Vec<Chunks>> {
+    let mut found = Vec::with_capacity(tensors.len());
     let mut waiting: VecDeque<&Tensor> = tensors.iter().collect();
-    let mut begun: Option<blake3::Hasher> = None;
+    let mut begun: Option<Begun> = None;
     let mut chunks = blob.chunks();
     while let Some((place, address)) = chunks.try_next().await? {
         if let Some(mark) = address.as_bytes().first_chunk() {
             stock.0.push((*mark, place.end - place.start));
         }
         while let Some(tensor) = waiting.front().filter(|tensor| tensor.offset < place.end) {
-            let hasher = begun.get_or_insert_with(|| begin(tensor, place.start));
-            hasher.update(address.as_bytes());
-            if tensor.range().end > place.end {
+            let mut begin = begun
+                .take()
+                .unwrap_or_else(|| Begun::new(tensor, place.start));
+            begin.add(&place, &address);
+            let end = tensor.range().end;
+            if end > place.end {
+                begun = Some(begin);
                 break;
             }
-            identities.push(*hasher.finalize().as_bytes());
-            begun = None;
+            found.push(begin.finish(end == place.end));
             waiting.pop_front();
         }
     }
     // What is left has no bytes and lies at the end of the file.
-    identities.extend(
-        waiting
-            .iter()
-            .map(|tensor| *begin(tensor, tensor.offset).finalize().as_bytes()),
-    );
-    Ok(identities)
+    let empty = |tensor: &&Tensor| Begun::new(tensor, tensor.offset).finish(true);
+    found.extend(waiting.iter().map(empty));
+    Ok(found)
 }
 
-/// Begins with where the tensor lies in its first chunk, and how long it is.
-fn begin(tensor: &Tensor, chunk: u64) -> blake3::Hasher {
-    let mut hasher = blake3::Hasher::new();
-    hasher.update(&(tensor.offset - chunk).to_le_bytes());
-    hasher.update(&tensor.bytes.to_le_bytes());
-    hasher
+/// A tensor some of whose chunks are known.
+struct Begun {
+    identity: blake3::Hasher,
+    cuts: blake3::Hasher,
+    begins_at_a_cut: bool,
+}
+
+impl Begun {
+    /// Begins with where the tensor lies in its first chunk, and how long it is.
+    fn new(tensor: &Tensor, chunk: u64) -> Self {
+        let mut identity = blake3::Hasher::new();
+        identity.update(&(tensor.offset - chunk).to_le_bytes());
+        identity.update(&tensor.bytes.to_le_bytes());
+        Self {
+            identity,
+            cuts: blake3::Hasher::new(),
+            begins_at_a_cut: tensor.offset == chunk,
+        }
+    }
+
+    fn add(&mut self, place: &Range<u64>, address: &BulkDigest) {
+        self.identity.update(address.as_bytes());
+        self.cuts.update(&(place.end - place.start).to_le_bytes());
+    }
+
+    fn finish(self, ends_at_a_cut: bool) -> Chunks {
+        let whole = self.begins_at_a_cut && ends_at_a_cut;
+        Chunks {
+            identity: *self.identity.finalize().as_bytes(),
+            cuts: whole.then(|| *self.cuts.finalize().as_bytes()),
+        }
+    }
 }

@@ -1,17 +1,16 @@
 //! How the tensors of two versions differ.
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use mainstay_core::Result;
-use mainstay_repo::{Blob, Repo};
+use mainstay_repo::Repo;
 use serde::Serialize;
 
-use super::chunks::{Identity, Stock, identify};
 use super::compare::compare;
 use super::difference::{Difference, Tally};
-use super::inventory::{Shard, shards};
+use super::inventory::safetensors;
+use super::stored::{Stored, keyed, stored};
 use super::{ElementType, Tensor};
 use crate::artifact::Artifact;
 
@@ -75,19 +74,9 @@ pub struct TensorBytes {
     pub shared_chunks: u64,
 }
 
-/// A tensor, where its bytes are, and what its chunks say.
-struct Stored {
-    tensor: Tensor,
-    blob: Blob,
-    identity: Identity,
-}
-
-/// The name of a tensor, and its file where the name alone is not enough.
-type Key = (String, Option<String>);
-
 pub(crate) async fn diff(repo: &Repo, before: &Artifact, after: &Artifact) -> Result<TensorDiff> {
-    let (old, old_stock) = stored(shards(repo, before).await?).await?;
-    let (new, new_stock) = stored(shards(repo, after).await?).await?;
+    let (old, old_stock) = stored(repo, safetensors(before)).await?;
+    let (new, new_stock) = stored(repo, safetensors(after)).await?;
     let size = |side: &[Stored]| side.iter().map(|stored| stored.tensor.bytes).sum();
     let mut diff = TensorDiff {
         added: Vec::new(),
@@ -104,10 +93,9 @@ pub(crate) async fn diff(repo: &Repo, before: &Artifact, after: &Artifact) -> Re
             shared_chunks: new_stock.shared_bytes(&old_stock),
         },
     };
-    let twice: BTreeSet<String> = repeated(&old).chain(repeated(&new)).collect();
-    let mut old = keyed(old, &twice);
+    let (mut old, new) = keyed(old, new);
     let mut open = Vec::new();
-    for (key, after) in keyed(new, &twice) {
+    for (key, after) in new {
         match old.remove(&key) {
             None => diff.added.push(after.tensor),
             Some(before) => diff.sort_out(before, after, &mut open),
@@ -121,14 +109,13 @@ pub(crate) async fn diff(repo: &Repo, before: &Artifact, after: &Artifact) -> Re
 impl TensorDiff {
     /// Tells what can be told without reading; the rest is left open.
     fn sort_out(&mut self, before: Stored, after: Stored, open: &mut Vec<(Stored, Stored)>) {
-        let (old, new) = (&before.tensor, &after.tensor);
-        if (old.dtype, &old.shape) != (new.dtype, &new.shape) {
+        if !before.is_shaped_as(&after) {
             self.reshaped.push(ReshapedTensor {
                 before: before.tensor,
                 after: after.tensor,
             });
-        } else if before.identity == after.identity {
-            self.same(new.bytes);
+        } else if before.chunks.are_equal(&after.chunks) == Some(true) {
+            self.same(after.tensor.bytes);
         } else {
             open.push((before, after));
         }
@@ -165,7 +152,7 @@ impl TensorDiff {
     }
 }
 
-async fn compare_pair((before, after): (Stored, Stored)) -> Result<(Tensor, Tally)> {
+pub(super) async fn compare_pair((before, after): (Stored, Stored)) -> Result<(Tensor, Tally)> {
     let dtype: ElementType = after.tensor.dtype;
     let sides = [&before, &after].map(|side| (&side.blob, side.tensor.range()));
     let [old, new] = sides;
@@ -173,42 +160,4 @@ async fn compare_pair((before, after): (Stored, Stored)) -> Result<(Tensor, Tall
         .await
         .map_err(|error| error.context("tensor", after.tensor.name.escape_debug()))?;
     Ok((after.tensor, tally))
-}
-
-async fn stored(shards: Vec<Shard>) -> Result<(Vec<Stored>, Stock)> {
-    let (mut all, mut stock) = (Vec::new(), Stock::default());
-    for Shard { blob, tensors } in shards {
-        let identities = identify(&blob, &tensors, &mut stock).await?;
-        let with = |(tensor, identity)| Stored {
-            tensor,
-            identity,
-            blob: blob.clone(),
-        };
-        all.extend(tensors.into_iter().zip(identities).map(with));
-    }
-    stock.seal();
-    Ok((all, stock))
-}
-
-/// The names that several files have.
-fn repeated(side: &[Stored]) -> impl Iterator<Item = String> {
-    let mut names: Vec<&String> = side.iter().map(|stored| &stored.tensor.name).collect();
-    names.sort_unstable();
-    let twice = names.windows(2).filter(|pair| pair[0] == pair[1]);
-    twice
-        .map(|pair| pair[0].clone())
-        .collect::<Vec<_>>()
-        .into_iter()
-}
-
-fn keyed(side: Vec<Stored>, twice: &BTreeSet<String>) -> BTreeMap<Key, Stored> {
-    let key = |tensor: &Tensor| {
-        let file = twice
-            .contains(&tensor.name)
-            .then(|| tensor.file.to_string());
-        (tensor.name.clone(), file)
-    };
-    side.into_iter()
-        .map(|stored| (key(&stored.tensor), stored))
-        .collect()
 }

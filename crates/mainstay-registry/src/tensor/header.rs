@@ -106,7 +106,8 @@ fn tensor(name: String, entry: Entry, file: &Arc<FilePath>, start: u64) -> Resul
     })
 }
 
-fn shown(name: &str) -> String {
+/// A name as messages show it: cut, control characters escaped.
+pub(super) fn shown(name: &str) -> String {
     name.chars()
         .take(128)
         .flat_map(char::escape_debug)

@@ -17,11 +17,19 @@ pub(super) struct Shard {
     pub(super) tensors: Vec<Tensor>,
 }
 
-/// Reads the headers of the safetensors files of a version.
-pub(super) async fn shards(repo: &Repo, artifact: &Artifact) -> Result<Vec<Shard>> {
+/// The safetensors files of a version.
+pub(super) fn safetensors(artifact: &Artifact) -> impl Iterator<Item = &ArtifactFile> {
+    artifact.files.iter().filter(|file| is_safetensors(file))
+}
+
+/// Reads the headers of safetensors files.
+pub(super) async fn shards(
+    repo: &Repo,
+    files: impl IntoIterator<Item = &ArtifactFile>,
+) -> Result<Vec<Shard>> {
     let mut shards = Vec::new();
     let mut count = 0;
-    for file in artifact.files.iter().filter(|file| is_safetensors(file)) {
+    for file in files {
         let blob = repo
             .blob(&file.digest)
             .await?
@@ -37,21 +45,21 @@ pub(super) async fn shards(repo: &Repo, artifact: &Artifact) -> Result<Vec<Shard
     Ok(shards)
 }
 
-fn is_safetensors(file: &ArtifactFile) -> bool {
+pub(super) fn is_safetensors(file: &ArtifactFile) -> bool {
     file.media_type == "application/vnd.safetensors"
         || file.path.extension().eq_ignore_ascii_case("safetensors")
 }
 
 /// Lists the tensors, file by file and in order of their places.
 pub(crate) async fn tensors(repo: &Repo, artifact: &Artifact) -> Result<Vec<Tensor>> {
-    let shards = shards(repo, artifact).await?;
+    let shards = shards(repo, safetensors(artifact)).await?;
     Ok(shards.into_iter().flat_map(|shard| shard.tensors).collect())
 }
 
 /// Lists the tensors with the digest of each.
 pub(crate) async fn digests(repo: &Repo, artifact: &Artifact) -> Result<Vec<(Tensor, BulkDigest)>> {
     let mut digests = Vec::new();
-    for Shard { blob, tensors } in shards(repo, artifact).await? {
+    for Shard { blob, tensors } in shards(repo, safetensors(artifact)).await? {
         for tensor in tensors {
             let digest = digest(&blob, &tensor).await?;
             digests.push((tensor, digest));

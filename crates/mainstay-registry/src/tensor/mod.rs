@@ -44,6 +44,8 @@ mod element;
 mod header;
 mod inventory;
 mod minifloat;
+mod stored;
+mod summary;
 #[cfg(test)]
 mod tests;
 
@@ -60,6 +62,8 @@ pub use self::element::ElementType;
 pub use self::header::{MAX_HEADER_BYTES, MAX_RANK};
 pub use self::inventory::MAX_TENSORS;
 pub(crate) use self::inventory::{digests, tensors};
+pub(crate) use self::summary::summary;
+pub use self::summary::{MAX_NAMED, NamedTensors, TensorSummary};
 
 /// A tensor of a stored file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -3,10 +3,11 @@
 use std::sync::Arc;
 
 use mainstay_core::{ErrorKind, SeededIds};
-use mainstay_registry::tensor::TensorDiff;
+use mainstay_registry::tensor::{MAX_NAMED, TensorDiff, TensorSummary};
 use mainstay_registry::{FileSpec, ModelSpec, Registry};
 use mainstay_repo::{Repo, RepoOptions};
 use mainstay_store::{MemoryStorage, MeterStorage};
+use proptest::prelude::*;
 use safetensors::tensor::{Dtype, TensorView};
 
 use crate::fixture::{ada, locator, name};
@@ -58,6 +59,19 @@ impl Models {
             .await
             .unwrap();
         (diff, (self.storage.reading() - start).bytes_read)
+    }
+
+    /// Summarizes the difference of two versions; also counts the bytes read from the storage.
+    async fn summary(&self, before: &str, after: &str) -> (Option<TensorSummary>, u64) {
+        let view = self.repo.view().await.unwrap();
+        view.load("").await.unwrap();
+        let start = self.storage.reading();
+        let summary = self
+            .registry
+            .tensor_summary(&view, &locator(before), &locator(after))
+            .await
+            .unwrap();
+        (summary, (self.storage.reading() - start).bytes_read)
     }
 }
 
@@ -240,5 +254,129 @@ async fn a_file_that_is_no_safetensors_is_named() {
             error.to_string().contains("deep/model.safetensors"),
             "{error}"
         );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_summary_tells_large_tensors_apart_without_reading_one() {
+    let models = Models::new().await;
+    let (kept, touched) = (noise(4 * MIB, 1), noise(2 * MIB, 2));
+    let shard = |touched: Vec<u8>| {
+        let tensors = vec![
+            ("kept", Dtype::I8, kept.clone()),
+            ("touched", Dtype::I8, touched),
+        ];
+        ("one.safetensors", tensors)
+    };
+    let same = (
+        "two.safetensors",
+        vec![("other", Dtype::I8, noise(3 * MIB, 3))],
+    );
+    models
+        .register(vec![shard(touched.clone()), same.clone()])
+        .await;
+    let mut next = touched;
+    next[MIB] ^= 1;
+    models.register(vec![shard(next), same]).await;
+
+    let (summary, read) = models.summary("m@1.0.0", "m@1.1.0").await;
+    let summary = summary.unwrap();
+    assert_eq!(summary.changed.names, ["touched"]);
+    assert!(summary.is_same_architecture() && !summary.is_same_tensors());
+    assert_eq!((summary.undecided.count, summary.other_files), (0, false));
+    assert!(summary.bytes >= 9 * MIB as u64, "{summary:?}");
+    let added = summary.bytes - summary.shared_bytes;
+    assert!(added > 0 && added < 300_000, "{added} bytes");
+    assert!(read < 100_000, "{read} bytes");
+
+    let (nothing, read) = models.summary("m@1.1.0", "m@1.1.0").await;
+    assert_eq!((nothing, read), (None, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_tensors_in_other_files_are_the_same() {
+    let models = Models::new().await;
+    let tensors = [("a", noise(MIB, 1)), ("b", noise(9_000, 2))]
+        .map(|(name, bytes)| (name, Dtype::I8, bytes));
+    models
+        .register(vec![("model.safetensors", tensors.to_vec())])
+        .await;
+    let shards = ["one.safetensors", "two.safetensors"];
+    let files = shards.into_iter().zip(tensors.map(|tensor| vec![tensor]));
+    models.register(files.collect()).await;
+    let (summary, _) = models.summary("m@1.0.0", "m@1.1.0").await;
+    assert!(summary.unwrap().is_same_tensors());
+}
+
+/// What tensors random versions have: by the number of the name the file, the size and the content.
+fn versions() -> impl Strategy<Value = [Vec<(usize, usize, u64)>; 2]> {
+    let size = prop::sample::select(vec![0, 1, 700, 3_000, 9_000, 140_000]);
+    let version = prop::collection::vec((0_usize..2, size, 0_u64..2), 12);
+    let edits = prop::collection::vec((0_usize..12, 0_usize..2, 0_u64..2, any::<bool>()), 0..4);
+    (version, edits, 0_usize..=12, 0_usize..=12).prop_map(|(first, edits, had, has)| {
+        let mut second = first.clone();
+        for (name, file, content, grows) in edits {
+            let size = second[name].1 + usize::from(grows);
+            second[name] = (file, size, content);
+        }
+        [first[..had].to_vec(), second[..has].to_vec()]
+    })
+}
+
+fn laid_out(version: &[(usize, usize, u64)]) -> Files {
+    const NAMES: [&str; 12] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j", "k", "l"];
+    let mut files: Files = ["one.safetensors", "two.safetensors"]
+        .map(|path| (path, Vec::new()))
+        .into();
+    for (name, (file, size, content)) in NAMES.into_iter().zip(version) {
+        files[*file]
+            .1
+            .push((name, Dtype::U8, noise(*size, *content)));
+    }
+    files
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(if std::env::var_os("MAINSTAY_LONG").is_some() { 2_000 } else { 16 }))]
+
+    /// What a summary says is what reading everything says, and what it leaves open is little.
+    #[test]
+    fn a_summary_agrees_with_the_difference([before, after] in versions()) {
+        let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
+        runtime.block_on(async {
+            let models = Models::new().await;
+            for version in [&before, &after] {
+                models.register(laid_out(version)).await;
+            }
+            let view = models.repo.view().await.unwrap();
+            let known = mainstay_registry::versions(&view, &name("m")).unwrap();
+            let [first, second] = [0, 1].map(|at| known[at].node.to_string());
+            let (diff, _) = models.diff(&first, &second).await;
+            let summary = models.summary(&first, &second).await.0.unwrap_or_default();
+
+            let mut changed: Vec<&str> = diff.changed.iter().map(|c| c.tensor.name.as_str()).collect();
+            let listed = |names: &mut dyn Iterator<Item = &str>| -> Vec<String> {
+                names.map(str::to_owned).take(MAX_NAMED).collect()
+            };
+            assert_eq!(summary.added.count, diff.added.len() as u64);
+            assert_eq!(summary.added.names, listed(&mut diff.added.iter().map(|t| t.name.as_str())));
+            assert_eq!(summary.removed.names, listed(&mut diff.removed.iter().map(|t| t.name.as_str())));
+            assert_eq!(summary.reshaped.names, listed(&mut diff.reshaped.iter().map(|r| r.after.name.as_str())));
+            assert!(summary.shared_bytes <= summary.bytes);
+            // Twelve tensors are all named: those told as changed are, the others may be.
+            for name in &summary.changed.names {
+                let at = changed.iter().position(|known| known == name);
+                changed.remove(at.unwrap_or_else(|| panic!("{name} is unchanged")));
+            }
+            for name in changed {
+                let open = summary.undecided.count > MAX_NAMED as u64 || summary.undecided.names.iter().any(|open| open == name);
+                let unlisted = summary.changed.count > MAX_NAMED as u64;
+                assert!(open || unlisted, "{name} changed: {summary:?}");
+            }
+            for large in &summary.undecided.names {
+                let at = usize::from(large.as_bytes()[0] - b'a');
+                assert!(after[at].1 < 8 * 1024, "{large} is left open");
+            }
+        });
     }
 }

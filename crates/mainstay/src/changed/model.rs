@@ -1,23 +1,32 @@
-//! Models: what asks for a new version, and what was measured.
+//! Models: what asks for a new version, what was set, with which code, and what was measured.
+
+mod code;
+mod summary;
+mod tensors;
 
 use async_trait::async_trait;
 use mainstay_core::{NodeRef, Result};
-use mainstay_lineage::change::{Describe, Description, Severity};
+use mainstay_lineage::change::{Describe, Description, JsonDiff, Severity, diff};
 use mainstay_registry::signature::CompatOptions;
-use mainstay_registry::{Level, ModelInfo, Reason, differences, show};
+use mainstay_registry::{Level, ModelInfo, ModelVersion, Reason, Registry, differences, show};
 use mainstay_repo::View;
 use serde::Serialize;
+use serde_json::{Map, Value, json};
 
-/// How many changed parts a summary names.
-const NAMED: usize = 5;
+use self::code::CodeRange;
+use self::tensors::Tensors;
 
 #[derive(Debug)]
-pub(super) struct DescribeModel(pub(super) View);
+pub(super) struct DescribeModel(pub(super) Registry, pub(super) View);
 
 #[derive(Serialize)]
 struct Detail {
     reasons: Vec<Reason>,
     metrics: Vec<MetricChange>,
+    parameters: JsonDiff,
+    seeds: JsonDiff,
+    code: Option<CodeRange>,
+    tensors: Tensors,
 }
 
 #[derive(Serialize)]
@@ -30,25 +39,61 @@ struct MetricChange {
 #[async_trait]
 impl Describe for DescribeModel {
     async fn describe(&self, a: &NodeRef, b: &NodeRef) -> Result<Option<Description>> {
+        let Self(models, view) = self;
         let (a, b) = (a.clone().into(), b.clone().into());
         let both = |view: &View| Ok((show(view, &a)?, show(view, &b)?));
-        let (before, after) = self.0.read(both).await?;
-        let reasons = differences(&before.record, &after.record, CompatOptions::default());
-        let detail = Detail {
-            metrics: metrics(&before, &after),
-            reasons,
-        };
-        let severity = match detail.reasons.first().map(|reason| reason.level) {
+        let (before, after) = view.read(both).await?;
+        let tensors = Tensors::of(models.tensor_summary(view, &a, &b).await)?;
+        let detail = Detail::of(&before, &after, tensors);
+        let description = Description::new(detail.summary(), detail.severity());
+        Ok(Some(description.with_detail(super::json(&detail)?)))
+    }
+}
+
+impl Detail {
+    fn of(before: &ModelInfo, after: &ModelInfo, tensors: Tensors) -> Self {
+        let (old, new) = (&before.record, &after.record);
+        let parameters = |version: &ModelVersion| json!(version.parameters);
+        Self {
+            reasons: differences(old, new, CompatOptions::default()),
+            metrics: metrics(before, after),
+            parameters: diff(&parameters(old), &parameters(new)),
+            seeds: diff(&seeds(old), &seeds(new)),
+            code: CodeRange::of(old.code.as_ref(), new.code.as_ref()),
+            tensors,
+        }
+    }
+
+    fn severity(&self) -> Severity {
+        let asked = match self.reasons.first().map(|reason| reason.level) {
             Some(Level::Major) => Severity::High,
+            Some(Level::Minor) if self.is_repacked() => Severity::Low,
             Some(Level::Minor) => Severity::Medium,
             Some(_) => Severity::Low,
             None => Severity::None,
         };
-        let summary = summary(&detail);
-        Ok(Some(
-            Description::new(summary, severity).with_detail(super::json(&detail)?),
-        ))
+        match &self.tensors {
+            Tensors::Compared(found) if !found.is_same_architecture() => Severity::High,
+            _ => asked,
+        }
     }
+
+    /// Nothing changed what it computes but other files, and these hold the same tensors.
+    fn is_repacked(&self) -> bool {
+        let mut weighty = self
+            .reasons
+            .iter()
+            .filter(|reason| reason.level > Level::Patch);
+        matches!(&self.tensors, Tensors::Compared(found) if found.is_same_tensors() && !found.other_files)
+            && weighty.all(|reason| reason.rule == "artifact.weights")
+    }
+}
+
+/// As text: a seed uses all 64 bits, more than a number in JSON has.
+fn seeds(version: &ModelVersion) -> Value {
+    let seeds = version.seeds.iter();
+    let text = seeds.map(|(name, seed)| (name.clone(), Value::String(seed.to_string())));
+    text.collect::<Map<_, _>>().into()
 }
 
 fn metrics(before: &ModelInfo, after: &ModelInfo) -> Vec<MetricChange> {
@@ -69,32 +114,4 @@ fn metrics(before: &ModelInfo, after: &ModelInfo) -> Vec<MetricChange> {
         })
         .filter(|metric| metric.a != metric.b)
         .collect()
-}
-
-/// Three decimals for the eye; the detail has all of them.
-fn rounded(value: f64) -> f64 {
-    (value * 1_000.0).round() / 1_000.0
-}
-
-fn summary(detail: &Detail) -> String {
-    let measured = detail.metrics.iter().filter_map(|metric| {
-        let (a, b) = (rounded(metric.a?), rounded(metric.b?));
-        Some(format!("{} {a} → {b}", metric.name))
-    });
-    let mut parts: Vec<String> = measured.collect();
-    let paths: Vec<&str> = detail
-        .reasons
-        .iter()
-        .map(|reason| reason.path.as_str())
-        .collect();
-    if !paths.is_empty() {
-        let more = if paths.len() > NAMED { ", …" } else { "" };
-        let named = paths[..paths.len().min(NAMED)].join(", ");
-        parts.push(format!("changed: {named}{more}"));
-    }
-    if parts.is_empty() {
-        "nothing that asks for a new version".to_owned()
-    } else {
-        parts.join("; ")
-    }
 }

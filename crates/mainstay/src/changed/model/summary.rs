@@ -1,0 +1,69 @@
+//! The change of a model in one line.
+
+use mainstay_lineage::change::{Difference, JsonDiff};
+use mainstay_registry::Reason;
+
+use super::Detail;
+
+/// How many of a kind a summary names.
+const NAMED: usize = 5;
+
+impl Detail {
+    pub(super) fn summary(&self) -> String {
+        let measured = self.metrics.iter().filter_map(|metric| {
+            let (a, b) = (rounded(metric.a?), rounded(metric.b?));
+            Some(format!("{} {a} → {b}", metric.name))
+        });
+        let mut parts: Vec<String> = measured.collect();
+        parts.extend(settings("", "parameters", &self.parameters));
+        parts.extend(settings("seed ", "seeds", &self.seeds));
+        parts.extend(self.code.as_ref().map(ToString::to_string));
+        parts.extend(self.tensors.summary());
+        parts.extend(self.others());
+        if parts.is_empty() {
+            "nothing that asks for a new version".to_owned()
+        } else {
+            parts.join("; ")
+        }
+    }
+
+    /// What else asks for a new version, by its place.
+    fn others(&self) -> Option<String> {
+        let paths: Vec<&str> = self
+            .reasons
+            .iter()
+            .filter(|reason| !self.tells(reason))
+            .map(|reason| reason.path.as_str())
+            .collect();
+        let more = if paths.len() > NAMED { ", …" } else { "" };
+        let named = paths[..paths.len().min(NAMED)].join(", ");
+        (!paths.is_empty()).then(|| format!("changed: {named}{more}"))
+    }
+
+    /// Reports whether the line says more of it than its place.
+    fn tells(&self, reason: &Reason) -> bool {
+        match reason.rule.as_str() {
+            "parameter.changed" => !self.parameters.is_empty(),
+            "seed.changed" => !self.seeds.is_empty(),
+            "code.changed" => self.code.is_some(),
+            _ => false,
+        }
+    }
+}
+
+/// Three decimals for the eye; the detail has all of them.
+fn rounded(value: f64) -> f64 {
+    (value * 1_000.0).round() / 1_000.0
+}
+
+fn settings(what: &str, plural: &str, diff: &JsonDiff) -> Vec<String> {
+    let named = diff.differences.iter().take(NAMED);
+    let mut told: Vec<String> = named
+        .map(|one: &Difference| format!("{what}{one}"))
+        .collect();
+    let rest = diff.differences.len() as u64 + diff.omitted - told.len() as u64;
+    if rest > 0 {
+        told.push(format!("{rest} more {plural}"));
+    }
+    told
+}
