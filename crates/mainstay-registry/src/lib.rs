@@ -53,13 +53,14 @@
 //! Versions are signed, and signatures verified, in `signing` (feature `sign`), as OpenSSF Model Signing
 //! says.
 //!
-//! Runs and versions that MLflow kept in a file store are imported by `mlflow` (feature `mlflow`).
+//! Runs and versions that MLflow kept in a file store are imported by `mlflow` (feature `mlflow`); versions
+//! leave as OCI image layouts, which container tools know, by `oci` (feature `oci`).
 //!
 //! What it does not do: it does not load or run models, nor look inside files of other formats; it does
 //! not serve them (see `mainstay-rollout`); it does not follow the lineage it records (see
 //! `mainstay-lineage`); it does not authenticate who acts. The records are described in
 //! `docs/formats/model-version.md`, `docs/formats/model-signing.md` and
-//! `docs/formats/reproducibility.md`.
+//! `docs/formats/reproducibility.md`; OCI layouts in `docs/formats/oci-layout.md`.
 
 mod adopt;
 mod alias;
@@ -81,6 +82,8 @@ mod metric;
 #[cfg(feature = "mlflow")]
 pub mod mlflow;
 mod moved;
+#[cfg(feature = "oci")]
+pub mod oci;
 mod overrule;
 mod policy;
 mod promote;

@@ -19,6 +19,8 @@ use crate::history::{self, StageChange};
 use crate::info::{self, ModelInfo, ModelSummary};
 #[cfg(feature = "mlflow")]
 use crate::mlflow::{self, ImportReport, ImportSpec};
+#[cfg(feature = "oci")]
+use crate::oci::{self, OciReport};
 use crate::policy::StagePolicy;
 use crate::promote::{self, PromoteSpec, Promotion};
 use crate::pull::{self, PullReport};
@@ -452,6 +454,37 @@ impl Registry {
         pull::pull(&self.repo, view, model, directory)
             .await
             .map_err(|error| error.operation("pull model"))
+    }
+
+    /// Adds a version, as `view` shows it, to the OCI image layout at `directory`, which is made where there
+    /// is none. See [`oci`](crate::oci).
+    ///
+    /// Its name in the layout is its version number. The index is written last: a layout never names what it
+    /// lacks, and an export that was cut short is done again. Exporting a version again changes nothing, but
+    /// a blob that was damaged meanwhile. Two exports to one layout at the same time may lose one of the
+    /// names.
+    ///
+    /// # Errors
+    /// * [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound): no such version.
+    /// * [`ErrorKind::AlreadyExists`](mainstay_core::ErrorKind::AlreadyExists): the directory holds something
+    ///   else than a layout, or the layout has another image of this name, as of another model.
+    /// * [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid): what is there is not a sound layout, or
+    ///   leads out of its directory, or manifest or index would exceed
+    ///   [`MAX_MANIFEST_BYTES`](crate::oci::MAX_MANIFEST_BYTES).
+    /// * [`ErrorKind::Unsupported`](mainstay_core::ErrorKind::Unsupported): a layout of another version.
+    /// * [`ErrorKind::Corrupt`](mainstay_core::ErrorKind::Corrupt): stored bytes are missing or wrong.
+    /// * [`ErrorKind::Unavailable`](mainstay_core::ErrorKind::Unavailable): the disk is full.
+    #[cfg(feature = "oci")]
+    #[instrument(skip_all, fields(model = %model), err(level = "debug"))]
+    pub async fn export_oci(
+        &self,
+        view: &View,
+        model: &Locator,
+        directory: &Path,
+    ) -> Result<OciReport> {
+        oci::export(&self.repo, view, model, directory)
+            .await
+            .map_err(|error| error.operation("export model"))
     }
 
     /// Signs a version with a private key and keeps the signature with it; reads none of its files.

@@ -6,6 +6,7 @@ mod card;
 mod delete;
 mod diff;
 mod eval;
+mod export;
 mod import;
 mod list;
 mod policy;
@@ -59,6 +60,9 @@ pub(crate) enum Model {
     Sign(sign::Sign),
     Verify(verify::Verify),
     Pull(pull::Pull),
+    /// Versions as other tools take them
+    #[command(subcommand)]
+    Export(export::Export),
     /// Runs and models that another tool kept
     #[command(subcommand)]
     Import(import::Import),
@@ -89,6 +93,7 @@ impl Model {
             Self::Sign(command) => command.run(global).await,
             Self::Verify(command) => command.run(global).await,
             Self::Pull(command) => command.run(global).await,
+            Self::Export(command) => command.run(global).await,
             Self::Import(command) => command.run(global).await,
             Self::Delete(command) => command.run(global).await,
         }

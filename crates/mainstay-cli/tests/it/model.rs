@@ -191,6 +191,27 @@ fn models_and_versions_are_listed_and_pulled() {
     shell.failure(4, "model pull fraud@1.0.0 out");
 }
 
+#[test]
+fn a_version_is_exported_as_an_oci_layout() {
+    let shell = with_two_versions();
+    let report = shell.json("model export oci fraud@1.0.0 layout");
+    assert_eq!(report["reference"], "1.0.0");
+    assert_eq!(report["added"], true);
+    assert_eq!(report["files"][0]["path"], "model.bin");
+    let index = shell.path("layout/index.json");
+    let first: serde_json::Value = serde_json::from_slice(&fs::read(&index).unwrap()).unwrap();
+    assert_eq!(first["manifests"][0]["digest"], report["manifest"]);
+    let again = shell.json("model export oci fraud@1.0.0 layout");
+    assert_eq!(again["added"], false);
+    let text = shell.run("model export oci fraud layout");
+    assert_eq!(text.code, 0, "{text:?}");
+    let both: serde_json::Value = serde_json::from_slice(&fs::read(&index).unwrap()).unwrap();
+    assert_eq!(both["manifests"].as_array().unwrap().len(), 2);
+
+    shell.json("model pull fraud@1.0.0 out");
+    shell.failure(4, "model export oci fraud@1.0.0 out");
+}
+
 /// A safetensors file with one tensor `w` of four bytes.
 fn safetensors(values: &str) -> String {
     let header = r#"{"w":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}}"#;

@@ -17,6 +17,7 @@ mod hostile;
 mod making;
 mod mlflow;
 mod mlflow_filters;
+mod oci;
 mod past_runs;
 mod pull;
 mod races;
