@@ -73,7 +73,7 @@ impl Registry {
     ///   or existed, or the version before it has the same files, signature and inputs.
     ///
     /// # Complexity
-    /// O(n) in the versions of the model, beside storing the files.
+    /// O(log n) in the versions of the model, [warm](View::project), beside storing the files.
     #[instrument(skip_all, fields(model = %spec.model), err(level = "debug"))]
     pub async fn register(&self, spec: ModelSpec) -> Result<Registered> {
         register::register(&self.repo, spec)
@@ -90,7 +90,7 @@ impl Registry {
     /// not all one actor and one reason.
     ///
     /// # Complexity
-    /// O(n + k log n) for k versions of models with n, beside storing the files.
+    /// O(k log n) for k versions of models with n, [warm](View::project), beside storing the files.
     #[instrument(skip_all, fields(versions = specs.len()), err(level = "debug"))]
     pub async fn register_many(&self, specs: Vec<ModelSpec>) -> Result<Vec<Registered>> {
         register::register_many(&self.repo, &specs)
@@ -376,7 +376,7 @@ impl Registry {
     ///   than [`MAX_SERVED`](crate::serving::MAX_SERVED).
     ///
     /// # Complexity
-    /// O(n) in what the service serves, and in what it ever served when something changes.
+    /// O(n) in what the service serves and served.
     #[instrument(skip_all, fields(service = %spec.service, instance = %spec.instance), err(level = "debug"))]
     pub async fn heartbeat(&self, spec: HeartbeatSpec) -> Result<Heartbeat> {
         serving::heartbeat(&self.repo, &spec)
