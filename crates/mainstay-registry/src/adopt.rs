@@ -6,6 +6,7 @@ use mainstay_core::{Actor, Error, Name, NodeKind, NodeRef, Result};
 use mainstay_repo::{Repo, Series, Step, Transaction, Value, View};
 
 use crate::format::Formatted as _;
+use crate::names::model_id;
 use crate::policy::StagePolicy;
 use crate::refs::{self, Family};
 use crate::standing::standing;
@@ -21,9 +22,9 @@ pub(crate) async fn set_policy(
 ) -> Result<Option<u64>> {
     policy.check()?;
     let policy = policy.normal();
-    let path = refs::policy(model)?;
     let build = |view: &View| {
-        let before = StagePolicy::of(view, model)?;
+        let id = model_id(view, model)?;
+        let before = StagePolicy::kept(view, &id)?;
         if before == policy {
             return Ok(Step::Done(()));
         }
@@ -32,8 +33,10 @@ pub(crate) async fn set_policy(
             .map_err(|error| error.context("model", model))?;
         let mut transaction = Transaction::new(actor.clone(), reason.clone());
         let value = Value::new(StagePolicy::KIND, &policy)?;
-        transaction.set(path.clone(), value, refs::unchanged(view, &path)?);
-        adopt(view, model, &policy, &mut transaction)?;
+        let path = refs::policy(&id)?;
+        let expectation = refs::unchanged(view, &path)?;
+        transaction.set(path, value, expectation);
+        adopt(view, &id, &policy, &mut transaction)?;
         Ok(Step::Commit(transaction, ()))
     };
     let (committed, ()) = repo.transact(build).await?;
@@ -43,13 +46,13 @@ pub(crate) async fn set_policy(
 /// Makes the pointers of exclusive stages fit a new policy.
 fn adopt(
     view: &View,
-    model: &Name,
+    id: &Name,
     policy: &StagePolicy,
     transaction: &mut Transaction,
 ) -> Result<()> {
-    let before = StagePolicy::of(view, model)?;
+    let before = StagePolicy::kept(view, id)?;
     let mut holders: BTreeMap<Name, Vec<NodeRef>> = BTreeMap::new();
-    for (version, state) in Series::new(NodeKind::Model, model.clone()).versions(view)? {
+    for (version, state) in Series::new(NodeKind::Model, id.clone()).versions(view)? {
         let standing = standing(view, &before, &version, state.seq)?;
         // A version that never moved begins where the policy says.
         let stage = if standing.since == state.seq {
@@ -60,7 +63,7 @@ fn adopt(
         holders.entry(stage).or_default().push(version);
     }
     for stage in &policy.stages {
-        if refs::is_alias(view, model, &stage.name)? {
+        if refs::is_alias(view, id, &stage.name)? {
             return Err(
                 Error::invalid("a stage has the name of an alias").context("stage", &stage.name)
             );
@@ -90,7 +93,7 @@ fn adopt(
             .get(name)
             .filter(|_| exclusive)
             .and_then(|versions| versions.first());
-        let path = refs::of(model, Family::Stage, name)?;
+        let path = refs::of(id, Family::Stage, name)?;
         let held = refs::target(view, &path)?;
         let expectation = refs::unchanged(view, &path)?;
         match (held, wanted) {

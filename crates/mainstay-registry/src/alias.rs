@@ -9,6 +9,7 @@ use serde::Serialize;
 
 use crate::expect::Expect;
 use crate::gate::alternatives;
+use crate::names::model_id;
 use crate::policy::StagePolicy;
 use crate::refs::{self, Family};
 use crate::resolve::resolve;
@@ -93,9 +94,10 @@ pub struct AliasChange {
 
 pub(crate) async fn set(repo: &Repo, spec: AliasSpec) -> Result<AliasReport> {
     refs::check_pointer_name("alias", &spec.alias)?;
-    let path = refs::of(&spec.model.name, Family::Alias, &spec.alias)?;
     let build = |view: &View| {
-        let policy = StagePolicy::of(view, &spec.model.name)?;
+        let id = model_id(view, &spec.model.name)?;
+        let path = refs::of(&id, Family::Alias, &spec.alias)?;
+        let policy = StagePolicy::kept(view, &id)?;
         if policy.find(&spec.alias).is_some() {
             return Err(Error::invalid("the name is that of a stage").context("alias", &spec.alias));
         }
@@ -112,7 +114,8 @@ pub(crate) async fn set(repo: &Repo, spec: AliasSpec) -> Result<AliasReport> {
         let (target_path, value) = (target.ref_path(), Value::pointer(&target));
         let expectation = refs::unchanged(view, &target_path)?;
         transaction.check(target_path, expectation);
-        transaction.set(path.clone(), value, refs::unchanged(view, &path)?);
+        let expectation = refs::unchanged(view, &path)?;
+        transaction.set(path, value, expectation);
         Ok(Step::Commit(transaction, (held, target)))
     };
     let (committed, (from, to)) = repo.transact(build).await?;
@@ -167,14 +170,16 @@ pub(crate) async fn remove(
     roles: &BTreeSet<Name>,
     reason: String,
 ) -> Result<AliasReport> {
-    let path = refs::of(model, Family::Alias, alias)?;
     let build = |view: &View| {
+        let id = model_id(view, model)?;
+        let path = refs::of(&id, Family::Alias, alias)?;
         let Some(held) = refs::target(view, &path)? else {
             return Ok(Step::Done(None));
         };
-        check_mover(&StagePolicy::of(view, model)?, alias, roles)?;
+        check_mover(&StagePolicy::kept(view, &id)?, alias, roles)?;
         let mut transaction = Transaction::new(actor.clone(), reason.clone());
-        transaction.delete(path.clone(), refs::unchanged(view, &path)?);
+        let expectation = refs::unchanged(view, &path)?;
+        transaction.delete(path, expectation);
         Ok(Step::Commit(transaction, Some(held)))
     };
     let (committed, from) = repo.transact(build).await?;
@@ -187,8 +192,8 @@ pub(crate) async fn remove(
 }
 
 pub(crate) async fn history(repo: &Repo, model: &Name, alias: &Name) -> Result<Vec<AliasChange>> {
-    repo.view().await?;
-    repo.history(&refs::of(model, Family::Alias, alias)?)
+    let id = repo.read(|view| model_id(view, model)).await?;
+    repo.history(&refs::of(&id, Family::Alias, alias)?)
         .map_ok(|change| AliasChange {
             seq: change.seq,
             time: change.time,

@@ -189,7 +189,7 @@ pub(crate) async fn approve(repo: &Repo, spec: ApproveSpec) -> Result<ApprovalRe
     let time = repo.now();
     let build = |view: &View| {
         refs::version(view, &version)?;
-        let policy = StagePolicy::of(view, version.name())?;
+        let policy = StagePolicy::kept(view, version.name())?;
         policy.stage(&spec.stage)?;
         let approval = Approval {
             stage: spec.stage.clone(),

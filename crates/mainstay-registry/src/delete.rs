@@ -75,7 +75,7 @@ fn check_free(view: &View, version: &NodeRef) -> Result<()> {
     if let Some(alias) = info.aliases.first() {
         return refused("alias", alias.to_string());
     }
-    let policy = StagePolicy::of(view, version.name())?;
+    let policy = StagePolicy::kept(view, version.name())?;
     let standing = standing(view, &policy, version, info.seq)?;
     if policy
         .find(&standing.stage)

@@ -6,6 +6,7 @@ use mainstay_repo::{RefChange, Repo};
 use serde::Serialize;
 
 use crate::format::decode;
+use crate::names::model_id;
 use crate::refs::Family;
 use crate::standing::Status;
 
@@ -38,17 +39,19 @@ pub(crate) async fn history(
     model: &Name,
     stage: Option<&Name>,
 ) -> Result<Vec<StageChange>> {
-    let prefix = format!("{}/{model}/{}", NodeKind::Model, Family::Status.as_str());
     let paths = repo.read(|view| {
-        let states = view.states_below(&prefix)?;
-        Ok(states.map(|(path, _)| path.clone()).collect())
+        let id = model_id(view, model)?;
+        let family = Family::Status.as_str();
+        let states = view.states_below(&format!("{}/{id}/{family}", NodeKind::Model))?;
+        let paths = states.map(|(path, _)| path.clone()).collect();
+        Ok((id, paths))
     });
-    let paths: Vec<RefPath> = paths.await?;
+    let (id, paths): (Name, Vec<RefPath>) = paths.await?;
     let mut changes = Vec::new();
     for path in paths {
         let mut walk = repo.history(&path);
         while let Some(change) = walk.try_next().await? {
-            changes.extend(read(model, change)?);
+            changes.extend(read(&id, change)?);
         }
     }
     changes.retain(|change| stage.is_none_or(|stage| change.from == *stage || change.to == *stage));
@@ -56,13 +59,13 @@ pub(crate) async fn history(
     Ok(changes)
 }
 
-fn read(model: &Name, change: RefChange) -> Result<Option<StageChange>> {
+fn read(id: &Name, change: RefChange) -> Result<Option<StageChange>> {
     let (Some(value), Some(version)) = (&change.value, change.path.segments().next_back()) else {
         return Ok(None);
     };
     let status: Status = decode(value)?;
     Ok(Some(StageChange {
-        model: NodeRef::new(NodeKind::Model, model.clone(), version.parse()?),
+        model: NodeRef::new(NodeKind::Model, id.clone(), version.parse()?),
         seq: change.seq,
         time: change.time,
         actor: change.actor,

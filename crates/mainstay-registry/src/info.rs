@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::annotate::Annotation;
 use crate::eval;
 use crate::metric::Metric;
+use crate::names::{model_id, model_name};
 use crate::policy::StagePolicy;
 use crate::record::ModelVersion;
 use crate::refs;
@@ -20,8 +21,10 @@ use crate::standing::{holder, standing};
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ModelInfo {
-    /// The version.
+    /// The version; of the [id](crate::model_id) of its model.
     pub node: NodeRef,
+    /// What the model is called.
+    pub model: Name,
     /// The digest of its record: what `sha256:…` pins.
     pub digest: Digest,
     /// Its record.
@@ -47,7 +50,7 @@ pub struct ModelInfo {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ModelSummary {
-    /// The model.
+    /// What the model is called.
     pub model: Name,
     /// How many versions it has.
     pub versions: u64,
@@ -79,9 +82,11 @@ pub fn show(view: &View, locator: &Locator) -> Result<ModelInfo> {
 /// # Errors
 /// Those of [`View::get`].
 pub fn list(view: &View) -> Result<Vec<ModelSummary>> {
-    let names = Series::names(view, NodeKind::Model)?.into_iter();
-    let summaries = names.filter_map(|name| summary(view, name).transpose());
-    summaries.collect()
+    let ids = Series::names(view, NodeKind::Model)?.into_iter();
+    let summaries = ids.filter_map(|id| summary(view, id).transpose());
+    let mut summaries: Vec<_> = summaries.collect::<Result<_>>()?;
+    summaries.sort_by(|a, b| a.model.cmp(&b.model));
+    Ok(summaries)
 }
 
 /// Lists the versions of one model, the one registered first first; empty when there is no such model.
@@ -89,7 +94,7 @@ pub fn list(view: &View) -> Result<Vec<ModelSummary>> {
 /// # Errors
 /// As [`show`].
 pub fn versions(view: &View, model: &Name) -> Result<Vec<ModelInfo>> {
-    Series::new(NodeKind::Model, model.clone())
+    Series::new(NodeKind::Model, model_id(view, model)?)
         .versions(view)?
         .into_iter()
         .map(|(node, state)| info(view, &node, state))
@@ -102,13 +107,13 @@ pub fn versions(view: &View, model: &Name) -> Result<Vec<ModelInfo>> {
 /// [`ErrorKind::Corrupt`](mainstay_core::ErrorKind::Corrupt) when the stage's ref is not a pointer.
 ///
 /// # Complexity
-/// O(log n): one look-up.
+/// O(log n): two look-ups.
 pub fn stage_holder(view: &View, model: &Name, stage: &Name) -> Result<Option<NodeRef>> {
-    holder(view, model, stage)
+    holder(view, &model_id(view, model)?, stage)
 }
 
-fn summary(view: &View, model: Name) -> Result<Option<ModelSummary>> {
-    let series = Series::new(NodeKind::Model, model.clone());
+fn summary(view: &View, id: Name) -> Result<Option<ModelSummary>> {
+    let series = Series::new(NodeKind::Model, id);
     let Some((latest, state)) = series.latest(view)? else {
         return Ok(None);
     };
@@ -117,7 +122,7 @@ fn summary(view: &View, model: Name) -> Result<Option<ModelSummary>> {
         Ok(pointers.map(|(name, target, _)| (name, target)).collect())
     };
     Ok(Some(ModelSummary {
-        model,
+        model: model_name(view, series.name())?,
         versions: series.count(view)? as u64,
         latest,
         registered: state.time,
@@ -129,7 +134,7 @@ fn summary(view: &View, model: Name) -> Result<Option<ModelSummary>> {
 fn info(view: &View, node: &NodeRef, state: &RefState) -> Result<ModelInfo> {
     let value = refs::held(&node.ref_path(), state)?;
     let record = ModelVersion::from_value(value)?;
-    let policy = StagePolicy::of(view, node.name())?;
+    let policy = StagePolicy::kept(view, node.name())?;
     let standing = standing(view, &policy, node, state.seq)?;
     let annotation = Annotation::of(view, node)?;
     let aliases = Series::new(NodeKind::Model, node.name().clone())
@@ -155,6 +160,7 @@ fn info(view: &View, node: &NodeRef, state: &RefState) -> Result<ModelInfo> {
     metrics.extend(values(later));
     Ok(ModelInfo {
         node: node.clone(),
+        model: model_name(view, node.name())?,
         digest: value.record_digest()?,
         stage: standing.stage,
         aliases,

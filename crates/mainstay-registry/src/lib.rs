@@ -43,6 +43,9 @@
 //! reads is a function of a [`View`](mainstay_repo::View): [`resolve()`], [`show`], [`list`],
 //! [`search::search`]; give it an older view to ask about the past.
 //!
+//! A model may be [renamed](Registry::rename). What is kept of it is kept under its [id](model_id()), the
+//! name it was first registered under, which is also what the lineage calls its versions.
+//!
 //! Trainings and evaluations, their parameters and the series of what they measure, are in [`run`];
 //! what was measured of a version after its registration is in [`eval`].
 //! What the safetensors files of versions hold, and how it differs, is in [`tensor`].
@@ -76,12 +79,14 @@ mod expect;
 mod format;
 mod gate;
 mod history;
+mod home;
 mod info;
 mod level;
 mod metric;
 #[cfg(feature = "mlflow")]
 pub mod mlflow;
 mod moved;
+mod names;
 #[cfg(feature = "oci")]
 pub mod oci;
 mod overrule;
@@ -93,6 +98,7 @@ mod record;
 mod refs;
 mod register;
 mod registry;
+mod rename;
 mod reproducibility;
 mod resolve;
 mod rollback;
@@ -121,6 +127,7 @@ pub use history::StageChange;
 pub use info::{ModelInfo, ModelSummary, list, show, stage_holder, versions};
 pub use level::{Level, Reason};
 pub use metric::Metric;
+pub use names::{model_id, model_name};
 pub use overrule::{Overruling, overrulings};
 pub use policy::{AliasRule, Stage, StagePolicy};
 pub use promote::{PromoteReport, PromoteSpec, Promotion, Refusal};
@@ -128,6 +135,7 @@ pub use pull::PullReport;
 pub use record::{CodeUse, DataUse, Increment, Measured, ModelVersion, Parent, Relation, RunUse};
 pub use register::Registered;
 pub use registry::Registry;
+pub use rename::Renamed;
 pub use reproducibility::Reproduced;
 pub use resolve::{resolve, resolve_req};
 pub use rollback::{RollbackReport, RollbackSpec};

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::format::{Formatted, decode};
 use crate::gate::GateResult;
+use crate::names::model_id;
 use crate::promote::PromoteReport;
 use crate::refs::{self, Family};
 
@@ -87,6 +88,7 @@ pub(crate) fn check_why(why: &str) -> Result<()> {
 /// # Errors
 /// [`ErrorKind::Incompatible`](mainstay_core::ErrorKind::Incompatible) when a newer Mainstay wrote one.
 pub fn overrulings(view: &View, model: &Name) -> Result<Vec<Overruling>> {
+    let model = model_id(view, model)?;
     let prefix = format!("{}/{model}/{}", NodeKind::Model, Family::Overruled.as_str());
     let values = view.below(&prefix)?;
     values

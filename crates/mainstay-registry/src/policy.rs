@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::format::{Formatted, decode};
 use crate::gate::{Gate, alternatives};
+use crate::names::model_id;
 use crate::refs;
 
 /// The stages of a model.
@@ -260,7 +261,12 @@ impl StagePolicy {
     /// # Errors
     /// [`ErrorKind::Incompatible`] when a newer format wrote it.
     pub fn of(view: &View, model: &Name) -> Result<Self> {
-        match refs::value(view, &refs::policy(model)?)? {
+        Self::kept(view, &model_id(view, model)?)
+    }
+
+    /// Returns the policy of the model with an id.
+    pub(crate) fn kept(view: &View, id: &Name) -> Result<Self> {
+        match refs::value(view, &refs::policy(id)?)? {
             Some(value) => decode(value),
             None => Ok(Self::default()),
         }

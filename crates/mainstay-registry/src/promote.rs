@@ -185,7 +185,7 @@ fn plan(
         return Ok(Step::Done(Promotion::Promoted(report)));
     }
     let mut candidate = show(view, &spec.model)?;
-    let policy = StagePolicy::of(view, candidate.node.name())?;
+    let policy = StagePolicy::kept(view, candidate.node.name())?;
     let stage = policy.stage(&spec.to)?;
     let mut report = PromoteReport {
         model: candidate.node.clone(),

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::format::{Formatted, decode};
 use crate::gate::GateResult;
+use crate::names::model_id;
 use crate::promote::{PromoteReport, PromoteSpec};
 use crate::refs::{self, Family};
 
@@ -43,7 +44,8 @@ impl Formatted for Receipt {
 
 /// Where the receipt for a call belongs, and what the call asks for.
 pub(crate) struct Slot {
-    path: RefPath,
+    model: Name,
+    name: Name,
     key: String,
     request: Digest,
 }
@@ -70,10 +72,15 @@ impl Slot {
             &spec.overrule,
         );
         Ok(Some(Self {
-            path: refs::of(&spec.model.name, Family::Promotion, &name)?,
+            model: spec.model.name.clone(),
+            name,
             key: key.clone(),
             request: canon::digest(&asked)?,
         }))
+    }
+
+    fn path(&self, view: &View) -> Result<RefPath> {
+        refs::of(&model_id(view, &self.model)?, Family::Promotion, &self.name)
     }
 
     /// Returns the answer that the key got already.
@@ -81,10 +88,11 @@ impl Slot {
     /// # Errors
     /// [`ErrorKind::AlreadyExists`] when the key stands for another request.
     pub(crate) fn answered(&self, view: &View) -> Result<Option<PromoteReport>> {
-        let Some(state) = view.get(&self.path)? else {
+        let path = self.path(view)?;
+        let Some(state) = view.get(&path)? else {
             return Ok(None);
         };
-        let receipt: Receipt = decode(refs::held(&self.path, state)?)?;
+        let receipt: Receipt = decode(refs::held(&path, state)?)?;
         if receipt.request != self.request {
             return Err(Error::new(
                 ErrorKind::AlreadyExists,
@@ -120,9 +128,9 @@ impl Slot {
             gates: report.gates.clone(),
             overruled: report.overruled.clone(),
         };
-        let expectation = refs::unchanged(view, &self.path)?;
-        let value = Value::new(Receipt::KIND, &receipt)?;
-        transaction.set(self.path.clone(), value, expectation);
+        let path = self.path(view)?;
+        let expectation = refs::unchanged(view, &path)?;
+        transaction.set(path, Value::new(Receipt::KIND, &receipt)?, expectation);
         Ok(())
     }
 }

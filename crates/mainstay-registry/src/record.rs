@@ -28,7 +28,7 @@ const VERSION_FORMAT: u32 = 2;
 pub struct ModelVersion {
     /// The format of this record.
     pub format: u32,
-    /// The model.
+    /// The [id](crate::model_id) of the model: what it was called when its first version was registered.
     pub model: Name,
     /// The version.
     pub version: Version,

@@ -1,4 +1,4 @@
-//! Where the registry keeps what: the refs below `model/<name>/`.
+//! Where the registry keeps what: the refs below `model/<id>/`, and those that names lead to ids by.
 //!
 //! ```text
 //! version/<semver>       the record of a version; immutable
@@ -11,6 +11,9 @@
 //! overruled/<semver>     that it entered a stage in spite of gates; absent when it never did
 //! promotion/<digest>     what a promotion with this idempotency key answered
 //! policy/stages          the stage policy; absent while it is the default
+//! name/current           what the model is called; absent while that is its id
+//!
+//! model-name/<name>      the id of the model that has the name or had it last; absent while it is the name
 //! ```
 
 use mainstay_core::{Error, Name, NodeKind, NodeRef, RefPath, Result};
@@ -45,12 +48,23 @@ impl Family {
     }
 }
 
-pub(crate) fn of(model: &Name, family: Family, name: &Name) -> Result<RefPath> {
-    Series::new(NodeKind::Model, model.clone()).pointer(family.as_str(), name)
+/// Returns a ref of the model with an id.
+pub(crate) fn of(id: &Name, family: Family, name: &Name) -> Result<RefPath> {
+    Series::new(NodeKind::Model, id.clone()).pointer(family.as_str(), name)
 }
 
-pub(crate) fn policy(model: &Name) -> Result<RefPath> {
-    Series::new(NodeKind::Model, model.clone()).pointer("policy", &"stages".parse()?)
+pub(crate) fn policy(id: &Name) -> Result<RefPath> {
+    Series::new(NodeKind::Model, id.clone()).pointer("policy", &"stages".parse()?)
+}
+
+/// Returns the ref that says what the model with an id is called.
+pub(crate) fn called(id: &Name) -> Result<RefPath> {
+    Series::new(NodeKind::Model, id.clone()).pointer("name", &"current".parse()?)
+}
+
+/// Returns the ref that says which model a name leads to.
+pub(crate) fn name(name: &Name) -> Result<RefPath> {
+    RefPath::from_names(&["model-name".parse()?, name.clone()])
 }
 
 pub(crate) fn value<'v>(view: &'v View, path: &RefPath) -> Result<Option<&'v Value>> {
@@ -82,8 +96,8 @@ pub(crate) fn target(view: &View, path: &RefPath) -> Result<Option<NodeRef>> {
     }
 }
 
-pub(crate) fn is_alias(view: &View, model: &Name, name: &Name) -> Result<bool> {
-    Ok(value(view, &of(model, Family::Alias, name)?)?.is_some())
+pub(crate) fn is_alias(view: &View, id: &Name, name: &Name) -> Result<bool> {
+    Ok(value(view, &of(id, Family::Alias, name)?)?.is_some())
 }
 
 /// Expects a ref to be as the view shows it.

@@ -10,6 +10,7 @@ use serde::Serialize;
 
 use crate::artifact::{Artifact, ArtifactFile, ingest};
 use crate::bump::{choose, differences};
+use crate::home::{Home, Homes};
 use crate::level::{Level, Reason};
 use crate::record::{DataUse, FORMAT, Increment, ModelVersion};
 use crate::reproducibility::{self, Reproduced, stored};
@@ -24,7 +25,7 @@ use crate::upload;
 pub struct Registered {
     /// The version as a node of the lineage.
     pub node: NodeRef,
-    /// The model.
+    /// What the model is called.
     pub model: Name,
     /// The version.
     pub version: Version,
@@ -83,14 +84,16 @@ pub(crate) async fn register_many(repo: &Repo, specs: &[ModelSpec]) -> Result<Ve
     let stored = ingest(repo, specs.iter().map(|spec| &spec.files[..])).await?;
     let build = |view: &View| {
         let mut transaction = Transaction::new(first.actor.clone(), first.reason.clone());
+        let mut homes = Homes::default();
         let mut shelves = BTreeMap::new();
         let mut registered = Vec::with_capacity(specs.len());
         for (spec, files) in specs.iter().zip(&stored) {
-            let shelf = match shelves.entry(&spec.model) {
+            let home = homes.of(view, spec, &mut transaction)?;
+            let shelf = match shelves.entry(home.id.clone()) {
                 Entry::Occupied(shelf) => shelf.into_mut(),
-                Entry::Vacant(place) => place.insert(Shelf::of(view, &spec.model)?),
+                Entry::Vacant(place) => place.insert(Shelf::of(view, &home)?),
             };
-            registered.push(plan(view, spec, files, shelf, &mut transaction)?);
+            registered.push(plan(view, spec, &home, files, shelf, &mut transaction)?);
         }
         Ok(Step::Commit(transaction, registered))
     };
@@ -121,6 +124,7 @@ fn check_references(view: &View, spec: &ModelSpec) -> Result<()> {
 fn plan(
     view: &View,
     spec: &ModelSpec,
+    home: &Home,
     files: &[ArtifactFile],
     shelf: &mut Shelf<'_>,
     transaction: &mut Transaction,
@@ -130,7 +134,7 @@ fn plan(
     if let Some(id) = &spec.upload {
         files.extend(upload::take(view, &spec.model, id, transaction)?);
     }
-    let mut record = draft(view, spec, Artifact::of(files)?, shelf)?;
+    let mut record = draft(view, spec, home, Artifact::of(files)?, shelf)?;
     if let Bump::Exact(version) = &spec.bump
         && shelf.is_taken(version)
     {
@@ -155,7 +159,7 @@ fn plan(
     let increment = record.bump.as_ref();
     Ok(Registered {
         node,
-        model: record.model.clone(),
+        model: home.name.clone(),
         version: record.version.clone(),
         ordinal: record.ordinal,
         bump: increment.map(|increment| distance(&increment.previous, &record.version)),
@@ -174,6 +178,7 @@ fn plan(
 fn draft(
     view: &View,
     spec: &ModelSpec,
+    home: &Home,
     artifact: Artifact,
     shelf: &Shelf<'_>,
 ) -> Result<ModelVersion> {
@@ -187,7 +192,7 @@ fn draft(
     let data: Vec<DataUse> = spec.data.iter().map(pin).collect::<Result<_>>()?;
     let mut record = ModelVersion {
         format: FORMAT,
-        model: spec.model.clone(),
+        model: home.id.clone(),
         version: Version::new(1, 0, 0),
         ordinal: shelf.next_ordinal(),
         bump: None,

@@ -25,6 +25,7 @@ use crate::policy::StagePolicy;
 use crate::promote::{self, PromoteSpec, Promotion};
 use crate::pull::{self, PullReport};
 use crate::register::{self, Registered};
+use crate::rename::{self, Renamed};
 use crate::rollback::{self, RollbackReport, RollbackSpec};
 use crate::search::{Moment, Page, Query, SearchPage};
 use crate::serving::{self, Heartbeat, HeartbeatSpec, Of, Serving};
@@ -96,6 +97,36 @@ impl Registry {
         register::register_many(&self.repo, &specs)
             .await
             .map_err(|error| error.operation("register models"))
+    }
+
+    /// Calls a model something else, in one log entry of two refs however many versions it has.
+    ///
+    /// Everything is kept under the model's [id](crate::model_id) and stays as it is: versions, stages, aliases,
+    /// policy, history, what the lineage and units say of them. Views of before show the old name. The
+    /// old name goes on to lead to the model until another one takes it, by being renamed or
+    /// [registered as new](ModelSpec::of_new_model).
+    ///
+    /// # Errors
+    /// * [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound): no such model.
+    /// * [`ErrorKind::AlreadyExists`](mainstay_core::ErrorKind::AlreadyExists): another model has the name,
+    ///   or a policy or an upload of a model to come is kept under it.
+    /// * [`ErrorKind::Conflict`](mainstay_core::ErrorKind::Conflict): the model is called something else
+    ///   than `model` by now; or the name is the id of another model that has, or had, a version of the same
+    ///   number as this one: a name and a number never mean two things.
+    ///
+    /// # Complexity
+    /// O(log n), and O(n log n) in the versions of two models where the name is the id of another.
+    #[instrument(skip_all, fields(%model, %to), err(level = "debug"))]
+    pub async fn rename(
+        &self,
+        model: &Name,
+        to: &Name,
+        actor: Actor,
+        reason: impl Into<String>,
+    ) -> Result<Renamed> {
+        rename::rename(&self.repo, model, to, actor, reason.into())
+            .await
+            .map_err(|error| error.operation("rename model"))
     }
 
     /// Imports the runs and registered models of an MLflow file store; see [`mlflow`].

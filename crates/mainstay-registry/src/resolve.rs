@@ -1,10 +1,11 @@
 //! Finding the version a person means.
 
-use mainstay_core::{Error, Locator, Name, NodeKind, NodeRef, Result, Selector};
+use mainstay_core::{Error, ErrorKind, Locator, Name, NodeKind, NodeRef, Result, Selector};
 use mainstay_repo::{Series, View};
 use semver::{Version, VersionReq};
 
 use crate::moved::Moved;
+use crate::names::model_id;
 use crate::policy::StagePolicy;
 use crate::record::version_name;
 use crate::refs::{self, Family};
@@ -23,9 +24,12 @@ use crate::standing::holder;
 /// `latest`, or nothing, means the version registered last; `sha256:…` the one whose record has this
 /// digest.
 ///
+/// A name that a model had leads to it until another model takes it. The node is of the model's
+/// [id](model_id), whatever it is called, so that it stays what it is; as a locator it always means
+/// itself, also when the id is another model's name by now.
+///
 /// # Errors
-/// [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound) when there is none,
-/// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when the locator is of another kind.
+/// [`ErrorKind::NotFound`] when there is none, [`ErrorKind::Invalid`] when the locator is of another kind.
 ///
 /// # Complexity
 /// O(log n) for a version, an alias, an exclusive stage and, warm, for the latest, another stage and the
@@ -35,10 +39,24 @@ pub fn resolve(view: &View, locator: &Locator) -> Result<NodeRef> {
     if locator.kind.is_some_and(|kind| kind != NodeKind::Model) {
         return Err(Error::invalid("not a model").context("reference", locator));
     }
-    let series = Series::new(NodeKind::Model, locator.name.clone());
+    let by_id = Series::new(NodeKind::Model, locator.name.clone());
+    if let Selector::Named(version) = &locator.selector
+        && let Some(pinned) = exact(view, &by_id, version)?
+    {
+        return Ok(pinned);
+    }
+    let series = Series::new(NodeKind::Model, model_id(view, &locator.name)?);
     let found = match &locator.selector {
         Selector::Named(name) => named(view, &series, name)?,
-        other => Some(series.resolve(view, other, &[])?.0),
+        other => {
+            let found = series.resolve(view, other, &[]);
+            match (other, found) {
+                (Selector::Digest(_), Err(error)) if error.kind() == ErrorKind::NotFound => {
+                    Some(by_id.resolve(view, other, &[])?.0)
+                }
+                (_, found) => Some(found?.0),
+            }
+        }
     };
     found.ok_or_else(|| Error::not_found("model", locator))
 }
@@ -46,20 +64,19 @@ pub fn resolve(view: &View, locator: &Locator) -> Result<NodeRef> {
 /// Finds the highest version of a model that meets a requirement such as `^1.2`.
 ///
 /// # Errors
-/// [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound) when no version meets it.
+/// [`ErrorKind::NotFound`] when no version meets it.
 ///
 /// # Complexity
 /// Warm, linear in the versions above it.
 pub fn resolve_req(view: &View, model: &Name, requirement: &VersionReq) -> Result<NodeRef> {
-    let series = Series::new(NodeKind::Model, model.clone());
+    let series = Series::new(NodeKind::Model, model_id(view, model)?);
     highest(view, &series, requirement)?
         .ok_or_else(|| Error::not_found("model", model).context("requirement", requirement))
 }
 
 fn named(view: &View, series: &Series, name: &Name) -> Result<Option<NodeRef>> {
-    let direct = series.node(name.clone());
-    if view.get(&direct.ref_path())?.is_some() {
-        return Ok(Some(direct));
+    if let Some(version) = exact(view, series, name)? {
+        return Ok(Some(version));
     }
     if Version::parse(name.as_str()).is_ok() {
         return Ok(None);
@@ -76,8 +93,13 @@ fn named(view: &View, series: &Series, name: &Name) -> Result<Option<NodeRef>> {
     }
 }
 
+fn exact(view: &View, series: &Series, version: &Name) -> Result<Option<NodeRef>> {
+    let node = series.node(version.clone());
+    Ok(view.get(&node.ref_path())?.map(|_| node))
+}
+
 fn in_stage(view: &View, series: &Series, name: &Name) -> Result<Option<NodeRef>> {
-    let policy = StagePolicy::of(view, series.name())?;
+    let policy = StagePolicy::kept(view, series.name())?;
     match policy.find(name) {
         None => Ok(None),
         Some(stage) if stage.exclusive => holder(view, series.name(), name),

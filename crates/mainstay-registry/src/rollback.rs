@@ -6,6 +6,7 @@ use mainstay_repo::{RefChange, Repo, Step, Transaction, Value, View};
 use serde::Serialize;
 
 use crate::expect::Expect;
+use crate::names::model_id;
 use crate::policy::StagePolicy;
 use crate::refs::{self, Family};
 use crate::standing::{Move, standing};
@@ -65,13 +66,13 @@ pub struct RollbackReport {
 const ATTEMPTS: u32 = 16;
 
 pub(crate) async fn rollback(repo: &Repo, spec: RollbackSpec) -> Result<RollbackReport> {
-    let path = refs::of(&spec.model, Family::Stage, &spec.stage)?;
     for _ in 0..ATTEMPTS {
         // The history below is as new as this view or newer.
-        repo.view().await?;
+        let id = repo.read(|view| model_id(view, &spec.model)).await?;
+        let path = refs::of(&id, Family::Stage, &spec.stage)?;
         let history: Vec<RefChange> = repo.history(&path).try_collect().await?;
         let (committed, planned) = repo
-            .transact(|view| plan(view, &spec, &path, &history))
+            .transact(|view| plan(view, &spec, &id, &path, &history))
             .await?;
         if let (Some(committed), Some((from, to))) = (committed, planned) {
             return Ok(RollbackReport {
@@ -94,14 +95,16 @@ type Planned = Option<(Option<NodeRef>, NodeRef)>;
 fn plan(
     view: &View,
     spec: &RollbackSpec,
+    id: &Name,
     path: &RefPath,
     history: &[RefChange],
 ) -> Result<Step<Planned>> {
     let known = history.first().map_or(0, |change| change.generation);
-    if view.state(path)?.map_or(0, |state| state.generation) != known {
+    let is_same = model_id(view, &spec.model)? == *id;
+    if !is_same || view.state(path)?.map_or(0, |state| state.generation) != known {
         return Ok(Step::Done(None));
     }
-    let policy = StagePolicy::of(view, &spec.model)?;
+    let policy = StagePolicy::kept(view, id)?;
     let stage = policy.stage(&spec.stage)?;
     if !stage.exclusive {
         return Err(Error::invalid("only an exclusive stage can be rolled back")

@@ -8,6 +8,8 @@ use mainstay_repo::{Projection, RefState, Series, Value, View};
 use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 use semver::Version;
 
+use crate::home::Home;
+use crate::names::model_id;
 use crate::record::{ModelVersion, version_name};
 use crate::refs;
 
@@ -30,8 +32,26 @@ struct Held {
 }
 
 impl Versions {
-    pub(crate) fn of(view: &View, model: &Name) -> Result<Arc<Self>> {
-        view.project(&format!("{}/{model}/version", NodeKind::Model))
+    /// Returns those of the model with an id.
+    pub(crate) fn of(view: &View, id: &Name) -> Result<Arc<Self>> {
+        view.project(&format!("{}/{id}/version", NodeKind::Model))
+    }
+
+    /// Reports whether a version exists or existed: a deleted number is not used again.
+    fn is_taken(&self, version: &Version) -> bool {
+        self.held.contains_key(version) || self.deleted.contains(version)
+    }
+
+    /// Returns a number that is taken here and there. Complexity: O(n log n) in the fewer.
+    pub(crate) fn common<'v>(&'v self, other: &'v Self) -> Option<&'v Version> {
+        let count = |versions: &Self| versions.held.size() + versions.deleted.size();
+        let (fewer, more) = if count(self) <= count(other) {
+            (self, other)
+        } else {
+            (other, self)
+        };
+        let mut numbers = fewer.held.keys().chain(fewer.deleted.iter());
+        numbers.find(|number| more.is_taken(number))
     }
 
     /// Returns the highest version that is wanted. Complexity: O(versions above it).
@@ -91,16 +111,25 @@ pub(crate) struct Shelf<'v> {
     view: &'v View,
     series: Series,
     versions: Versions,
+    /// Those of models that share a name with this one: together a name and a number mean one thing.
+    rivals: Vec<Arc<Versions>>,
     added: BTreeMap<Version, Value>,
     newest: Option<Version>,
 }
 
 impl<'v> Shelf<'v> {
-    pub(crate) fn of(view: &'v View, model: &Name) -> Result<Self> {
+    pub(crate) fn of(view: &'v View, home: &Home) -> Result<Self> {
+        let Home { id, name } = home;
+        let called_as_we_were = model_id(view, id)?;
+        let rivals = [&called_as_we_were, name];
+        let rivals = rivals.into_iter().filter(|other| *other != id);
         Ok(Self {
             view,
-            series: Series::new(NodeKind::Model, model.clone()),
-            versions: Versions::clone(&*Versions::of(view, model)?),
+            series: Series::new(NodeKind::Model, id.clone()),
+            versions: Versions::clone(&*Versions::of(view, id)?),
+            rivals: rivals
+                .map(|other| Versions::of(view, other))
+                .collect::<Result<_>>()?,
             added: BTreeMap::new(),
             newest: None,
         })
@@ -160,9 +189,13 @@ impl<'v> Shelf<'v> {
             .collect()
     }
 
-    /// Reports whether a version exists or existed: a deleted number is not used again.
+    /// Reports whether the number of a version is used, or was.
     pub(crate) fn is_taken(&self, version: &Version) -> bool {
-        self.versions.held.contains_key(version) || self.versions.deleted.contains(version)
+        let rivals = self.rivals.iter().map(|rival| &**rival);
+        [&self.versions]
+            .into_iter()
+            .chain(rivals)
+            .any(|versions| versions.is_taken(version))
     }
 }
 

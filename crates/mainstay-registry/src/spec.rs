@@ -64,8 +64,10 @@ pub enum Bump {
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct ModelSpec {
-    /// The model.
+    /// The model, by its name.
     pub model: Name,
+    /// Whether the model is new; see [`of_new_model`](Self::of_new_model).
+    pub new_model: bool,
     /// How its version number is found.
     pub bump: Bump,
     /// How its signature is compared with the one before.
@@ -116,6 +118,7 @@ impl ModelSpec {
     pub fn new(model: Name, actor: Actor, reason: impl Into<String>) -> Self {
         Self {
             model,
+            new_model: false,
             bump: Bump::Auto,
             compat: CompatOptions::default(),
             files: Vec::new(),
@@ -138,6 +141,16 @@ impl ModelSpec {
             actor,
             reason: reason.into(),
         }
+    }
+
+    /// Says that this is the first version of a model: it is refused when the model exists or existed.
+    ///
+    /// A new model may take a name that another one had and has no more; without this, such a name goes on
+    /// to lead to the model that had it. Numbers that versions have under the name are passed over.
+    #[must_use]
+    pub fn of_new_model(mut self) -> Self {
+        self.new_model = true;
+        self
     }
 
     /// Sets how the version number is found.

@@ -13,6 +13,7 @@ use mainstay_repo::{Expectation, Repo, Series, Step, Transaction, Value, View};
 use serde::{Deserialize, Serialize};
 
 use crate::artifact::{ArtifactFile, FileSpec, check_paths, ingest};
+use crate::names::{model_id, model_name};
 use crate::record::decode;
 use crate::refs;
 
@@ -58,7 +59,7 @@ impl UploadSpec {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[non_exhaustive]
 pub struct Upload {
-    /// The model.
+    /// What the model is called.
     pub model: Name,
     /// What the upload is called.
     pub id: Name,
@@ -86,13 +87,14 @@ impl Pending {
     }
 }
 
-fn path(model: &Name, id: &Name) -> Result<RefPath> {
-    Series::new(NodeKind::Model, model.clone()).pointer("upload", id)
+/// Returns the ref of an upload of the model that a name leads to.
+fn path(view: &View, model: &Name, id: &Name) -> Result<RefPath> {
+    Series::new(NodeKind::Model, model_id(view, model)?).pointer("upload", id)
 }
 
 /// Reads an upload with the generation of its ref.
 fn pending(view: &View, model: &Name, id: &Name) -> Result<(Pending, RefPath, Expectation)> {
-    let path = path(model, id)?;
+    let path = path(view, model, id)?;
     let Some(state) = view.get(&path)? else {
         return Err(Error::not_found("upload", id).context("model", model));
     };
@@ -113,8 +115,8 @@ pub(crate) fn take(
 }
 
 pub(crate) async fn begin(repo: &Repo, spec: &UploadSpec) -> Result<u64> {
-    let path = path(&spec.model, &spec.id)?;
     let build = |view: &View| {
+        let path = path(view, &spec.model, &spec.id)?;
         if view.get(&path)?.is_some() {
             let error = Error::new(ErrorKind::AlreadyExists, "the upload is under way");
             return Err(error.context("upload", &spec.id));
@@ -125,7 +127,7 @@ pub(crate) async fn begin(repo: &Repo, spec: &UploadSpec) -> Result<u64> {
             files: Vec::new(),
         };
         let mut transaction = Transaction::new(spec.actor.clone(), spec.reason.clone());
-        transaction.set(path.clone(), pending.to_value()?, Expectation::Absent);
+        transaction.set(path, pending.to_value()?, Expectation::Absent);
         Ok(Step::Commit(transaction, view.seq()))
     };
     let (committed, seq) = repo.transact(build).await?;
@@ -170,14 +172,14 @@ pub(crate) async fn abort(
     actor: Actor,
     reason: String,
 ) -> Result<Option<u64>> {
-    let path = path(model, id)?;
     let build = |view: &View| {
+        let path = path(view, model, id)?;
         if view.get(&path)?.is_none() {
             return Ok(Step::Done(()));
         }
         let expectation = refs::unchanged(view, &path)?;
         let mut transaction = Transaction::new(actor.clone(), reason.clone());
-        transaction.delete(path.clone(), expectation);
+        transaction.delete(path, expectation);
         Ok(Step::Commit(transaction, ()))
     };
     let (committed, ()) = repo.transact(build).await?;
@@ -195,7 +197,7 @@ pub(crate) async fn sweep(
         let mut transaction = Transaction::new(actor.clone(), reason.clone());
         for upload in uploads(view)? {
             if upload.expires <= now {
-                let path = path(&upload.model, &upload.id)?;
+                let path = path(view, &upload.model, &upload.id)?;
                 let expectation = refs::unchanged(view, &path)?;
                 transaction.delete(path, expectation);
                 swept.push(upload);
@@ -222,7 +224,8 @@ pub fn uploads(view: &View) -> Result<Vec<Upload>> {
         let segments: Vec<&str> = path.segments().collect();
         if let [_, model, "upload", id] = segments[..] {
             let pending: Pending = decode(refs::held(path, state)?, Pending::KIND)?;
-            uploads.push(of(&model.parse()?, &id.parse()?, &pending));
+            let model = model_name(view, &model.parse()?)?;
+            uploads.push(of(&model, &id.parse()?, &pending));
         }
     }
     Ok(uploads)

@@ -5,7 +5,7 @@ use std::str::FromStr;
 use clap::Args;
 use futures::TryStreamExt as _;
 use mainstay::repo::RefChange;
-use mainstay::{Actor, Error, Locator, RefPath, Result, Timestamp, Workspace};
+use mainstay::{Actor, Error, Locator, NodeKind, RefPath, Result, Timestamp, Workspace, registry};
 use serde::Serialize;
 
 use crate::cli::Global;
@@ -96,10 +96,27 @@ impl History {
 impl Target {
     async fn path(self, workspace: &Workspace) -> Result<RefPath> {
         match self {
-            Self::Path(path) => Ok(path),
+            Self::Path(path) => by_id(workspace, path).await,
             Self::Version(locator) => Ok(workspace.resolve(&locator).await?.ref_path()),
         }
     }
+}
+
+/// What is kept of a model is kept under its id.
+async fn by_id(workspace: &Workspace, path: RefPath) -> Result<RefPath> {
+    let segments: Vec<&str> = path.segments().collect();
+    let [kind, name, rest @ ..] = &segments[..] else {
+        return Ok(path);
+    };
+    if *kind != NodeKind::Model.as_str() || rest.is_empty() {
+        return Ok(path);
+    }
+    let (name, rest) = (name.parse()?, rest.join("/"));
+    let view = workspace.repo().view().await?;
+    let id = view.read(|view| registry::model_id(view, &name)).await?;
+    let kept = format!("{kind}/{id}/{rest}").parse()?;
+    let is_there = view.read(|view| Ok(view.state(&kept)?.is_some())).await?;
+    Ok(if is_there { kept } else { path })
 }
 
 impl From<RefChange> for Change {

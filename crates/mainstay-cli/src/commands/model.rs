@@ -13,6 +13,7 @@ mod policy;
 mod promote;
 mod pull;
 mod register;
+mod rename;
 mod rollback;
 mod search;
 mod serving;
@@ -24,8 +25,8 @@ mod upload;
 mod verify;
 
 use clap::Subcommand;
-use mainstay::Result;
 use mainstay::registry::Expect;
+use mainstay::{Name, Result};
 
 use crate::args::Expected;
 use crate::cli::Global;
@@ -53,6 +54,7 @@ pub(crate) enum Model {
     #[command(subcommand)]
     Policy(policy::Policy),
     Rollback(rollback::Rollback),
+    Rename(rename::Rename),
     Stage(stage::Stage),
     Alias(alias::Alias),
     Serving(serving::Serving),
@@ -86,6 +88,7 @@ impl Model {
             Self::Withdraw(command) => command.run(global).await,
             Self::Policy(command) => command.run(global).await,
             Self::Rollback(command) => command.run(global).await,
+            Self::Rename(command) => command.run(global).await,
             Self::Stage(command) => command.run(global).await,
             Self::Alias(command) => command.run(global).await,
             Self::Serving(command) => command.run(global).await,
@@ -97,6 +100,14 @@ impl Model {
             Self::Import(command) => command.run(global).await,
             Self::Delete(command) => command.run(global).await,
         }
+    }
+}
+
+/// Tells that a model was named by what it is called no more.
+fn note_name(global: &Global, said: &Name, called: &Name) {
+    if said != called {
+        let note = format!("{said} is called {called}");
+        global.output().note(&note);
     }
 }
 

@@ -401,3 +401,56 @@ fn a_card_is_markdown_or_the_same_as_data() {
     assert_eq!(data["results"][0]["source"], "registration");
     shell.failure(3, "model card nothing");
 }
+
+#[test]
+fn a_renamed_model_keeps_everything_and_its_old_name_leads_on() {
+    let shell = with_two_versions();
+    shell.json("model alias fraud champion 1.0.0");
+    let renamed = shell.json("model rename fraud risk");
+    assert_eq!(renamed["id"], "fraud");
+    assert_eq!(
+        (&renamed["from"], &renamed["to"]),
+        (&json!("fraud"), &json!("risk"))
+    );
+    assert!(renamed["seq"].is_u64());
+    let shown = shell.json("model show risk@champion");
+    assert_eq!(shown["model"], "risk");
+    assert_eq!(shown["node"], "model:fraud@1.0.0");
+    let found = shell.json("model search name='risk'");
+    assert_eq!(found["results"].as_array().unwrap().len(), 2);
+    let listed = shell.json("model list");
+    assert_eq!(listed["models"][0]["model"], "risk");
+    let history = shell.json("history model/risk/alias/champion");
+    assert_eq!(history["path"], "model/fraud/alias/champion");
+
+    let old = shell.run("model show fraud");
+    assert!(old.err.contains("fraud is called risk"), "{old:?}");
+    shell.write("model.bin", "third");
+    let registered = shell.run("model register fraud model.bin");
+    assert!(
+        registered.err.contains("fraud is called risk"),
+        "{registered:?}"
+    );
+    assert!(
+        registered.out.contains("model:fraud@1.2.0"),
+        "{registered:?}"
+    );
+
+    assert_eq!(
+        shell.failure(3, "model rename nobody x")["kind"],
+        "not_found"
+    );
+    assert_eq!(
+        shell.failure(4, "model rename fraud other")["kind"],
+        "conflict"
+    );
+    shell.failure(4, "model register risk model.bin --new");
+    let new = shell.json("model register fraud model.bin --new");
+    assert_eq!(
+        (&new["model"], &new["version"]),
+        (&json!("fraud"), &json!("2.0.0"))
+    );
+    assert_eq!(shell.json("model rename risk danger")["to"], "danger");
+    assert_eq!(shell.json("model show fraud@1.0.0")["model"], "danger");
+    assert_eq!(shell.json("model show fraud")["model"], "fraud");
+}

@@ -25,7 +25,7 @@ impl ModelCard {
         let mut page = Page::default();
         page.block(self.metadata());
         let node = &self.info.node;
-        let title = format!("{} {}", node.name(), node.version());
+        let title = format!("{} {}", self.info.model, node.version());
         page.block(format!("# Model Card for {}", line(&title)));
         page.section("Model Details", |page| self.details(page));
         page.section("Uses", |page| self.uses(page));
@@ -44,10 +44,7 @@ impl ModelCard {
 
     fn metadata(&self) -> String {
         let mut lines = vec!["---".to_owned()];
-        lines.push(format!(
-            "model_name: {}",
-            quoted(self.info.node.name().as_str())
-        ));
+        lines.push(format!("model_name: {}", quoted(self.info.model.as_str())));
         let tags = METADATA
             .iter()
             .filter_map(|key| Some((key, self.info.tags.get(*key)?)));

@@ -164,7 +164,7 @@ impl ModelCard {
 
 /// Lays the metrics of reports and promotions over those of the registration, as [`ModelInfo::metrics`].
 fn results(view: &View, info: &ModelInfo, reports: &[EvalInfo]) -> Result<Vec<Score>> {
-    let policy = StagePolicy::of(view, info.node.name())?;
+    let policy = StagePolicy::kept(view, info.node.name())?;
     let standing = standing(view, &policy, &info.node, info.seq)?;
     let registered = info.record.metrics.iter().map(|(metric, measured)| {
         let source = Source::Registration;

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use mainstay_core::{Error, ErrorKind, NodeKind, NodeRef, Result};
+use mainstay_core::{Error, ErrorKind, Locator, NodeKind, NodeRef, Result, Selector};
 use mainstay_repo::Repo;
 
 use super::location::Found;
@@ -186,7 +186,7 @@ async fn import_versions(
             Drafted::Ready(_) if plan.spec.dry_run => Imported::new(what, None, Outcome::New),
             Drafted::Ready(spec) => match registry.register(*spec).await {
                 Ok(registered) => Imported::new(what, Some(registered.node), Outcome::New),
-                Err(error) => match same_as(plan, model, &error) {
+                Err(error) => match same_as(registry, plan, model, &error).await? {
                     Some(node) => Imported::new(what, Some(node), Outcome::Same),
                     None => return Err(error.context("version", what)),
                 },
@@ -206,18 +206,25 @@ fn is_same(ours: &BTreeMap<String, String>, theirs: &BTreeMap<String, String>) -
 }
 
 /// Returns the version that is one with a version that was refused as a repetition.
-fn same_as(plan: &Plan, model: &Model, error: &Error) -> Option<NodeRef> {
+async fn same_as(
+    registry: &Registry,
+    plan: &Plan,
+    model: &Model,
+    error: &Error,
+) -> Result<Option<NodeRef>> {
     if error.kind() != ErrorKind::AlreadyExists {
-        return None;
+        return Ok(None);
     }
     let mut contexts = error.contexts();
-    let version = contexts.find(|(key, _)| *key == "version")?.1;
-    let name = plan.models.get(&model.name).ok()?;
-    Some(NodeRef::new(
-        NodeKind::Model,
-        name.clone(),
-        version.parse().ok()?,
-    ))
+    let Some((_, version)) = contexts.find(|(key, _)| *key == "version") else {
+        return Ok(None);
+    };
+    let locator = Locator {
+        kind: Some(NodeKind::Model),
+        name: plan.models.get(&model.name)?.clone(),
+        selector: Selector::Named(version.parse()?),
+    };
+    registry.resolve(&locator).await.map(Some)
 }
 
 /// Reads the disk on a thread that may wait for it.

@@ -10,6 +10,7 @@ use super::report::{ImportReport, Imported, Outcome};
 use super::scan::Model;
 use crate::alias::AliasSpec;
 use crate::expect::Expect;
+use crate::names::model_id;
 use crate::policy::StagePolicy;
 use crate::promote::{PromoteSpec, Promotion};
 use crate::receipt::Slot;
@@ -70,7 +71,7 @@ pub(super) async fn stages(
             }
             Standing::Between => vec![promotion(plan, node, &wanted.stage)],
             Standing::AtFirst { stage } => {
-                let read = |view: &View| StagePolicy::of(view, node.name());
+                let read = |view: &View| StagePolicy::kept(view, node.name());
                 let policy = repo.read(read).await?;
                 let mut hops = vec![promotion(plan, node, &wanted.stage)];
                 if policy.check_transition(&stage, &wanted.stage).is_err() {
@@ -138,7 +139,7 @@ fn wanted(model: &Model, nodes: &Nodes, report: &mut ImportReport) -> Result<Vec
 }
 
 fn stand(view: &View, plan: &Plan, node: &NodeRef, wanted: &Wanted) -> Result<Standing> {
-    let policy = StagePolicy::of(view, node.name())?;
+    let policy = StagePolicy::kept(view, node.name())?;
     let registered = refs::version(view, node)?.seq;
     let standing = standing(view, &policy, node, registered)?;
     if standing.stage == wanted.stage {
@@ -274,10 +275,11 @@ async fn set(
 /// Reads where an alias points; refuses a name that no alias can have.
 fn held(view: &View, model: &Name, alias: &Name) -> Result<Option<NodeRef>> {
     refs::check_pointer_name("alias", alias)?;
-    if StagePolicy::of(view, model)?.find(alias).is_some() {
+    let id = model_id(view, model)?;
+    if StagePolicy::kept(view, &id)?.find(alias).is_some() {
         return Err(Error::invalid("the name is that of a stage").context("alias", alias));
     }
-    refs::target(view, &refs::of(model, Family::Alias, alias)?)
+    refs::target(view, &refs::of(&id, Family::Alias, alias)?)
 }
 
 /// Tells what speaks against one pointer from what ends the import.

@@ -171,7 +171,7 @@ fn attribute_datum<'r>(
     let record = row.record;
     let member = |name: &str| record.get(name).and_then(Value::as_str);
     Ok(match attribute {
-        Attribute::Name => text(Some(row.model)),
+        Attribute::Name => text(Some(model.called())),
         Attribute::Version => {
             Datum::Version(Version::parse(row.version).map_err(|_| corrupt(row))?)
         }

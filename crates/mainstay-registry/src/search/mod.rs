@@ -22,7 +22,7 @@
 //!
 //! | attribute | compares as |
 //! |---|---|
-//! | `name`, `stage`, `description`, `artifact`, `reproducibility`, `environment`, `code` (a commit) | text |
+//! | `name` (what the model is called at the moment asked about), `stage`, `description`, `artifact`, `reproducibility`, `environment`, `code` (a commit) | text |
 //! | `run_id`, `source_path` | text of the tags `mlflow.run_id`, `mlflow.source_path` |
 //! | `version` | SemVer, against text; `SATISFIES` takes a requirement such as `^1.2` |
 //! | `ordinal`, `version_number` | number |
@@ -125,7 +125,7 @@ impl Page {
 }
 
 /// Results in order.
-#[derive(Debug, Clone, PartialEq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
 #[non_exhaustive]
 pub struct SearchPage {
     /// The versions found.
@@ -139,7 +139,7 @@ pub struct SearchPage {
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct SearchHit {
-    /// The model.
+    /// What the model is called.
     pub model: Name,
     /// The version.
     pub version: Version,

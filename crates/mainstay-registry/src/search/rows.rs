@@ -9,12 +9,14 @@ use crate::annotate::Annotation;
 use crate::eval;
 use crate::format;
 use crate::metric::Metric;
+use crate::names;
 use crate::policy::StagePolicy;
 use crate::record::{FORMAT, ModelVersion, decode};
 use crate::standing::Status;
 
 /// One version, read as far as the search needs it.
 pub(super) struct Row<'v> {
+    /// The id of the model.
     pub(super) model: &'v str,
     pub(super) version: &'v str,
     pub(super) state: &'v RefState,
@@ -24,7 +26,9 @@ pub(super) struct Row<'v> {
 /// What stands beside the records of one model.
 pub(super) struct Model<'v> {
     view: &'v View,
-    name: &'v str,
+    id: &'v str,
+    /// What it is called, unless that is its id.
+    called: Option<Name>,
     versions: Vec<(&'v str, &'v RefState)>,
     /// Where versions begin.
     initial: Name,
@@ -42,17 +46,17 @@ pub(super) struct Model<'v> {
 }
 
 impl<'v> Model<'v> {
-    /// Reads some versions, told by model and version, in order.
+    /// Reads some versions, told by id of the model and version, in order.
     pub(super) fn some(
         view: &'v View,
         versions: impl Iterator<Item = (&'v str, &'v str)>,
     ) -> Result<Vec<Self>> {
         let initial = StagePolicy::default().initial;
         let mut models: Vec<Self> = Vec::new();
-        for (name, version) in versions {
-            let place = models.last().is_some_and(|model| model.name == name);
+        for (id, version) in versions {
+            let place = models.last().is_some_and(|model| model.id == id);
             if !place {
-                models.push(Self::new(view, name, initial.clone()));
+                models.push(Self::new(view, id, initial.clone()));
             }
             let Some(model) = models.last_mut() else {
                 continue;
@@ -60,18 +64,17 @@ impl<'v> Model<'v> {
             if !place {
                 model.read_below("alias")?;
                 model.read_below("policy")?;
+                model.read_below("name")?;
             }
             model.read_version(version)?;
         }
         Ok(models)
     }
 
-    /// Reads every model, or one, in order of name.
-    pub(super) fn all(view: &'v View, only: Option<&str>) -> Result<Vec<Self>> {
+    /// Reads every model, or the one with an id, in order of id.
+    pub(super) fn all(view: &'v View, only: Option<&Name>) -> Result<Vec<Self>> {
         let prefix = match only {
-            // A name that is none finds nothing.
-            Some(name) if name.parse::<Name>().is_err() => return Ok(Vec::new()),
-            Some(name) => format!("{}/{name}", NodeKind::Model),
+            Some(id) => format!("{}/{id}", NodeKind::Model),
             None => NodeKind::Model.as_str().to_owned(),
         };
         let initial = StagePolicy::default().initial;
@@ -79,15 +82,15 @@ impl<'v> Model<'v> {
         let mut current = None;
         for (path, state) in view.below(&prefix)? {
             let mut segments = path.segments().skip(1);
-            let (Some(name), Some(family), Some(key)) =
+            let (Some(id), Some(family), Some(key)) =
                 (segments.next(), segments.next(), segments.next())
             else {
                 continue;
             };
             let is_leaf = segments.next().is_none();
-            if current != Some(name) {
-                current = Some(name);
-                models.push(Self::new(view, name, initial.clone()));
+            if current != Some(id) {
+                current = Some(id);
+                models.push(Self::new(view, id, initial.clone()));
             }
             match models.last_mut() {
                 Some(model) if is_leaf => model.read(family, key, state)?,
@@ -98,10 +101,11 @@ impl<'v> Model<'v> {
         Ok(models)
     }
 
-    fn new(view: &'v View, name: &'v str, initial: Name) -> Self {
+    fn new(view: &'v View, id: &'v str, initial: Name) -> Self {
         Self {
             view,
-            name,
+            id,
+            called: None,
             versions: Vec::new(),
             initial,
             statuses: BTreeMap::new(),
@@ -116,7 +120,7 @@ impl<'v> Model<'v> {
 
     /// Reads the refs of a family, which are few.
     fn read_below(&mut self, family: &str) -> Result<()> {
-        let prefix = format!("{}/{}/{family}", NodeKind::Model, self.name);
+        let prefix = format!("{}/{}/{family}", NodeKind::Model, self.id);
         for (path, state) in self.view.below(&prefix)? {
             let mut keys = path.segments().skip(3);
             if let (Some(key), None) = (keys.next(), keys.next()) {
@@ -129,12 +133,12 @@ impl<'v> Model<'v> {
     /// Reads a version and what stands beside it.
     fn read_version(&mut self, version: &'v str) -> Result<()> {
         for family in ["version", "status", "annotation"] {
-            let path = format!("{}/{}/{family}/{version}", NodeKind::Model, self.name);
+            let path = format!("{}/{}/{family}/{version}", NodeKind::Model, self.id);
             if let Some(state) = self.view.get(&path.parse()?)? {
                 self.read(family, version, state)?;
             }
         }
-        let reports = format!("{}/{}/report/{version}", NodeKind::Model, self.name);
+        let reports = format!("{}/{}/report/{version}", NodeKind::Model, self.id);
         if self.view.below(&reports)?.next().is_some() {
             self.reported.insert(version);
         }
@@ -164,6 +168,7 @@ impl<'v> Model<'v> {
                 self.initial = policy.initial;
             }
             "alias" => self.alias(key, value, state.time)?,
+            "name" => self.called = Some(names::named(value)?),
             _ => {}
         }
         Ok(())
@@ -171,7 +176,7 @@ impl<'v> Model<'v> {
 
     fn alias(&mut self, key: &'v str, value: &Value, since: Timestamp) -> Result<()> {
         let target = value.pointee().ok_or_else(|| {
-            let alias = format!("{}/{}/alias/{key}", NodeKind::Model, self.name);
+            let alias = format!("{}/{}/alias/{key}", NodeKind::Model, self.id);
             Error::corrupt(alias, "not a pointer")
         })?;
         self.aliased.insert(key, (target.version().clone(), since));
@@ -183,8 +188,13 @@ impl<'v> Model<'v> {
     pub(super) fn rows(&self) -> Result<Vec<Row<'v>>> {
         self.versions
             .iter()
-            .map(|(version, state)| row(self.name, version, state))
+            .map(|(version, state)| row(self.id, version, state))
             .collect()
+    }
+
+    /// Returns what the model is called.
+    pub(super) fn called(&self) -> &str {
+        self.called.as_ref().map_or(self.id, Name::as_str)
     }
 
     /// Returns the view that everything is read from.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mainstay_core::{Error, NodeKind, Result};
+use mainstay_core::{Error, Name, NodeKind, Result};
 use mainstay_repo::View;
 
 use super::cursor::{Cursor, Key, Position};
@@ -12,6 +12,7 @@ use super::rows::{Model, Row};
 use super::tagged::Tagged;
 use super::{MAX_PAGE, Page, SearchHit, SearchPage};
 use crate::metric::Metric;
+use crate::names::model_id;
 use crate::record::ModelVersion;
 
 struct Found<'m> {
@@ -47,14 +48,21 @@ impl Query {
         };
         let descending = self.directions();
         let tagged;
+        let only = match self.model().map(str::parse::<Name>) {
+            Some(Ok(name)) => Some(model_id(view, &name)?),
+            // What is no name no model has.
+            Some(Err(_)) => return Ok(SearchPage::default()),
+            None => None,
+        };
         let models = match self.tag() {
             Some((key, value)) => {
                 tagged = view.project::<Tagged>(NodeKind::Model.as_str())?;
                 let versions = tagged.with(key, value).into_iter();
-                let wanted = |(name, _): &(&str, &str)| self.model().is_none_or(|one| one == *name);
+                let wanted =
+                    |(id, _): &(&str, &str)| only.as_ref().is_none_or(|only| only.as_str() == *id);
                 Model::some(view, versions.filter(wanted))?
             }
-            None => Model::all(view, self.model())?,
+            None => Model::all(view, only.as_ref())?,
         };
         let mut found = Vec::new();
         for model in &models {
@@ -103,7 +111,7 @@ impl Query {
         };
         Ok(Position {
             keys,
-            model: row.model.to_owned(),
+            model: model.called().to_owned(),
             ordinal: ordinal(row)?,
         })
     }
@@ -118,7 +126,6 @@ impl Query {
 
 fn complete(found: &Found<'_>) -> Result<SearchHit> {
     let Found { row, model, .. } = found;
-    let node = row.node()?;
     let value = row.state.value.as_ref().ok_or_else(|| corrupt(row))?;
     let record = ModelVersion::from_value(value)?;
     let mut metrics: BTreeMap<String, Metric> = record
@@ -128,7 +135,7 @@ fn complete(found: &Found<'_>) -> Result<SearchHit> {
         .collect();
     metrics.extend(model.measured(row)?);
     Ok(SearchHit {
-        model: node.name().clone(),
+        model: model.called().parse()?,
         version: record.version,
         stage: model.stage(row.version).clone(),
         aliases: model.aliases(row.version).to_vec(),

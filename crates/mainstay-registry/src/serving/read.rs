@@ -8,6 +8,7 @@ use mainstay_repo::{RefState, Repo, View};
 use serde::Serialize;
 
 use super::record::Deployment;
+use crate::names::model_id;
 
 /// How many beats are read at once.
 const READ_AHEAD: usize = 16;
@@ -20,7 +21,7 @@ pub enum Of {
     Everything,
     /// What one service serves.
     Service(Name),
-    /// Who serves any version of one model.
+    /// Who serves any version of one model, by its name.
     Model(Name),
     /// Who serves one version.
     Version(NodeRef),
@@ -72,8 +73,9 @@ pub fn deployments(view: &View, of: &Of) -> Result<Vec<Serving>> {
         Of::Everything => below(kind.as_str()).map(sorted),
         Of::Service(service) => below(&format!("{kind}/{service}")).map(sorted),
         Of::Model(model) => {
+            let id = model_id(view, model)?;
             let mut served = below(kind.as_str())?;
-            served.retain(|serving| serving.deployment.model.name() == model);
+            served.retain(|serving| *serving.deployment.model.name() == id);
             Ok(sorted(served))
         }
         Of::Version(version) => {

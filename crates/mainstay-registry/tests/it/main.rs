@@ -22,6 +22,8 @@ mod past_runs;
 mod pull;
 mod races;
 mod register;
+mod rename_races;
+mod renames;
 mod resolve;
 mod run_format;
 mod runs;

@@ -10,6 +10,7 @@ use mainstay::registry::{self, ModelSpec, Registered, Relation, files_at};
 use mainstay::repo::View;
 use mainstay::{Error, Locator, Name, Result, Timestamp};
 
+use super::note_name;
 use crate::args::{self, Commit, Pair, Slot};
 use crate::cli::Global;
 use crate::commands::resolve;
@@ -34,6 +35,9 @@ pub(crate) struct Register {
     /// Its file, or a directory whose files are taken
     #[arg(required_unless_present = "upload")]
     path: Option<PathBuf>,
+    /// It is the first version of a model that is new, also when another one had the name
+    #[arg(long)]
+    new: bool,
     /// Take the files of this upload too, and end it; see model upload
     #[arg(long, value_name = "ID")]
     upload: Option<Name>,
@@ -140,11 +144,13 @@ impl Register {
             Some(path) => files_at(path).await?,
             None => Vec::new(),
         };
+        let name = self.name.clone();
         let spec = self.spec(&view, global).await?.with_files(files);
         let registered = workspace.models().register(spec).await?;
         global
             .output()
             .result(&registered, |out| write(&registered, out))?;
+        note_name(global, &name, &registered.model);
         Ok(Answer::Yes)
     }
 
@@ -154,6 +160,7 @@ impl Register {
             .with_bump(self.bump.0)
             .with_description(self.description);
         spec.upload = self.upload;
+        spec.new_model = self.new;
         for Slot { role, reference } in self.data {
             spec = spec.with_data(role, resolve(view, &reference).await?);
         }

@@ -4,6 +4,7 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
+use mainstay::registry;
 use mainstay::registry::serving::{HeartbeatSpec, Of, Serving as Found};
 use mainstay::repo::View;
 use mainstay::{Error, ErrorKind, Locator, Name, NodeKind, NodeRef, Result, Selector, Timestamp};
@@ -168,10 +169,17 @@ async fn version(view: &View, locator: &Locator) -> Result<NodeRef> {
     let Selector::Named(name) = &locator.selector else {
         return Err(error);
     };
-    let node = NodeRef::new(NodeKind::Model, locator.name.clone(), name.clone());
-    let path = node.ref_path();
-    let was = view.read(|view| Ok(view.state(&path)?.is_some())).await?;
-    if was { Ok(node) } else { Err(error) }
+    let was = view.read(|view| {
+        let id = registry::model_id(view, &locator.name)?;
+        for model in [&locator.name, &id] {
+            let node = NodeRef::new(NodeKind::Model, model.clone(), name.clone());
+            if view.state(&node.ref_path())?.is_some() {
+                return Ok(Some(node));
+            }
+        }
+        Ok(None)
+    });
+    was.await?.ok_or(error)
 }
 
 /// The version that a reference spells out; refuses one that may mean another tomorrow.

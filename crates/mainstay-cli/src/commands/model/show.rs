@@ -11,6 +11,7 @@ use mainstay::registry::{self, ModelInfo};
 use mainstay::{Locator, Result};
 use serde::Serialize;
 
+use super::note_name;
 use crate::args;
 use crate::cli::Global;
 use crate::output::Answer;
@@ -40,6 +41,7 @@ impl Show {
         let document = view.read(read).await?;
         let output = global.output();
         output.result(&document, |out| write(&document, out))?;
+        note_name(global, &reference.name, &document.info.model);
         Ok(Answer::Yes)
     }
 }
@@ -62,9 +64,11 @@ fn write(document: &Document, out: &mut dyn Write) -> io::Result<()> {
     });
     let bump = record.bump.as_ref();
     let signature = record.signature.clone().unwrap_or_default();
+    let renamed = Some(&info.model).filter(|model| *model != info.node.name());
     let about = Some(&info.description).filter(|about| !about.is_empty());
     Fields::new()
         .with("version", Cell::new(&info.node, BOLD))
+        .with_some("model", renamed)
         .with("digest", info.digest)
         .with("stage", &info.stage)
         .with_all("aliases", &info.aliases)
