@@ -131,6 +131,23 @@ impl Manifest {
         }
     }
 
+    /// Reports whether this build would say the same of the table, were it given the files.
+    pub(crate) fn is_as_written_now(&self) -> bool {
+        let is_told = |column: &Column| {
+            let ColumnStats {
+                min,
+                categories,
+                buckets,
+                ..
+            } = &column.stats;
+            column.logical_type != "utf8"
+                || min.is_none()
+                || categories.is_some()
+                || buckets.is_some()
+        };
+        self.format >= FORMAT_LISTED && self.columns().iter().all(is_told)
+    }
+
     /// Returns a column by name.
     #[must_use]
     pub fn column(&self, name: &str) -> Option<&Column> {
@@ -177,5 +194,30 @@ fn check_format(json: &[u8], what: &'static str) -> Result<()> {
         )
         .context("record", what)),
         _ => Err(Error::corrupt(what, "no such format number")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    #[test]
+    fn what_an_earlier_build_said_less_of_is_not_said_again() {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/data-snapshot");
+        let read = |path: &str| {
+            let bytes = std::fs::read(golden.join(path)).unwrap();
+            Manifest::from_slice(&bytes).unwrap()
+        };
+        assert!(!read("v1/penguins.manifest.json").is_as_written_now());
+        assert!(!read("v2/penguins.manifest.json").is_as_written_now());
+        assert!(read("v3/penguins.manifest.json").is_as_written_now());
+        let mut words = read("v5/words.manifest.json");
+        assert!(words.is_as_written_now());
+        for column in &mut words.table.as_mut().unwrap().columns {
+            column.stats.buckets = None;
+        }
+        assert!(!words.is_as_written_now());
     }
 }

@@ -34,6 +34,7 @@ mod sample;
 mod snapshot;
 mod split;
 mod tags;
+mod unchanged;
 
 use self::by::By;
 
@@ -175,7 +176,9 @@ impl Datasets {
     /// * [`Conflict`](mainstay_core::ErrorKind::Conflict): a file changed while it was read, or the
     ///   branch has moved.
     ///
-    /// Complexity: two passes over the bytes, one more over CSV. Memory is bounded by a batch of each
+    /// Complexity: two passes over the bytes, one more over CSV; one where all table files, of 1 MiB at least
+    /// together, have the bytes that they have in the latest version, the head of the branch, or a version
+    /// that an edge names: they are hashed then and not decoded. Memory is bounded by a batch of each
     /// format (for Arrow IPC, the largest batch of the file) and about 100 KiB a column, whatever the
     /// size of the files. What is encoded, rows and canonical files, waits in a temporary file when it has
     /// more than 8 MiB, and its encoder holds a row group of 1,048,576 rows, encoded.

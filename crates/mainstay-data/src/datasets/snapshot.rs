@@ -13,6 +13,7 @@ use super::by::By;
 use super::commit::{Draft, Placed};
 use super::names::check_pointer;
 use super::patching::{self, Patched};
+use super::unchanged::Earlier;
 use super::version_number;
 use crate::canonical::rewrite;
 use crate::format::parquet::write::PROFILE;
@@ -76,7 +77,8 @@ pub(super) async fn stage_with(
         .into_iter()
         .map(|entry| kept_file(repo, entry, &runtime));
     let (kept, told) = (kept.collect(), telling.clone());
-    let preparing = move || prepare(&inputs, layout, &runtime, kept, &told);
+    let earlier = Earlier::of(repo, &spec, head.as_ref());
+    let preparing = move || prepare((&inputs, kept), layout, &runtime, &earlier, &told);
     let mut prepared = blocking::run_on_own_thread(preparing).await?;
     let (files, patched) = match spec.patches {
         Patches::Never => (prepared.files, Vec::new()),
@@ -101,12 +103,12 @@ pub(super) struct Prepared {
     table: Option<Table>,
 }
 
-/// Finds and scans the files, so that bad input is refused before anything is stored.
+/// Finds the files and scans those that are not known, so that bad input is refused before anything is stored.
 fn prepare(
-    inputs: &[SnapshotInput],
+    (inputs, kept): (&[SnapshotInput], Vec<InputFile>),
     layout: FileLayout,
     runtime: &Handle,
-    kept: Vec<InputFile>,
+    earlier: &Earlier,
     telling: &Telling,
 ) -> Result<Prepared> {
     let mut files = gather(inputs, runtime)?;
@@ -118,8 +120,14 @@ fn prepare(
     if files.is_empty() {
         return Err(Error::invalid("a snapshot without files"));
     }
-    let tables: Vec<TableFile<'_>> = files.iter().filter_map(TableFile::of).collect();
-    let (table, rows) = scan(&tables, telling)?.unzip();
+    let known = earlier.table(&mut files)?;
+    let found = if known.is_some() {
+        known
+    } else {
+        let tables: Vec<TableFile<'_>> = files.iter().filter_map(TableFile::of).collect();
+        scan(&tables, telling)?
+    };
+    let (table, rows) = found.unzip();
     Prepared::new(files, table, rows.unwrap_or_default())
 }
 

@@ -33,3 +33,4 @@ mod stored;
 mod stored_rows;
 mod support;
 mod trees;
+mod unchanged;
