@@ -210,7 +210,7 @@ impl Share {
         for (index, hasher, collector) in &mut self.columns {
             let column = slots(batch.column(*index).as_ref(), Profile::Strict)?;
             hasher.update(column.as_ref(), rows);
-            collector.update(column.as_ref(), rows);
+            column.collect(rows, collector);
         }
         self.count += rows as u64;
         let (start, end) = (

@@ -61,9 +61,10 @@ impl ByteStream {
         digest
     }
 
-    /// Fills `out` with the extended digest of what was written and begins anew.
-    pub(super) fn take_into(&mut self, out: &mut [u8]) {
+    /// Fills `out` with the extended digest of what was written and `last`, and begins anew.
+    pub(super) fn take_into(&mut self, last: &[u8], out: &mut [u8]) {
         self.flush();
+        self.hasher.update(last);
         self.hasher.finalize_xof().fill(out);
         self.hasher.reset();
     }

@@ -6,8 +6,12 @@ use arrow::array::{Array, FixedSizeBinaryArray, GenericByteArray, GenericByteVie
 use arrow::datatypes::{ArrowNativeType as _, ByteArrayType, ByteViewType};
 
 use super::runs::valid_runs;
-use super::{Scalar, Slots, write_each_cell};
+use super::{
+    MOST_FRAME_BYTES, Scalar, Slots, collect_each, most_bytes_of_each, write_each_cell,
+    write_each_row,
+};
 use crate::digest::{ByteSink, ColumnStreams};
+use crate::stats::ColumnCollector;
 
 /// How the bytes of a text or binary value read as a scalar.
 trait ByteValue {
@@ -60,6 +64,16 @@ where
         write_each_cell(self, slots, out);
     }
 
+    fn most_bytes(&self, slots: Range<usize>) -> usize {
+        let offsets = self.value_offsets();
+        let bytes = offsets[slots.end].as_usize() - offsets[slots.start].as_usize();
+        bytes + MOST_FRAME_BYTES * slots.len()
+    }
+
+    fn write_rows(&self, first: usize, rows: &mut [Vec<u8>]) {
+        write_each_row(self, first, rows);
+    }
+
     fn stream(&self, count: usize, out: &mut ColumnStreams) {
         out.validity.push_validity(self.nulls(), count);
         valid_runs(self.nulls(), count, |run| {
@@ -74,6 +88,10 @@ where
                 out.values.write(&self.value_data()[bytes]);
             }
         });
+    }
+
+    fn collect(&self, count: usize, out: &mut ColumnCollector) {
+        collect_each(self, count, out);
     }
 }
 
@@ -102,6 +120,14 @@ where
         write_each_cell(self, slots, out);
     }
 
+    fn most_bytes(&self, slots: Range<usize>) -> usize {
+        most_bytes_of_each(self, slots, |slot| self.value(slot).bytes().len())
+    }
+
+    fn write_rows(&self, first: usize, rows: &mut [Vec<u8>]) {
+        write_each_row(self, first, rows);
+    }
+
     fn stream(&self, count: usize, out: &mut ColumnStreams) {
         out.validity.push_validity(self.nulls(), count);
         valid_runs(self.nulls(), count, |run| {
@@ -111,6 +137,10 @@ where
                 out.values.write(value);
             }
         });
+    }
+
+    fn collect(&self, count: usize, out: &mut ColumnCollector) {
+        collect_each(self, count, out);
     }
 }
 
@@ -136,6 +166,14 @@ impl Slots for FixedSizeBinaryArray {
         write_each_cell(self, slots, out);
     }
 
+    fn most_bytes(&self, slots: Range<usize>) -> usize {
+        (self.value_size() + MOST_FRAME_BYTES) * slots.len()
+    }
+
+    fn write_rows(&self, first: usize, rows: &mut [Vec<u8>]) {
+        write_each_row(self, first, rows);
+    }
+
     fn stream(&self, count: usize, out: &mut ColumnStreams) {
         let width = self.value_size();
         out.validity.push_validity(self.nulls(), count);
@@ -146,5 +184,9 @@ impl Slots for FixedSizeBinaryArray {
             let bytes = width * run.start..width * run.end;
             out.values.write(&self.value_data()[bytes]);
         });
+    }
+
+    fn collect(&self, count: usize, out: &mut ColumnCollector) {
+        collect_each(self, count, out);
     }
 }

@@ -19,6 +19,7 @@ mod times;
 pub(crate) use build::slots;
 
 use crate::digest::{ByteSink, ColumnStreams};
+use crate::stats::ColumnCollector;
 
 /// The values of a column by slot.
 pub(crate) trait Slots {
@@ -37,9 +38,21 @@ pub(crate) trait Slots {
     /// Writes the cells of a range of slots, as [`write_cell`] writes each.
     fn write_cells(&self, slots: Range<usize>, out: &mut dyn ByteSink);
 
+    /// Returns a number of bytes that the cells of a range of slots do not exceed.
+    fn most_bytes(&self, slots: Range<usize>) -> usize;
+
+    /// Appends a cell to each of `rows`, of the slots from `first` on, as [`write_cell`] writes it.
+    fn write_rows(&self, first: usize, rows: &mut [Vec<u8>]);
+
     /// Writes all slots of an array that has `count`.
     fn stream(&self, count: usize, out: &mut ColumnStreams);
+
+    /// Shows all slots of an array that has `count` to statistics.
+    fn collect(&self, count: usize, out: &mut ColumnCollector);
 }
+
+/// The most bytes that a cell has besides its value: a marker and a length.
+const MOST_FRAME_BYTES: usize = 11;
 
 /// A value as statistics see it.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -58,7 +71,8 @@ pub(crate) enum Scalar<'a> {
 
 /// Writes a cell so that cells in a row need nothing between them: a byte for null or not, the length
 /// where the type has one, the value.
-pub(crate) fn write_cell(slots: &dyn Slots, slot: usize, out: &mut dyn ByteSink) {
+#[inline]
+pub(crate) fn write_cell<S: Slots + ?Sized>(slots: &S, slot: usize, out: &mut dyn ByteSink) {
     if slots.is_null(slot) {
         out.write(&[0]);
         return;
@@ -71,14 +85,49 @@ pub(crate) fn write_cell(slots: &dyn Slots, slot: usize, out: &mut dyn ByteSink)
 }
 
 /// [`Slots::write_cells`] for types without a faster way.
-fn write_each_cell(slots: &dyn Slots, range: Range<usize>, out: &mut dyn ByteSink) {
+fn write_each_cell<S: Slots>(slots: &S, range: Range<usize>, out: &mut dyn ByteSink) {
     for slot in range {
         write_cell(slots, slot, out);
     }
 }
 
+/// [`Slots::write_rows`] for types without a faster way.
+fn write_each_row<S: Slots>(slots: &S, first: usize, rows: &mut [Vec<u8>]) {
+    for (slot, row) in (first..).zip(rows) {
+        write_cell(slots, slot, row);
+    }
+}
+
+/// [`Slots::most_bytes`] of slots whose values have to be looked at.
+fn most_bytes_of_each<S: Slots>(
+    slots: &S,
+    range: Range<usize>,
+    most_of_value: impl Fn(usize) -> usize,
+) -> usize {
+    let most = |slot| {
+        let value = if slots.is_null(slot) {
+            0
+        } else {
+            most_of_value(slot)
+        };
+        value.saturating_add(MOST_FRAME_BYTES)
+    };
+    range.map(most).fold(0, usize::saturating_add)
+}
+
+/// [`Slots::collect`] for all types: what is asked of each slot is known here where it is compiled.
+fn collect_each<S: Slots>(slots: &S, count: usize, out: &mut ColumnCollector) {
+    for slot in 0..count {
+        if slots.is_null(slot) {
+            out.add_null();
+        } else {
+            out.add(slots.scalar(slot));
+        }
+    }
+}
+
 /// [`Slots::stream`] for types without a faster way.
-fn stream_each(slots: &dyn Slots, count: usize, out: &mut ColumnStreams) {
+fn stream_each<S: Slots>(slots: &S, count: usize, out: &mut ColumnStreams) {
     for slot in 0..count {
         let valid = !slots.is_null(slot);
         out.validity.push(valid);
@@ -113,7 +162,19 @@ impl Slots for NullSlots {
         write_each_cell(self, slots, out);
     }
 
+    fn most_bytes(&self, slots: Range<usize>) -> usize {
+        slots.len()
+    }
+
+    fn write_rows(&self, first: usize, rows: &mut [Vec<u8>]) {
+        write_each_row(self, first, rows);
+    }
+
     fn stream(&self, count: usize, out: &mut ColumnStreams) {
         out.validity.push_run(false, count);
+    }
+
+    fn collect(&self, count: usize, out: &mut ColumnCollector) {
+        collect_each(self, count, out);
     }
 }

@@ -6,8 +6,12 @@ use arrow::array::{Array, PrimitiveArray, RunArray, UnionArray};
 use arrow::buffer::NullBuffer;
 use arrow::datatypes::{ArrowDictionaryKeyType, ArrowNativeType as _, RunEndIndexType};
 
-use super::{Scalar, Slots, stream_each, write_cell, write_each_cell};
+use super::{
+    Scalar, Slots, collect_each, most_bytes_of_each, stream_each, write_cell, write_each_cell,
+    write_each_row,
+};
 use crate::digest::{ByteSink, ColumnStreams};
+use crate::stats::ColumnCollector;
 
 /// Lists, fixed-size lists and maps: a range of elements for each slot.
 pub(super) struct ListSlots<'a> {
@@ -38,8 +42,22 @@ impl Slots for ListSlots<'_> {
         write_each_cell(self, slots, out);
     }
 
+    fn most_bytes(&self, slots: Range<usize>) -> usize {
+        most_bytes_of_each(self, slots, |slot| {
+            self.elements.most_bytes((self.range)(slot))
+        })
+    }
+
+    fn write_rows(&self, first: usize, rows: &mut [Vec<u8>]) {
+        write_each_row(self, first, rows);
+    }
+
     fn stream(&self, count: usize, out: &mut ColumnStreams) {
         stream_each(self, count, out);
+    }
+
+    fn collect(&self, count: usize, out: &mut ColumnCollector) {
+        collect_each(self, count, out);
     }
 }
 
@@ -73,8 +91,24 @@ impl Slots for StructSlots<'_> {
         write_each_cell(self, slots, out);
     }
 
+    fn most_bytes(&self, slots: Range<usize>) -> usize {
+        let fields = self
+            .fields
+            .iter()
+            .map(|field| field.most_bytes(slots.clone()));
+        fields.fold(slots.len(), usize::saturating_add)
+    }
+
+    fn write_rows(&self, first: usize, rows: &mut [Vec<u8>]) {
+        write_each_row(self, first, rows);
+    }
+
     fn stream(&self, count: usize, out: &mut ColumnStreams) {
         stream_each(self, count, out);
+    }
+
+    fn collect(&self, count: usize, out: &mut ColumnCollector) {
+        collect_each(self, count, out);
     }
 }
 
@@ -83,6 +117,16 @@ pub(super) struct UnionSlots<'a> {
     pub(super) array: &'a UnionArray,
     /// Type ids and values of the members, in the order that is hashed.
     pub(super) members: Vec<(i8, Box<dyn Slots + 'a>)>,
+}
+
+impl UnionSlots<'_> {
+    /// Finds the member that a slot is of, and its place; an array cannot be built with the id of none.
+    fn member(&self, slot: usize) -> Option<(usize, &dyn Slots)> {
+        let id = self.array.type_id(slot);
+        let mut members = self.members.iter().enumerate();
+        let (place, (_, values)) = members.find(|(_, member)| member.0 == id)?;
+        Some((place, values.as_ref()))
+    }
 }
 
 #[deny(clippy::missing_trait_methods)]
@@ -96,12 +140,9 @@ impl Slots for UnionSlots<'_> {
     }
 
     fn write(&self, slot: usize, out: &mut dyn ByteSink) {
-        let id = self.array.type_id(slot);
-        let mut members = self.members.iter().enumerate();
-        // An array cannot be built with the id of no member.
-        if let Some((place, (_, values))) = members.find(|(_, member)| member.0 == id) {
+        if let Some((place, values)) = self.member(slot) {
             out.write_varint(place as u64);
-            write_cell(values.as_ref(), self.array.value_offset(slot), out);
+            write_cell(values, self.array.value_offset(slot), out);
         }
     }
 
@@ -113,8 +154,24 @@ impl Slots for UnionSlots<'_> {
         write_each_cell(self, slots, out);
     }
 
+    fn most_bytes(&self, slots: Range<usize>) -> usize {
+        most_bytes_of_each(self, slots, |slot| {
+            let offset = self.array.value_offset(slot);
+            self.member(slot)
+                .map_or(0, |(_, values)| values.most_bytes(offset..offset + 1))
+        })
+    }
+
+    fn write_rows(&self, first: usize, rows: &mut [Vec<u8>]) {
+        write_each_row(self, first, rows);
+    }
+
     fn stream(&self, count: usize, out: &mut ColumnStreams) {
         stream_each(self, count, out);
+    }
+
+    fn collect(&self, count: usize, out: &mut ColumnCollector) {
+        collect_each(self, count, out);
     }
 }
 
@@ -152,8 +209,23 @@ impl<K: ArrowDictionaryKeyType> Slots for DictionarySlots<'_, K> {
         write_each_cell(self, slots, out);
     }
 
+    fn most_bytes(&self, slots: Range<usize>) -> usize {
+        most_bytes_of_each(self, slots, |slot| {
+            let key = self.key(slot);
+            self.values.most_bytes(key..key + 1)
+        })
+    }
+
+    fn write_rows(&self, first: usize, rows: &mut [Vec<u8>]) {
+        write_each_row(self, first, rows);
+    }
+
     fn stream(&self, count: usize, out: &mut ColumnStreams) {
         stream_each(self, count, out);
+    }
+
+    fn collect(&self, count: usize, out: &mut ColumnCollector) {
+        collect_each(self, count, out);
     }
 }
 
@@ -185,7 +257,22 @@ impl<R: RunEndIndexType> Slots for RunSlots<'_, R> {
         write_each_cell(self, slots, out);
     }
 
+    fn most_bytes(&self, slots: Range<usize>) -> usize {
+        most_bytes_of_each(self, slots, |slot| {
+            let index = self.runs.get_physical_index(slot);
+            self.values.most_bytes(index..index + 1)
+        })
+    }
+
+    fn write_rows(&self, first: usize, rows: &mut [Vec<u8>]) {
+        write_each_row(self, first, rows);
+    }
+
     fn stream(&self, count: usize, out: &mut ColumnStreams) {
         stream_each(self, count, out);
+    }
+
+    fn collect(&self, count: usize, out: &mut ColumnCollector) {
+        collect_each(self, count, out);
     }
 }

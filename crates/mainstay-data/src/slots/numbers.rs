@@ -13,7 +13,10 @@ use super::primitive::{ConvertedSlots, PrimitiveSlots};
 use crate::digest::Profile;
 
 /// Opens values that lie in memory almost as they are hashed.
-pub(super) fn primitive<T>(array: &dyn Array, scalar: fn(T::Native) -> Scalar<'static>) -> Boxed<'_>
+pub(super) fn primitive<T>(
+    array: &dyn Array,
+    scalar: impl Fn(T::Native) -> Scalar<'static> + 'static,
+) -> Boxed<'_>
 where
     T: ArrowPrimitiveType,
     T::Native: Canonical,
@@ -28,7 +31,7 @@ where
 pub(super) fn converted<T: ArrowPrimitiveType, const WIDTH: usize>(
     array: &dyn Array,
     bytes: impl Fn(T::Native) -> [u8; WIDTH] + 'static,
-    scalar: fn(T::Native) -> Scalar<'static>,
+    scalar: impl Fn(T::Native) -> Scalar<'static> + 'static,
 ) -> Boxed<'_> {
     Box::new(ConvertedSlots {
         array: array.as_primitive::<T>(),
@@ -52,7 +55,7 @@ where
     T: ArrowPrimitiveType,
     T::Native: Canonical + Into<i128>,
 {
-    let scalar: fn(T::Native) -> Scalar<'static> = |value| Scalar::Int(value.into());
+    let scalar = |value: T::Native| Scalar::Int(value.into());
     match profile {
         Profile::Strict => primitive::<T>(array, scalar),
         // No overflow: values of 64 bits, factors of 30.
@@ -83,7 +86,7 @@ pub(super) fn float16(array: &dyn Array, profile: Profile) -> Boxed<'_> {
 
 /// Opens floats of 32 bits.
 pub(super) fn float32(array: &dyn Array, profile: Profile) -> Boxed<'_> {
-    let scalar: fn(f32) -> Scalar<'static> = |value| Scalar::Float(value.into());
+    let scalar = |value: f32| Scalar::Float(value.into());
     match profile {
         Profile::Strict => primitive::<Float32Type>(array, scalar),
         Profile::Semantic => {

@@ -7,8 +7,9 @@ use arrow::datatypes::ArrowPrimitiveType;
 
 use super::canonical::Canonical;
 use super::runs::valid_runs;
-use super::{Scalar, Slots, write_each_cell};
+use super::{Scalar, Slots, collect_each, write_each_cell, write_each_row};
 use crate::digest::{ByteSink, ByteStream, ColumnStreams};
+use crate::stats::ColumnCollector;
 
 /// Cells that are written together.
 const CELLS: usize = 64;
@@ -37,6 +38,14 @@ impl Slots for BooleanArray {
         write_each_cell(self, slots, out);
     }
 
+    fn most_bytes(&self, slots: Range<usize>) -> usize {
+        2 * slots.len()
+    }
+
+    fn write_rows(&self, first: usize, rows: &mut [Vec<u8>]) {
+        write_each_row(self, first, rows);
+    }
+
     fn stream(&self, count: usize, out: &mut ColumnStreams) {
         out.validity.push_validity(self.nulls(), count);
         valid_runs(self.nulls(), count, |run| {
@@ -49,6 +58,10 @@ impl Slots for BooleanArray {
             out.values.write(&rest[..chunks.remainder_len()]);
         });
     }
+
+    fn collect(&self, count: usize, out: &mut ColumnCollector) {
+        collect_each(self, count, out);
+    }
 }
 
 /// Returns a byte for each bit, the least significant first.
@@ -57,12 +70,12 @@ fn unpacked(word: u64) -> [u8; 64] {
 }
 
 /// Numbers that lie in memory almost as they are hashed.
-pub(super) struct PrimitiveSlots<'a, T: ArrowPrimitiveType> {
+pub(super) struct PrimitiveSlots<'a, T: ArrowPrimitiveType, S> {
     pub(super) array: &'a PrimitiveArray<T>,
-    pub(super) scalar: fn(T::Native) -> Scalar<'static>,
+    pub(super) scalar: S,
 }
 
-impl<T: ArrowPrimitiveType> PrimitiveSlots<'_, T>
+impl<T: ArrowPrimitiveType, S> PrimitiveSlots<'_, T, S>
 where
     T::Native: Canonical,
 {
@@ -83,9 +96,11 @@ where
 }
 
 #[deny(clippy::missing_trait_methods)]
-impl<T: ArrowPrimitiveType> Slots for PrimitiveSlots<'_, T>
+impl<T, S> Slots for PrimitiveSlots<'_, T, S>
 where
+    T: ArrowPrimitiveType,
     T::Native: Canonical,
+    S: Fn(T::Native) -> Scalar<'static>,
 {
     fn is_null(&self, slot: usize) -> bool {
         self.array.is_null(slot)
@@ -110,26 +125,42 @@ where
         write_valid_cells(&self.array.values()[slots], Canonical::canonical, out);
     }
 
+    fn most_bytes(&self, slots: Range<usize>) -> usize {
+        (1 + size_of::<T::Native>()) * slots.len()
+    }
+
+    fn write_rows(&self, first: usize, rows: &mut [Vec<u8>]) {
+        if self.array.null_count() > 0 {
+            return write_each_row(self, first, rows);
+        }
+        write_valid_rows(&self.array.values()[first..], Canonical::canonical, rows);
+    }
+
     fn stream(&self, count: usize, out: &mut ColumnStreams) {
         out.validity.push_validity(self.array.nulls(), count);
         valid_runs(self.array.nulls(), count, |run| {
             self.write_run(run, &mut out.values);
         });
     }
+
+    fn collect(&self, count: usize, out: &mut ColumnCollector) {
+        collect_each(self, count, out);
+    }
 }
 
 /// Values of a fixed width whose canonical bytes are not those in memory.
-pub(super) struct ConvertedSlots<'a, T: ArrowPrimitiveType, F> {
+pub(super) struct ConvertedSlots<'a, T: ArrowPrimitiveType, F, S> {
     pub(super) array: &'a PrimitiveArray<T>,
     pub(super) bytes: F,
-    pub(super) scalar: fn(T::Native) -> Scalar<'static>,
+    pub(super) scalar: S,
 }
 
 #[deny(clippy::missing_trait_methods)]
-impl<T, F, const WIDTH: usize> Slots for ConvertedSlots<'_, T, F>
+impl<T, F, S, const WIDTH: usize> Slots for ConvertedSlots<'_, T, F, S>
 where
     T: ArrowPrimitiveType,
     F: Fn(T::Native) -> [u8; WIDTH],
+    S: Fn(T::Native) -> Scalar<'static>,
 {
     fn is_null(&self, slot: usize) -> bool {
         self.array.is_null(slot)
@@ -154,6 +185,17 @@ where
         write_valid_cells(&self.array.values()[slots], &self.bytes, out);
     }
 
+    fn most_bytes(&self, slots: Range<usize>) -> usize {
+        (1 + WIDTH) * slots.len()
+    }
+
+    fn write_rows(&self, first: usize, rows: &mut [Vec<u8>]) {
+        if self.array.null_count() > 0 {
+            return write_each_row(self, first, rows);
+        }
+        write_valid_rows(&self.array.values()[first..], &self.bytes, rows);
+    }
+
     fn stream(&self, count: usize, out: &mut ColumnStreams) {
         out.validity.push_validity(self.array.nulls(), count);
         valid_runs(self.array.nulls(), count, |run| {
@@ -165,6 +207,10 @@ where
                 out.values.write(bytes[..part.len()].as_flattened());
             }
         });
+    }
+
+    fn collect(&self, count: usize, out: &mut ColumnCollector) {
+        collect_each(self, count, out);
     }
 }
 
@@ -184,5 +230,20 @@ fn write_valid_cells<V: Copy, B: AsRef<[u8]>>(
             cell[1..].copy_from_slice(bytes(value).as_ref());
         }
         out.write(&cells[..stride * part.len()]);
+    }
+}
+
+/// Appends the cells of values of a fixed width to rows, one to each.
+fn write_valid_rows<V: Copy, B: AsRef<[u8]>>(
+    values: &[V],
+    bytes: impl Fn(V) -> B,
+    rows: &mut [Vec<u8>],
+) {
+    let mut cell = [1; 33];
+    // The bytes are an array, so this is known where it is compiled.
+    let length = 1 + size_of::<B>();
+    for (row, &value) in rows.iter_mut().zip(values) {
+        cell[1..length].copy_from_slice(bytes(value).as_ref());
+        row.extend_from_slice(&cell[..length]);
     }
 }

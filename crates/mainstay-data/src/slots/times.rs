@@ -23,7 +23,7 @@ const NANOSECOND: i128 = 1;
 const DAY_IN_MILLISECONDS: i64 = 86_400_000;
 
 pub(super) fn date32(array: &dyn Array, profile: Profile) -> Boxed<'_> {
-    let scalar: fn(i32) -> Scalar<'static> = |days| Scalar::Int(days.into());
+    let scalar = |days: i32| Scalar::Int(days.into());
     match profile {
         Profile::Strict => primitive::<Date32Type>(array, scalar),
         Profile::Semantic => converted::<Date32Type, 8>(

@@ -33,11 +33,12 @@ impl<T> Default for Range<T> {
 
 impl<T> Range<T> {
     /// Widens the range to hold `value`, which is copied only when it becomes an end.
+    #[inline]
     fn add<V: PartialOrd + ?Sized>(
         &mut self,
         value: &V,
-        as_value: fn(&T) -> &V,
-        copy: fn(&V) -> T,
+        as_value: impl Fn(&T) -> &V,
+        copy: impl Fn(&V) -> T,
     ) {
         match &mut self.0 {
             None => self.0 = Some((copy(value), copy(value))),
@@ -55,6 +56,11 @@ impl<T> Range<T> {
 
 impl Bounds {
     /// Adds a value; a float must be finite.
+    #[expect(
+        clippy::inline_always,
+        reason = "where it is called the kind of the value is known"
+    )]
+    #[inline(always)]
     pub(super) fn add(&mut self, value: Scalar<'_>) {
         match value {
             Scalar::Bool(value) => self.bools.add(&value, |v| v, |v| *v),

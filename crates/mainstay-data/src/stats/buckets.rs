@@ -40,6 +40,7 @@ impl Buckets {
     }
 
     /// Adds texts of one XXH3-64.
+    #[inline]
     pub(super) fn add(&mut self, hash: u64, count: u64) {
         let [lowest, ..] = hash.to_le_bytes();
         self.0[usize::from(lowest) % BUCKETS] += count;

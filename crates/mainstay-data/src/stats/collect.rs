@@ -9,7 +9,7 @@ use super::distinct::DistinctEstimate;
 use super::numeric::NumericCollector;
 use super::spelling::{IntegerMeaning, approximate, decimal, scale};
 use super::{Buckets, ColumnStats};
-use crate::slots::{Scalar, Slots};
+use crate::slots::Scalar;
 
 /// Collects the statistics of a column over any number of batches, in O(1) memory.
 #[derive(Debug)]
@@ -32,8 +32,9 @@ pub(crate) struct ColumnCollector {
 impl ColumnCollector {
     pub(crate) fn new(data_type: &DataType) -> Self {
         let values = value_type(data_type);
+        let meaning = IntegerMeaning::of(values);
         Self {
-            meaning: IntegerMeaning::of(values),
+            meaning,
             scale: scale(values),
             is_float: values.is_floating(),
             count: 0,
@@ -43,21 +44,67 @@ impl ColumnCollector {
             bounds: Bounds::default(),
             distinct: DistinctEstimate::new(),
             numeric: NumericCollector::new(),
-            categories: Categories::new(),
+            // Dates and times are numbers, not categories.
+            categories: match meaning {
+                IntegerMeaning::Number => Categories::new(),
+                _ => Categories::TooMany,
+            },
             buckets: Buckets::new(),
         }
     }
 
-    /// Adds the first `rows` slots.
-    pub(crate) fn update(&mut self, slots: &dyn Slots, rows: usize) {
-        for row in 0..rows {
-            self.count += 1;
-            if slots.is_null(row) {
-                self.nulls += 1;
-            } else {
-                self.add(slots.scalar(row));
+    /// Adds a null.
+    #[inline]
+    pub(crate) fn add_null(&mut self) {
+        self.count += 1;
+        self.nulls += 1;
+    }
+
+    /// Adds a value.
+    #[expect(
+        clippy::inline_always,
+        reason = "where it is called the kind of the value is known, which leaves one branch of this"
+    )]
+    #[inline(always)]
+    pub(crate) fn add(&mut self, value: Scalar<'_>) {
+        self.count += 1;
+        match value {
+            Scalar::Float(number) if number.is_nan() => {
+                self.nans += 1;
+                return;
             }
+            Scalar::Float(number) if number.is_infinite() => {
+                self.infinities += 1;
+                return;
+            }
+            Scalar::Float(number) => {
+                self.distinct.add(&number.to_le_bytes());
+                self.numeric.add(number);
+            }
+            Scalar::Int(number) => {
+                let hash = xxh3_64(&number.to_le_bytes());
+                self.distinct.add_hash(hash);
+                self.numeric.add(approximate(number));
+                self.categories.add_integer(hash, number);
+            }
+            Scalar::Decimal(number) => {
+                self.distinct.add(&number.to_le_bytes());
+                // The text is exact, so this rounds once.
+                if let Ok(number) = decimal(number, self.scale).parse() {
+                    self.numeric.add(number);
+                }
+            }
+            Scalar::Text(text) => {
+                let hash = xxh3_64(text.as_bytes());
+                self.distinct.add_hash(hash);
+                self.buckets.add(hash, 1);
+                self.categories.add_text(hash, text);
+            }
+            Scalar::Bytes(bytes) => self.distinct.add(bytes),
+            Scalar::Bool(value) => self.categories.add_bool(value),
+            Scalar::Other => {}
         }
+        self.bounds.add(value);
     }
 
     pub(crate) fn finish(self) -> ColumnStats {
@@ -81,46 +128,6 @@ impl ColumnCollector {
             categories,
             buckets: uncounted.then_some(self.buckets),
         }
-    }
-
-    fn add(&mut self, value: Scalar<'_>) {
-        match value {
-            Scalar::Float(number) if number.is_nan() => {
-                self.nans += 1;
-                return;
-            }
-            Scalar::Float(number) if number.is_infinite() => {
-                self.infinities += 1;
-                return;
-            }
-            Scalar::Float(number) => {
-                self.distinct.add(&number.to_le_bytes());
-                self.numeric.add(number);
-            }
-            Scalar::Int(number) => {
-                self.distinct.add(&number.to_le_bytes());
-                self.numeric.add(approximate(number));
-            }
-            Scalar::Decimal(number) => {
-                self.distinct.add(&number.to_le_bytes());
-                // The text is exact, so this rounds once.
-                if let Ok(number) = decimal(number, self.scale).parse() {
-                    self.numeric.add(number);
-                }
-            }
-            Scalar::Text(text) => {
-                let hash = xxh3_64(text.as_bytes());
-                self.distinct.add_hash(hash);
-                self.buckets.add(hash, 1);
-            }
-            Scalar::Bytes(bytes) => self.distinct.add(bytes),
-            Scalar::Bool(_) | Scalar::Other => {}
-        }
-        self.bounds.add(value);
-        // Dates and times are numbers, not categories.
-        let categorical = self.meaning == IntegerMeaning::Number;
-        self.categories
-            .add(if categorical { value } else { Scalar::Other });
     }
 }
 

@@ -28,11 +28,13 @@ impl DistinctEstimate {
         }
     }
 
+    #[inline]
     pub(super) fn add(&mut self, value: &[u8]) {
         self.add_hash(xxh3_64(value));
     }
 
     /// Adds a value by its XXH3-64.
+    #[inline]
     pub(super) fn add_hash(&mut self, hash: u64) {
         // The first bits choose the register; of the others, the first one bit counts. The bit set
         // below them bounds the rank at 53.

@@ -8,6 +8,8 @@ use super::NumericStats;
 const EXACT_VALUES: usize = 4_096;
 /// How many centroids the sketch of more values keeps.
 const CENTROIDS: usize = 256;
+/// How many values are added to the sketch together.
+const SKETCHED_VALUES: usize = 5 * CENTROIDS;
 /// One percentile for each per cent, 0 and 100 included.
 pub(crate) const PERCENTILES: u8 = 101;
 
@@ -22,13 +24,12 @@ pub(super) struct NumericCollector {
     mean: f64,
     /// The sum of squared distances from the mean.
     squares: f64,
-    values: Values,
-}
-
-#[derive(Debug)]
-enum Values {
-    Exact(Vec<f64>),
-    Sketch(Box<TDigest>),
+    /// The values that are not in the sketch.
+    values: Vec<f64>,
+    /// When there are so many, they go into the sketch.
+    room: usize,
+    /// `None` until there are too many values to keep.
+    sketch: Option<Box<TDigest>>,
 }
 
 impl NumericCollector {
@@ -37,26 +38,38 @@ impl NumericCollector {
             count: 0,
             mean: 0.0,
             squares: 0.0,
-            values: Values::Exact(Vec::new()),
+            values: Vec::new(),
+            room: EXACT_VALUES + 1,
+            sketch: None,
         }
     }
 
     /// Adds a finite number.
+    #[inline]
     pub(super) fn add(&mut self, value: f64) {
         self.count += 1;
         let distance = value - self.mean;
         self.mean += distance / float(self.count);
         self.squares += distance * (value - self.mean);
-        match &mut self.values {
-            Values::Exact(values) if values.len() < EXACT_VALUES => values.push(value),
-            Values::Exact(values) => {
-                let mut sketch = TDigest::new_with_size(CENTROIDS);
-                sketch.extend_values(values.drain(..));
-                sketch.push(value);
-                self.values = Values::Sketch(Box::new(sketch));
-            }
-            Values::Sketch(sketch) => sketch.push(value),
+        self.values.push(value);
+        if self.values.len() == self.room {
+            self.sketch();
         }
+    }
+
+    /// Moves what is a multiple of 1,280 values into the sketch.
+    #[cold]
+    #[inline(never)]
+    fn sketch(&mut self) {
+        let sketch = self
+            .sketch
+            .get_or_insert_with(|| Box::new(TDigest::new_with_size(CENTROIDS)));
+        let whole = self.values.len() / SKETCHED_VALUES * SKETCHED_VALUES;
+        for values in self.values[..whole].chunks(SKETCHED_VALUES) {
+            **sketch = merged(sketch, values);
+        }
+        self.values.drain(..whole);
+        self.room = SKETCHED_VALUES;
     }
 
     /// Returns the distribution; `None` when no number was added.
@@ -69,9 +82,9 @@ impl NumericCollector {
             finite: self.count,
             mean: finite(self.mean),
             std_dev: finite((self.squares / float(self.count)).sqrt()),
-            percentiles: match self.values {
-                Values::Exact(values) => exact_percentiles(values),
-                Values::Sketch(sketch) => sketched_percentiles(*sketch),
+            percentiles: match self.sketch {
+                None => exact_percentiles(self.values),
+                Some(sketch) => sketched_percentiles(&merged(&sketch, &self.values)),
             },
         })
     }
@@ -95,8 +108,27 @@ fn exact_percentiles(mut values: Vec<f64>) -> Vec<f64> {
         .collect()
 }
 
-fn sketched_percentiles(mut sketch: TDigest) -> Vec<f64> {
-    sketch.flush();
+/// Adds values to a sketch.
+fn merged(sketch: &TDigest, values: &[f64]) -> TDigest {
+    let mut ordered: Vec<i64> = values.iter().map(|value| ordered_bits(*value)).collect();
+    // As integers they are compared by one instruction.
+    ordered.sort_unstable();
+    let sorted = ordered.into_iter().map(of_ordered_bits);
+    sketch.merge_sorted(sorted.collect())
+}
+
+/// Returns bits that are ordered as [`f64::total_cmp`] orders values.
+fn ordered_bits(value: f64) -> i64 {
+    let bits = value.to_bits().cast_signed();
+    bits ^ (bits >> 63).cast_unsigned().wrapping_shr(1).cast_signed()
+}
+
+fn of_ordered_bits(bits: i64) -> f64 {
+    let bits = bits ^ (bits >> 63).cast_unsigned().wrapping_shr(1).cast_signed();
+    f64::from_bits(bits.cast_unsigned())
+}
+
+fn sketched_percentiles(sketch: &TDigest) -> Vec<f64> {
     let shares: Vec<f64> = (0..PERCENTILES).map(|p| f64::from(p) / 100.0).collect();
     let (min, max) = (sketch.min(), sketch.max());
     let mut percentiles: Vec<f64> = sketch.quantiles(&shares).into_iter().flatten().collect();
@@ -115,6 +147,7 @@ fn sketched_percentiles(mut sketch: TDigest) -> Vec<f64> {
     clippy::cast_precision_loss,
     reason = "counts beyond 2^53 do not occur, and would only round"
 )]
+#[inline]
 fn float(count: u64) -> f64 {
     count as f64
 }
@@ -165,6 +198,19 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_sketch_is_that_of_pushing_value_by_value(
+            values in proptest::collection::vec(proptest::num::f64::NORMAL | proptest::num::f64::ZERO, 4_090..12_000)
+        ) {
+            let mut sketch = TDigest::new_with_size(CENTROIDS);
+            sketch.extend_values(values.iter().copied());
+            sketch.flush();
+            let stats = collected(values.iter().copied());
+            if values.len() > EXACT_VALUES {
+                prop_assert_eq!(stats.percentiles, sketched_percentiles(&sketch));
+            }
+        }
+
         #[test]
         fn percentiles_never_decrease_and_end_at_the_extremes(
             values in proptest::collection::vec(proptest::num::f64::NORMAL | proptest::num::f64::ZERO, 1..6_000)

@@ -90,8 +90,10 @@ fn integer(number: i128) -> ScalarValue {
 
 /// Rounds an integer to a float; exact up to 2⁵³.
 #[expect(clippy::cast_precision_loss, reason = "rounding is the purpose")]
+#[inline]
 pub(super) fn approximate(number: i128) -> f64 {
-    number as f64
+    // One instruction instead of a call where it is known to be narrow.
+    i64::try_from(number).map_or_else(|_| number as f64, |narrow| narrow as f64)
 }
 
 /// Spells a decimal with all its digits.

@@ -11,7 +11,8 @@ use arrow::array::{Array, Float64Array, Int64Array, StringArray};
 
 fn stats_of(array: &dyn Array) -> ColumnStats {
     let mut collector = ColumnCollector::new(array.data_type());
-    collector.update(slots(array, Profile::Strict).unwrap().as_ref(), array.len());
+    let slots = slots(array, Profile::Strict).unwrap();
+    slots.collect(array.len(), &mut collector);
     collector.finish()
 }
 
