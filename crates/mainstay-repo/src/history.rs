@@ -2,14 +2,16 @@
 
 use mainstay_core::{Actor, Digest, RefPath, Timestamp};
 
-use crate::Value;
+use crate::{Position, Value};
 
 /// One committed transaction as the log tells it.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]
 pub struct LogEntry {
-    /// Its place in the log, from 1.
+    /// The entry that it is in, from 1; concurrent transactions may share one.
     pub seq: u64,
+    /// The place behind it, to [read on](crate::Repo::entries) from.
+    pub position: Position,
     /// The SHA-256 of the entry's stored bytes.
     pub digest: Digest,
     /// When it was committed; never before the entry it follows.

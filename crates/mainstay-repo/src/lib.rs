@@ -77,6 +77,7 @@ mod lease;
 mod log;
 mod metrics;
 mod options;
+mod position;
 mod repair;
 mod replicate;
 mod repo;
@@ -97,6 +98,7 @@ pub use gc::{
 pub use history::{LogEntry, RefChange};
 pub use lease::{Contender, Lease, LeaseHolder};
 pub use options::RepoOptions;
+pub use position::Position;
 pub use repair::{Lost, RepairAction, RepairOptions, RepairReport, repair};
 pub use replicate::{ReplicateOptions, ReplicateReport};
 pub use repo::{Repo, Step};

@@ -22,7 +22,7 @@ use crate::verify::{RepoStats, VerifyLevel, VerifyReport};
 use crate::view::{Base, Source};
 use crate::{
     BlobExplanation, CheckpointExplanation, CollectOptions, CollectionPlan, CollectionReport,
-    CommitOutcome, Committed, LogEntry, RefChange, RefExplanation, ReplicateOptions,
+    CommitOutcome, Committed, LogEntry, Position, RefChange, RefExplanation, ReplicateOptions,
     ReplicateReport, RepoOptions, Transaction, Tree, View, checkpoint, descriptor, gc, replicate,
 };
 
@@ -236,11 +236,12 @@ impl Repo {
         walk::history(Arc::clone(&self.inner), path.clone())
     }
 
-    /// Reads the log after `seq`, oldest first, up to the head: the change feed. Resume with the
-    /// last seq seen. Ends after an error.
+    /// Reads the log behind a place, oldest first, up to the head: the change feed. Behind `0` lies all of
+    /// it, behind the number of an entry what follows that entry. To read on later, keep the
+    /// [position](LogEntry::position) of the last transaction that was dealt with. Ends after an error.
     #[must_use]
-    pub fn entries(&self, after: u64) -> BoxStream<'static, Result<LogEntry>> {
-        walk::forwards(Arc::clone(&self.inner), after)
+    pub fn entries(&self, after: impl Into<Position>) -> BoxStream<'static, Result<LogEntry>> {
+        walk::forwards(Arc::clone(&self.inner), after.into())
     }
 
     /// Reads the log backwards from the head. Ends after an error.

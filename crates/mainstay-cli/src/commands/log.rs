@@ -2,7 +2,7 @@
 
 use clap::Args;
 use futures::{StreamExt as _, TryStreamExt as _};
-use mainstay::repo::LogEntry;
+use mainstay::repo::{LogEntry, Position};
 use mainstay::{Actor, Digest, Result, Timestamp};
 use serde::Serialize;
 
@@ -15,12 +15,17 @@ use crate::text::{BOLD, DIM, Line, when};
 /// One entry is one change of any number of refs, with who made it and why.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-Example:
-  mainstay log -n 5")]
+Examples:
+  mainstay log -n 5
+  mainstay log --after 120 --json    what was done since, to be followed from the last position on")]
 pub(crate) struct Log {
     /// Show at most so many entries
     #[arg(long, short = 'n', default_value_t = 20, value_name = "N")]
     limit: usize,
+
+    /// Show what follows this position instead, oldest first; 0 is the beginning
+    #[arg(long, value_name = "POSITION")]
+    after: Option<Position>,
 }
 
 #[derive(Serialize)]
@@ -31,6 +36,7 @@ struct Document {
 #[derive(Serialize)]
 struct Entry {
     seq: u64,
+    position: String,
     digest: Digest,
     time: Timestamp,
     actor: Actor,
@@ -48,8 +54,13 @@ struct Ref {
 impl Log {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let workspace = global.open().await?;
-        let newest = workspace.repo().entries_back().take(self.limit);
-        let entries: Vec<Entry> = newest.map_ok(Entry::from).try_collect().await?;
+        let repo = workspace.repo();
+        let asked = match self.after {
+            Some(after) => repo.entries(after),
+            None => repo.entries_back(),
+        };
+        let asked = asked.take(self.limit).map_ok(Entry::from);
+        let entries: Vec<Entry> = asked.try_collect().await?;
         let document = Document { entries };
         let output = global.output();
         output.result(&document, |out| {
@@ -66,8 +77,14 @@ impl Log {
             }
             Ok(())
         })?;
-        if let Some(oldest) = document.entries.last().filter(|oldest| oldest.seq > 1) {
-            output.note(&format!("older entries: {}; see -n", oldest.seq - 1));
+        match document.entries.last() {
+            Some(newest) if self.after.is_some() => {
+                output.note(&format!("read on with --after {}", newest.position));
+            }
+            Some(oldest) if oldest.seq > 1 => {
+                output.note(&format!("older entries: {}; see -n", oldest.seq - 1));
+            }
+            _ => {}
         }
         Ok(Answer::Yes)
     }
@@ -86,6 +103,7 @@ impl From<LogEntry> for Entry {
         });
         Self {
             seq: entry.seq,
+            position: entry.position.to_string(),
             digest: entry.digest,
             time: entry.time,
             actor: entry.actor,

@@ -21,6 +21,29 @@ fn the_log_says_who_did_what_and_why() {
 }
 
 #[test]
+fn who_follows_the_log_reads_on_from_the_last_position() {
+    let shell = Shell::new();
+    for version in ["one", "two", "three"] {
+        shell.write("prompt.md", version);
+        shell.json("prompt publish p prompt.md");
+    }
+    let whole = shell.json("log --after 0");
+    let whole = whole["entries"].as_array().unwrap();
+    let (mut read, mut after) = (Vec::new(), "0".to_owned());
+    loop {
+        let next = shell.json(&format!("log -n 1 --after {after}"));
+        let Some(entry) = next["entries"].get(0) else {
+            break;
+        };
+        after = entry["position"].as_str().unwrap().to_owned();
+        read.push(entry.clone());
+    }
+    assert_eq!(&read, whole);
+    let newest: Vec<_> = whole.iter().rev().cloned().collect();
+    assert_eq!(shell.json("log -n 99")["entries"], json!(newest));
+}
+
+#[test]
 fn the_actor_is_the_login_name_unless_said() {
     let shell = Shell::new();
     let mut command = shell.command("data snapshot penguins penguins.csv");

@@ -245,7 +245,7 @@ async fn meanwhile(inner: &Arc<Inner>, survey: &mut Survey, newer: View) -> Resu
         return Err(overtaken());
     }
     let mut blobs: BTreeSet<Digest> = BTreeSet::new();
-    let mut entries = walk::forwards(Arc::clone(inner), survey.view.seq);
+    let mut entries = walk::forwards(Arc::clone(inner), survey.view.seq.into());
     while let Some(entry) = entries.try_next().await? {
         for change in &entry.changes {
             let Some(value) = &change.value else {

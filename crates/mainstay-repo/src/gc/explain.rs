@@ -86,7 +86,7 @@ pub(crate) async fn blob(
     let now = inner.options.clock.now();
     let from = mark::kept_from(inner, &view, options, now).await?;
     let mut history = candidates(&from, digest).await?;
-    let mut entries = walk::forwards(Arc::clone(inner), from.seq);
+    let mut entries = walk::forwards(Arc::clone(inner), from.seq.into());
     while let Some(entry) = entries.try_next().await? {
         history.extend(entry.changes.into_iter().filter_map(|change| {
             let by = NamedBy {

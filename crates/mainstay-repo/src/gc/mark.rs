@@ -36,7 +36,7 @@ pub(super) async fn kept_from(
 /// The blobs of every state that the refs had from `from` on.
 pub(super) async fn blobs_since(inner: &Arc<Inner>, from: &View) -> Result<BTreeSet<Digest>> {
     let mut named = live(from).await?;
-    let mut entries = walk::forwards(Arc::clone(inner), from.seq);
+    let mut entries = walk::forwards(Arc::clone(inner), from.seq.into());
     while let Some(entry) = entries.try_next().await? {
         let values = entry
             .changes

@@ -2,13 +2,14 @@
 
 use std::sync::Arc;
 
+use futures::future;
 use futures::stream::{self, BoxStream, Stream, StreamExt as _, TryStreamExt as _};
 use mainstay_core::{Actor, Digest, Error, RefPath, Result, Timestamp};
 
 use super::entry::{self, LoggedChange};
 use super::read::{self, READ_AHEAD, Stored};
 use crate::repo::Inner;
-use crate::{LogEntry, RefChange};
+use crate::{LogEntry, Position, RefChange};
 
 /// Walks the changes of a ref, newest first.
 pub(crate) fn history(inner: Arc<Inner>, path: RefPath) -> BoxStream<'static, Result<RefChange>> {
@@ -60,13 +61,13 @@ async fn find_change(
     .context("generation", generation))
 }
 
-/// Walks the log from the entry after `after` to the head.
+/// Walks the log from what lies behind `after` to the head.
 ///
 /// An entry is passed on once the next one, or the head of the view, has confirmed it.
-pub(crate) fn forwards(inner: Arc<Inner>, after: u64) -> BoxStream<'static, Result<LogEntry>> {
+pub(crate) fn forwards(inner: Arc<Inner>, after: Position) -> BoxStream<'static, Result<LogEntry>> {
     let walk = async move {
         let head = inner.refresh().await?;
-        let mut entries = read_many(inner, after.saturating_add(1)..=head.seq);
+        let mut entries = read_many(inner, after.next_seq()..=head.seq);
         let first = entries.try_next().await?;
         Ok::<_, Error>(stream::try_unfold(
             (entries, first),
@@ -82,6 +83,8 @@ pub(crate) fn forwards(inner: Arc<Inner>, after: u64) -> BoxStream<'static, Resu
         ))
     };
     transactions(stream::once(walk).try_flatten())
+        .try_filter(move |entry| future::ready(after < entry.position))
+        .boxed()
 }
 
 /// Walks the log from the head to the first entry.
@@ -140,10 +143,10 @@ fn transactions(
 fn log_entries(stored: Stored) -> Vec<LogEntry> {
     let Stored { entry, digest } = stored;
     let (seq, time) = (entry.seq, entry.time);
-    entry
-        .transactions
-        .into_iter()
-        .map(|transaction| {
+    let count = entry.transactions.len();
+    (1..)
+        .zip(entry.transactions)
+        .map(|(number, transaction)| {
             let (actor, reason) = (transaction.actor, transaction.reason);
             let changes = transaction
                 .changes
@@ -152,6 +155,7 @@ fn log_entries(stored: Stored) -> Vec<LogEntry> {
                 .collect();
             LogEntry {
                 seq,
+                position: Position::within(seq, number, count),
                 digest,
                 time,
                 actor,

@@ -31,6 +31,14 @@ pub(super) async fn check(storage: &Arc<FaultStorage<MemoryStorage>>, calls: &[C
     for (caller, call) in calls.iter().enumerate() {
         told.check_call(calls, caller, call);
     }
+    for (place, transaction) in told.transactions.iter().enumerate() {
+        let resumed: Vec<_> = repo
+            .entries(transaction.position)
+            .try_collect()
+            .await
+            .unwrap();
+        assert_eq!(resumed, told.transactions[place + 1..]);
+    }
     let faults = repo.verify(VerifyLevel::Full).await.unwrap().faults;
     assert_eq!(faults, []);
     for at in REFS {
