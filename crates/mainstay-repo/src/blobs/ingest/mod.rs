@@ -43,7 +43,8 @@ const WAITING_PIECES: usize = 4;
 /// [`Layout`] tells it. Each chunk is compressed in the way that its sample promises, floating-point
 /// weights with their bytes grouped, and kept so only when that saves an eighth.
 ///
-/// Memory: at most about 200 MiB whatever is stored. Must be used within a tokio runtime.
+/// Memory: at most about 200 MiB whatever is stored, and the index of the repository, which takes some 66
+/// bytes for each chunk that it holds and is read when the first bytes are stored. Must be used within a tokio runtime.
 #[derive(Debug)]
 pub struct Ingest {
     shared: Arc<Shared>,
