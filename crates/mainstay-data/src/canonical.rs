@@ -14,12 +14,12 @@ use crate::scan::{TableFile, infer};
 /// [`Invalid`](mainstay_core::ErrorKind::Invalid) when two files would have one path then.
 pub(crate) fn rewrite(files: &mut [InputFile]) -> Result<()> {
     let tables: Vec<TableFile<'_>> = files.iter().filter_map(TableFile::of).collect();
-    let csv = infer(&tables)?;
+    let types = infer(&tables)?;
     for file in files.iter_mut().filter(|file| !file.canonical) {
-        let Some(format) = TableFormat::of(&file.path) else {
+        let Some(format) = file.table_format() else {
             continue;
         };
-        let encoded = TableReader::open(file.origin.open()?, format, &csv, None)
+        let encoded = TableReader::open(file.origin.open()?, format, &types, None)
             .and_then(write::encode)
             .map_err(|error| error.context("file", &file.path))?;
         file.origin.check_unchanged(file.origin.bytes())?;

@@ -11,6 +11,7 @@ use mainstay_core::{Error, ErrorKind, FilePath, Result};
 use mainstay_repo::Repo;
 use tokio::runtime::Handle;
 
+use crate::format::TableFormat;
 use crate::format::parquet::write;
 use crate::source::Source;
 use crate::spool::Spooled;
@@ -25,6 +26,18 @@ pub(crate) struct InputFile {
     pub(crate) origin: Origin,
     /// Whether it was written by the writer profile just now.
     pub(crate) canonical: bool,
+}
+
+impl InputFile {
+    /// Tells what it is read as; `None` where it is not a table.
+    ///
+    /// What an earlier version has is what it was there: earlier builds took fewer files for tables.
+    pub(crate) fn table_format(&self) -> Option<TableFormat> {
+        match &self.origin {
+            Origin::Stored(file) if file.entry.rows.is_none() => None,
+            _ => TableFormat::of(&self.path),
+        }
+    }
 }
 
 /// Where the bytes of a file come from.

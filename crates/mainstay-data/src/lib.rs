@@ -1,6 +1,6 @@
 //! Immutable, content-addressed snapshots of datasets, and what changed between them.
 //!
-//! A snapshot keeps files as they are. Of those that are tables (Parquet, CSV, Arrow IPC) it
+//! A snapshot keeps files as they are. Of those that are tables (Parquet, CSV, JSON lines, Arrow IPC) it
 //! also knows what they mean: schema, row count, a digest of every column that does not depend on
 //! how the table is encoded, and statistics with which two versions are compared later without
 //! reading their data.
@@ -103,6 +103,7 @@ mod workers;
 
 pub use datasets::{Datasets, ReadOptions};
 pub use files::{Canonical, FileChange, FileEntry, FileTree, Files, PatchEntry};
+pub use format::JsonType;
 pub use manifest::{Column, Manifest, Table};
 pub use parquet_blob::ParquetBlobReader;
 pub use part::{PartSpec, SnapshotPart};

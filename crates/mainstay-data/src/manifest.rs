@@ -5,12 +5,14 @@ use std::collections::BTreeMap;
 use mainstay_core::{BulkDigest, Error, ErrorKind, Result, canon};
 use serde::{Deserialize, Serialize};
 
-use crate::Files;
 use crate::digest::{PROFILE, PROFILE_1};
 use crate::stats::ColumnStats;
+use crate::{Files, JsonType};
 
-/// The newest format that this build reads, and what it writes where texts are counted in buckets.
-const FORMAT: u64 = 5;
+/// The newest format that this build reads, and what it writes where a table file is JSON lines.
+const FORMAT: u64 = 6;
+/// What it writes else where texts are counted in buckets.
+const FORMAT_BUCKETS: u64 = 5;
 /// What it writes else where the files are in a tree.
 const FORMAT_TREE: u64 = 4;
 /// What it writes else where the manifest lists the files.
@@ -24,8 +26,9 @@ const FORMAT_LISTED: u64 = 3;
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Manifest {
-    /// The format's version: 5 where the values of a text column are counted in buckets, else 4 where the
-    /// files are in a tree, else 3, or less when an earlier build wrote it.
+    /// The format's version: 6 where a table file is JSON lines, else 5 where the values of a text column
+    /// are counted in buckets, else 4 where the files are in a tree, else 3, or less when an earlier build
+    /// wrote it.
     pub format: u64,
     /// The table that the table files make up in path order; `None` when there is none.
     pub table: Option<Table>,
@@ -63,6 +66,9 @@ pub struct Column {
     /// Its logical type, as `int64` or `timestamp(us,"UTC")`.
     #[serde(rename = "type")]
     pub logical_type: String,
+    /// How JSON lines spell its values; `None` where no table file is JSON lines.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub json: Option<JsonType>,
     /// Whether a schema of the files allows nulls.
     pub nullable: bool,
     /// Identifies its values and their order, whatever its name.
@@ -80,7 +86,8 @@ impl Manifest {
     ) -> Self {
         Self {
             format: match files {
-                _ if table.as_ref().is_some_and(Table::has_buckets) => FORMAT,
+                _ if table.as_ref().is_some_and(Table::has_json) => FORMAT,
+                _ if table.as_ref().is_some_and(Table::has_buckets) => FORMAT_BUCKETS,
                 Files::Listed(_) => FORMAT_LISTED,
                 Files::Tree(_) => FORMAT_TREE,
             },
@@ -114,8 +121,15 @@ impl Manifest {
         {
             return Err("digests of a profile that its format does not have");
         }
-        if self.table.as_ref().is_some_and(Table::has_buckets) != (self.format == FORMAT) {
+        let has = |what: fn(&Table) -> bool| self.table.as_ref().is_some_and(what);
+        if has(Table::has_json) != (self.format == FORMAT) {
+            return Err("columns of JSON lines are of format 6, and format 6 has them");
+        }
+        if self.format != FORMAT && has(Table::has_buckets) != (self.format == FORMAT_BUCKETS) {
             return Err("texts in buckets are of format 5, and format 5 has them");
+        }
+        if !self.columns().iter().all(Column::has_one_type) {
+            return Err("a column of JSON lines of another type");
         }
         match &self.files {
             Files::Listed(files) if self.format < 3 => files
@@ -161,7 +175,19 @@ impl Manifest {
     }
 }
 
+impl Column {
+    /// Reports whether JSON lines, if there are any, have values of its logical type.
+    fn has_one_type(&self) -> bool {
+        let of_json = self.json.as_ref().map(JsonType::logical_type);
+        of_json.is_none_or(|of_json| of_json.is_ok_and(|of_json| of_json == self.logical_type))
+    }
+}
+
 impl Table {
+    fn has_json(&self) -> bool {
+        self.columns.iter().any(|column| column.json.is_some())
+    }
+
     fn has_buckets(&self) -> bool {
         let mut columns = self.columns.iter();
         columns.any(|column| column.stats.buckets.is_some())

@@ -8,8 +8,7 @@ use arrow::datatypes::SchemaRef;
 use mainstay_core::{BulkDigest, Error, ErrorKind, FilePath, Result};
 
 use crate::digest::{ColumnHasher, Layout, PROFILE, Profile, RowsHasher, table_digest};
-use crate::format::csv::{CsvSchema, Inference};
-use crate::format::{TableFormat, TableReader};
+use crate::format::{Inference, TableFormat, TableReader, TextTypes};
 use crate::input::{InputFile, Origin};
 use crate::logical::check_names;
 use crate::slots::slots;
@@ -35,7 +34,7 @@ pub(crate) struct TableFile<'a> {
 impl<'a> TableFile<'a> {
     /// A file, if it is a table by its extension.
     pub(crate) fn of(file: &'a InputFile) -> Option<Self> {
-        TableFormat::of(&file.path).map(|format| Self {
+        file.table_format().map(|format| Self {
             path: &file.path,
             format,
             origin: &file.origin,
@@ -43,11 +42,11 @@ impl<'a> TableFile<'a> {
     }
 
     /// Opens its rows, patches applied.
-    fn table(&self, csv: &CsvSchema) -> Result<StoredTable> {
+    fn table(&self, types: &TextTypes) -> Result<StoredTable> {
         if let Origin::Stored(file) = self.origin {
-            return stored::open(&file.repo, &file.runtime, &file.entry, csv, None);
+            return stored::open(&file.repo, &file.runtime, &file.entry, types, None);
         }
-        let reader = TableReader::open(self.origin.open()?, self.format, csv, None)?;
+        let reader = TableReader::open(self.origin.open()?, self.format, types, None)?;
         Ok(StoredTable {
             schema: SchemaRef::clone(reader.schema()),
             batches: Box::new(reader),
@@ -71,7 +70,7 @@ pub(crate) fn scan(
     let Some(first) = files.first() else {
         return Ok(None);
     };
-    let csv = infer(files)?;
+    let types = infer(files)?;
     let bytes: u64 = files.iter().map(|file| file.origin.bytes()).sum();
     let threads = if bytes < PARALLEL_BYTES {
         1
@@ -85,9 +84,9 @@ pub(crate) fn scan(
             telling.add("rows", batch.num_rows() as u64);
             scan.workers.feed(batch)
         };
-        rows.push(each_batch(file, &csv, threads, &mut scan, feed)?);
+        rows.push(each_batch(file, &types, threads, &mut scan, feed)?);
     }
-    let table = scan.map(Scan::finish).transpose()?;
+    let table = scan.map(|scan| scan.finish(&types)).transpose()?;
     let table = table.filter(|table| table.rows > 0);
     let empty = || Error::invalid("a table without rows").context("file", first.path);
     Ok(Some((table.ok_or_else(empty)?, rows)))
@@ -100,7 +99,7 @@ pub(crate) fn scan(
 /// # Errors
 /// As [`scan`], but for tables without rows.
 pub(crate) fn check(files: &[TableFile<'_>], telling: &Telling) -> Result<Vec<u64>> {
-    let csv = infer(files)?;
+    let types = infer(files)?;
     let mut scan: Option<Scan> = None;
     let count = |_: &mut Scan, batch: &RecordBatch| {
         telling.add("rows", batch.num_rows() as u64);
@@ -108,21 +107,17 @@ pub(crate) fn check(files: &[TableFile<'_>], telling: &Telling) -> Result<Vec<u6
     };
     let rows = files
         .iter()
-        .map(|file| each_batch(file, &csv, 1, &mut scan, count));
+        .map(|file| each_batch(file, &types, 1, &mut scan, count));
     rows.collect()
 }
 
-/// Finds the types of the columns of all CSV files together.
-pub(crate) fn infer(files: &[TableFile<'_>]) -> Result<CsvSchema> {
+/// Finds the types of the columns of all text files together.
+pub(crate) fn infer(files: &[TableFile<'_>]) -> Result<TextTypes> {
     let mut inference = Inference::default();
     for file in files {
-        if let TableFormat::Csv { delimiter } = file.format {
-            let source = file.origin.open()?;
-            inference.add(&source, delimiter).map_err(|error| {
-                let error = source.take_failure().unwrap_or(error);
-                error.context("file", file.path)
-            })?;
-        }
+        inference
+            .add(file.format, || file.origin.open())
+            .map_err(|error| error.context("file", file.path))?;
     }
     Ok(inference.finish())
 }
@@ -130,22 +125,22 @@ pub(crate) fn infer(files: &[TableFile<'_>]) -> Result<CsvSchema> {
 /// Decodes a file, whose columns must be those of the files before; returns how many rows it has.
 fn each_batch(
     file: &TableFile<'_>,
-    csv: &CsvSchema,
+    types: &TextTypes,
     threads: usize,
     scan: &mut Option<Scan>,
     take: impl FnMut(&mut Scan, &RecordBatch) -> Result<()>,
 ) -> Result<u64> {
-    decode(file, csv, threads, scan, take).map_err(|error| error.context("file", file.path))
+    decode(file, types, threads, scan, take).map_err(|error| error.context("file", file.path))
 }
 
 fn decode(
     file: &TableFile<'_>,
-    csv: &CsvSchema,
+    types: &TextTypes,
     threads: usize,
     scan: &mut Option<Scan>,
     mut take: impl FnMut(&mut Scan, &RecordBatch) -> Result<()>,
 ) -> Result<u64> {
-    let table = file.table(csv)?;
+    let table = file.table(types)?;
     let scan = match scan {
         Some(scan) => {
             scan.admit(&table.schema)?;
@@ -280,7 +275,7 @@ impl Scan {
         }
     }
 
-    fn finish(self) -> Result<Table> {
+    fn finish(self, types: &TextTypes) -> Result<Table> {
         let shares = self.workers.finish()?;
         // Every share saw every batch.
         let rows = shares.first().map_or(0, |share| share.count);
@@ -300,12 +295,16 @@ impl Scan {
             rows_digest: multiset.finish()?,
             columns: columns
                 .into_iter()
-                .map(|(index, digest, stats)| Column {
-                    name: self.schema.field(index).name().clone(),
-                    logical_type: self.layout.types()[index].clone(),
-                    nullable: self.nullable[index],
-                    digest,
-                    stats,
+                .map(|(index, digest, stats)| {
+                    let name = self.schema.field(index).name().clone();
+                    Column {
+                        json: types.json(&name).cloned(),
+                        name,
+                        logical_type: self.layout.types()[index].clone(),
+                        nullable: self.nullable[index],
+                        digest,
+                        stats,
+                    }
                 })
                 .collect(),
         })

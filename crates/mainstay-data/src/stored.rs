@@ -9,8 +9,7 @@ use mainstay_repo::{Blob, Repo};
 use tokio::runtime::Handle;
 
 use crate::FileEntry;
-use crate::format::csv::CsvSchema;
-use crate::format::{TableFormat, TableReader};
+use crate::format::{TableFormat, TableReader, TextTypes};
 use crate::patch;
 use crate::predicate::Predicate;
 use crate::source::Source;
@@ -42,10 +41,10 @@ pub(crate) fn open(
     repo: &Repo,
     runtime: &Handle,
     entry: &FileEntry,
-    csv: &CsvSchema,
+    types: &TextTypes,
     wanted: Option<&[String]>,
 ) -> Result<StoredTable> {
-    open_where(repo, runtime, entry, csv, wanted, None)
+    open_where(repo, runtime, entry, types, wanted, None)
 }
 
 /// As [`open`], for the rows that `filter` is true of, and maybe others.
@@ -53,14 +52,14 @@ pub(crate) fn open_where(
     repo: &Repo,
     runtime: &Handle,
     entry: &FileEntry,
-    csv: &CsvSchema,
+    types: &TextTypes,
     wanted: Option<&[String]>,
     filter: Option<&Predicate>,
 ) -> Result<StoredTable> {
     let stored = runtime.block_on(blob(repo, &entry.digest));
     let stored = stored.map_err(|error| error.context("file", &entry.path))?;
     let source = Source::blob(stored, runtime.clone());
-    let table = open_all(source, repo, runtime, entry, csv, (wanted, filter));
+    let table = open_all(source, repo, runtime, entry, types, (wanted, filter));
     Unreadable::of(entry).watch(table)
 }
 
@@ -70,10 +69,10 @@ pub(crate) fn open_from(
     repo: &Repo,
     runtime: &Handle,
     entry: &FileEntry,
-    csv: &CsvSchema,
+    types: &TextTypes,
     wanted: Option<&[String]>,
 ) -> Result<StoredTable> {
-    let table = open_all(source, repo, runtime, entry, csv, (wanted, None));
+    let table = open_all(source, repo, runtime, entry, types, (wanted, None));
     Unreadable::of(entry).watch(table)
 }
 
@@ -116,13 +115,13 @@ fn open_all(
     repo: &Repo,
     runtime: &Handle,
     entry: &FileEntry,
-    csv: &CsvSchema,
+    types: &TextTypes,
     (wanted, filter): (Option<&[String]>, Option<&Predicate>),
 ) -> Result<StoredTable> {
     // The rows of a file with patches are not where its statistics say.
     let filter = filter.filter(|_| entry.patches().is_empty());
     let format = TableFormat::of(&entry.path).ok_or_else(|| Error::invalid("no table file"))?;
-    let reader = TableReader::open_where(source, format, csv, wanted, filter)?;
+    let reader = TableReader::open_where(source, format, types, wanted, filter)?;
     let schema = Arc::clone(reader.schema());
     let read = match wanted {
         None => Arc::clone(&schema),

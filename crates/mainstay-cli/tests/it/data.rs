@@ -402,6 +402,41 @@ fn rows_that_differ_are_shown_by_key() {
 }
 
 #[test]
+fn json_lines_are_a_table() {
+    let shell = Shell::new();
+    let first =
+        "{\"id\":1,\"turns\":[{\"role\":\"user\",\"text\":\"hi\"}]}\n{\"id\":2,\"turns\":[]}\n";
+    shell.write("chats.jsonl", first);
+    let report = shell.json("data snapshot chats chats.jsonl");
+    assert_eq!(report["rows"], 2);
+    assert_eq!(
+        report["columns"][1]["type"],
+        "list(struct(\"role\":utf8,\"text\":utf8))"
+    );
+    shell.write("chats.jsonl", &first.replace("hi", "hello"));
+    shell.json("data snapshot chats chats.jsonl");
+    let diff = shell.answer(
+        1,
+        "data diff chats@1 chats --key id --rows 5 --fail-on rows",
+    );
+    assert_eq!(diff["rows"]["cells"], json!({"turns": 1}));
+    let ran = shell.run("data diff chats@1 chats --key id --rows 5");
+    assert!(ran.out.contains("hello"), "{ran:?}");
+    let rows = shell.json("data rows chats@1 --where id=1 --columns turns");
+    assert_eq!(rows["rows"][0]["turns"], "[{role: user, text: hi}]");
+    shell.json("data export chats@1 out");
+    assert_eq!(
+        fs::read_to_string(shell.path("out/chats.jsonl")).unwrap(),
+        first
+    );
+
+    shell.write("chats.jsonl", "{\"id\":1}\n{\"id\":1,\"id\":2}\n");
+    let refused = shell.run("data snapshot chats chats.jsonl");
+    assert_eq!(refused.code, 2);
+    assert!(refused.err.contains("line: 2"), "{}", refused.err);
+}
+
+#[test]
 fn a_removed_column_is_incompatible() {
     let shell = Shell::new();
     shell.write("t.csv", "a,b\n1,2\n");

@@ -8,7 +8,7 @@ use tokio::runtime::Handle;
 use super::Datasets;
 use super::by::By;
 use super::snapshot::stage_with;
-use crate::format::csv::CsvSchema;
+use crate::format::TextTypes;
 use crate::{BranchTarget, FileEntry, SnapshotReport, SnapshotSpec, blocking, stored};
 
 /// How many decoded batches wait for the encoder.
@@ -57,7 +57,7 @@ pub(super) async fn compact(
 fn rows(repo: Repo, file: FileEntry) -> BoxStream<'static, Result<arrow::array::RecordBatch>> {
     let runtime = Handle::current();
     blocking::produce(WAITING_BATCHES, move |sender| {
-        let table = stored::open(&repo, &runtime, &file, &CsvSchema::default(), None)?;
+        let table = stored::open(&repo, &runtime, &file, &TextTypes::default(), None)?;
         for batch in table.batches {
             if sender.blocking_send(Ok(batch?)).is_err() {
                 break;

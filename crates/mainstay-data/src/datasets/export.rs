@@ -10,7 +10,7 @@ use mainstay_repo::Repo;
 use tempfile::NamedTempFile;
 use tokio::runtime::Handle;
 
-use crate::format::csv::CsvSchema;
+use crate::format::TextTypes;
 use crate::format::parquet::write;
 use crate::report::FileReport;
 use crate::stored::{self, blob};
@@ -56,7 +56,7 @@ pub(super) async fn export(
 async fn merge(repo: &Repo, file: FileEntry, target: PathBuf) -> Result<FileReport> {
     let (repo, runtime) = (repo.clone(), Handle::current());
     blocking::run_on_own_thread(move || {
-        let table = stored::open(&repo, &runtime, &file, &CsvSchema::default(), None)?;
+        let table = stored::open(&repo, &runtime, &file, &TextTypes::default(), None)?;
         let merged = write::encode(table.batches)?.open()?;
         let unwritten = |error| Error::from(error).context("path", target.display());
         let mut written =

@@ -7,7 +7,7 @@ use mainstay_repo::Repo;
 use tokio::runtime::Handle;
 
 use crate::digest::Profile;
-use crate::format::csv::CsvSchema;
+use crate::format::TextTypes;
 use crate::logical::logical_types;
 use crate::merge::{CellConflict, Edits, Rewriter, RowMerge, Strategy, appends};
 use crate::rows::{Identity, RowDiff, RowDiffOptions, Side};
@@ -63,7 +63,7 @@ impl Sides {
 
     fn open(&self, repo: &Repo, runtime: &Handle) -> Result<Option<Opened>> {
         let open =
-            |entry: &FileEntry| stored::open(repo, runtime, entry, &CsvSchema::default(), None);
+            |entry: &FileEntry| stored::open(repo, runtime, entry, &TextTypes::default(), None);
         let opened = Opened {
             base: open(&self.base)?,
             ours: open(&self.ours)?,

@@ -171,14 +171,15 @@ impl Datasets {
     ///   extension says, the table files differ in their columns, the table has no rows or not the
     ///   columns of the key, a path is a link or leads out, a tag or branch is reserved. The message
     ///   names the file, and line or column.
-    /// * [`Unsupported`](mainstay_core::ErrorKind::Unsupported): a column's type has no logical form.
+    /// * [`Unsupported`](mainstay_core::ErrorKind::Unsupported): a column's type has no logical form, or
+    ///   there are more than 16,384 columns.
     /// * [`AlreadyExists`](mainstay_core::ErrorKind::AlreadyExists): a tag points to another version.
     /// * [`Conflict`](mainstay_core::ErrorKind::Conflict): a file changed while it was read, or the
     ///   branch has moved.
     ///
-    /// Complexity: two passes over the bytes, one more over CSV; one where all table files, of 1 MiB at least
-    /// together, have the bytes that they have in the latest version, the head of the branch, or a version
-    /// that an edge names: they are hashed then and not decoded. Memory is bounded by a batch of each
+    /// Complexity: two passes over the bytes, one more over CSV and JSON lines; one where all table files, of
+    /// 1 MiB at least together, have the bytes that they have in the latest version, the head of the branch, or
+    /// a version that an edge names: they are hashed then and not decoded. Memory is bounded by a batch of each
     /// format (for Arrow IPC, the largest batch of the file) and about 100 KiB a column, whatever the
     /// size of the files. What is encoded, rows and canonical files, waits in a temporary file when it has
     /// more than 8 MiB, and its encoder holds a row group of 1,048,576 rows, encoded.
@@ -195,7 +196,7 @@ impl Datasets {
     ///
     /// # Errors
     /// As [`snapshot`](Self::snapshot) for inputs; [`Invalid`](mainstay_core::ErrorKind::Invalid) also when
-    /// CSV is to be stored canonically: its types depend on all parts.
+    /// CSV or JSON lines are to be stored canonically: their types depend on all parts.
     #[instrument(skip_all, err)]
     pub async fn store_part(&self, spec: PartSpec) -> Result<SnapshotPart> {
         parts::store(self.writable()?, &self.telling(), spec).await

@@ -34,10 +34,10 @@ pub(super) async fn store(repo: &Repo, telling: &Telling, spec: PartSpec) -> Res
 fn prepare(spec: &PartSpec, runtime: &Handle, telling: &Telling) -> Result<Prepared> {
     let mut files = gather(&spec.inputs, runtime)?;
     if spec.layout == FileLayout::Canonical {
-        if let Some(csv) = files.iter().find(|file| is_csv(&file.path)) {
-            let why =
-                "the types of CSV are those of all files together: store it verbatim in parts";
-            return Err(Error::invalid(why).context("file", &csv.path));
+        if let Some(text) = files.iter().find(|file| is_text(&file.path)) {
+            let why = "the types of CSV and JSON lines are those of all files together: \
+                       store them verbatim in parts";
+            return Err(Error::invalid(why).context("file", &text.path));
         }
         rewrite(&mut files)?;
     }
@@ -55,8 +55,8 @@ fn prepare(spec: &PartSpec, runtime: &Handle, telling: &Telling) -> Result<Prepa
     Prepared::new(files, None, rows)
 }
 
-fn is_csv(path: &FilePath) -> bool {
-    matches!(TableFormat::of(path), Some(TableFormat::Csv { .. }))
+fn is_text(path: &FilePath) -> bool {
+    TableFormat::of(path).is_some_and(TableFormat::is_text)
 }
 
 pub(super) async fn join(

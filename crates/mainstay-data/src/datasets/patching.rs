@@ -12,9 +12,8 @@ use mainstay_repo::{Repo, Series};
 use tokio::runtime::Handle;
 
 use crate::digest::{Profile, TableHasher};
-use crate::format::csv::CsvSchema;
 use crate::format::parquet::write::PROFILE;
-use crate::format::{TableFormat, TableReader, unshared_bytes};
+use crate::format::{TableFormat, TableReader, TextTypes, unshared_bytes};
 use crate::input::{InputFile, Origin};
 use crate::patch::{self, MAX_DEPTH};
 use crate::record::VersionRecord;
@@ -127,9 +126,9 @@ fn look(
     if new_bytes < MIN_NEW_BYTES {
         return Ok(None);
     }
-    let csv = CsvSchema::default();
-    let open_base = || stored::open(repo, runtime, base, &csv, None);
-    let open_new = || TableReader::open(new.clone(), TableFormat::Parquet, &csv, None);
+    let types = TextTypes::default();
+    let open_base = || stored::open(repo, runtime, base, &types, None);
+    let open_new = || TableReader::open(new.clone(), TableFormat::Parquet, &types, None);
     let StoredTable { schema, .. } = open_base()?;
     if schema != *open_new()?.schema() {
         return Ok(None);

@@ -12,7 +12,7 @@ use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::ReadOptions;
-use crate::format::csv::CsvSchema;
+use crate::format::TextTypes;
 use crate::scan::in_order;
 use crate::{FileEntry, Manifest, Predicate, blocking, stored};
 
@@ -49,9 +49,8 @@ pub(super) fn read(
         .filter(|entry| entry.rows.is_some())
         .cloned()
         .collect();
-    let columns = manifest.columns().iter();
     let decoder = Decoder {
-        csv: CsvSchema::recall(columns.map(|c| (c.name.as_str(), c.logical_type.as_str()))),
+        types: TextTypes::recall(manifest.columns()),
         nullable: manifest
             .columns()
             .iter()
@@ -84,7 +83,7 @@ fn check_columns(names: &[&str], wanted: Option<&[String]>) -> Result<()> {
 
 /// Decodes the files of a table into batches of one schema.
 struct Decoder {
-    csv: CsvSchema,
+    types: TextTypes,
     /// The names of the columns that some file allows nulls in.
     nullable: Vec<String>,
     /// The columns to read, those that are only filtered by at the end; all when `None`.
@@ -118,7 +117,7 @@ impl Decoder {
     ) -> Result<Reader> {
         let wanted = self.wanted.as_deref();
         let (repo, runtime, filter) = (&self.repo, &self.runtime, self.filter.as_ref());
-        let table = stored::open_where(repo, runtime, file, &self.csv, wanted, filter)?;
+        let table = stored::open_where(repo, runtime, file, &self.types, wanted, filter)?;
         let unfit = |error: Error| {
             Error::corrupt(
                 format!("blob {}", file.digest),

@@ -17,7 +17,7 @@ use super::unchanged::Earlier;
 use super::version_number;
 use crate::canonical::rewrite;
 use crate::format::parquet::write::PROFILE;
-use crate::format::{TableFormat, layout, media_type};
+use crate::format::{layout, media_type};
 use crate::input::{InputFile, Origin, StoredFile, gather, in_path_order};
 use crate::record::VersionRecord;
 use crate::report::{ColumnReport, FileReport};
@@ -141,7 +141,7 @@ impl Prepared {
         let mut table_rows = table_rows.into_iter();
         let rows = files
             .iter()
-            .map(|file| TableFormat::of(&file.path).and_then(|_| table_rows.next()))
+            .map(|file| file.table_format().and_then(|_| table_rows.next()))
             .collect();
         let layouts = files.iter().map(layout_of).collect::<Result<_>>()?;
         Ok(Self {
@@ -170,7 +170,7 @@ fn layout_of(file: &InputFile) -> Result<Option<Layout>> {
     if let Origin::Stored(_) = file.origin {
         return Ok(None);
     }
-    let Some(format) = TableFormat::of(&file.path) else {
+    let Some(format) = file.table_format() else {
         return Ok(None);
     };
     Ok(layout(&file.origin.open()?, format))

@@ -64,7 +64,7 @@ impl Earlier {
     pub(super) fn table(&self, files: &mut [InputFile]) -> Result<Option<(Table, Vec<u64>)>> {
         let tables = files.iter_mut();
         let mut tables: Vec<&mut InputFile> = tables
-            .filter(|file| TableFormat::of(&file.path).is_some())
+            .filter(|file| file.table_format().is_some())
             .collect();
         let bytes: u64 = tables.iter().map(|file| file.origin.bytes()).sum();
         if bytes < MIN_BYTES {
@@ -185,7 +185,7 @@ impl Earlier {
 
 /// Reports whether a file may be that of an entry, as far as can be told without reading it.
 fn may_be(file: &InputFile, entry: &FileEntry) -> bool {
-    let same_format = TableFormat::of(&file.path) == TableFormat::of(&entry.path);
+    let same_format = file.table_format() == TableFormat::of(&entry.path);
     same_format
         && match &file.origin {
             Origin::Stored(stored) => stored.entry.blobs().eq(entry.blobs()),

@@ -12,9 +12,14 @@ use mainstay_repo::Layout;
 use crate::predicate::Predicate;
 use crate::source::Source;
 
-pub(crate) mod csv;
+mod csv;
 mod ipc;
+mod jsonl;
 pub(crate) mod parquet;
+mod types;
+
+pub use jsonl::JsonType;
+pub(crate) use types::{Inference, TextTypes};
 
 /// The most rows of a batch.
 const BATCH_ROWS: usize = 8_192;
@@ -25,6 +30,7 @@ pub(crate) enum TableFormat {
     Parquet,
     Ipc,
     Csv { delimiter: u8 },
+    JsonLines,
 }
 
 impl TableFormat {
@@ -35,8 +41,14 @@ impl TableFormat {
             "arrow" | "feather" | "ipc" => Self::Ipc,
             "csv" => Self::Csv { delimiter: b',' },
             "tsv" => Self::Csv { delimiter: b'\t' },
+            "jsonl" | "ndjson" => Self::JsonLines,
             _ => return None,
         })
+    }
+
+    /// Reports whether the types of the columns are those of all files of a table together.
+    pub(crate) fn is_text(self) -> bool {
+        matches!(self, Self::Csv { .. } | Self::JsonLines)
     }
 }
 
@@ -95,7 +107,7 @@ pub(crate) struct TableReader {
 impl TableReader {
     /// Opens a table file.
     ///
-    /// `csv` gives the types of a CSV file's columns; the other formats bring their own. With
+    /// `types` gives those of a text file's columns; the other formats bring their own. With
     /// `wanted`, batches hold only those columns, in file order.
     ///
     /// # Errors
@@ -104,10 +116,10 @@ impl TableReader {
     pub(crate) fn open(
         source: Source,
         format: TableFormat,
-        csv: &csv::CsvSchema,
+        types: &TextTypes,
         wanted: Option<&[String]>,
     ) -> Result<Self> {
-        Self::open_where(source, format, csv, wanted, None)
+        Self::open_where(source, format, types, wanted, None)
     }
 
     /// Opens a table file to read the rows that `filter` is true of, and maybe others.
@@ -117,14 +129,15 @@ impl TableReader {
     pub(crate) fn open_where(
         source: Source,
         format: TableFormat,
-        csv: &csv::CsvSchema,
+        types: &TextTypes,
         wanted: Option<&[String]>,
         filter: Option<&Predicate>,
     ) -> Result<Self> {
         let table = guarded(&source, || match format {
             TableFormat::Parquet => parquet::open(&source, wanted, filter),
             TableFormat::Ipc => ipc::open(&source, wanted),
-            TableFormat::Csv { delimiter } => csv::open(&source, delimiter, csv, wanted),
+            TableFormat::Csv { delimiter } => csv::open(&source, delimiter, &types.csv, wanted),
+            TableFormat::JsonLines => Ok(jsonl::open(&source, &types.json, wanted)),
         })?;
         Ok(Self {
             table,
@@ -143,11 +156,11 @@ impl TableReader {
     pub(crate) fn open_rows(
         source: Source,
         format: TableFormat,
-        csv: &csv::CsvSchema,
+        types: &TextTypes,
         ranges: &[Range<u64>],
     ) -> Result<(Self, Selected)> {
         if format != TableFormat::Parquet {
-            return Ok((Self::open(source, format, csv, None)?, Selected::No));
+            return Ok((Self::open(source, format, types, None)?, Selected::No));
         }
         let table = guarded(&source, || parquet::open_rows(&source, ranges))?;
         let reader = Self {
@@ -184,7 +197,7 @@ impl Iterator for TableReader {
 pub(crate) fn layout(source: &Source, format: TableFormat) -> Option<Layout> {
     match format {
         TableFormat::Parquet => guarded(source, || Ok(parquet::layout(source))).ok()?,
-        TableFormat::Ipc | TableFormat::Csv { .. } => None,
+        TableFormat::Ipc | TableFormat::Csv { .. } | TableFormat::JsonLines => None,
     }
 }
 

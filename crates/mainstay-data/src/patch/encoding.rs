@@ -9,9 +9,8 @@ use serde::{Deserialize, Serialize};
 use std::sync::Arc;
 
 use super::{Edits, MAX_ROWS, Patch, Run};
-use crate::format::csv::CsvSchema;
 use crate::format::parquet::write;
-use crate::format::{TableFormat, TableReader};
+use crate::format::{TableFormat, TableReader, TextTypes};
 use crate::source::Source;
 
 pub(super) const MAGIC: &[u8; 16] = b"mainstay patch\r\n";
@@ -215,7 +214,7 @@ fn read_edits(column: String, bytes: Bytes, schema: &Schema) -> Result<Edits> {
 fn read_section(bytes: Bytes) -> Result<RecordBatch> {
     let source = Source::memory(bytes);
     let undecodable = |error: Error| corrupt("a section cannot be decoded").with_source(error);
-    let reader = TableReader::open(source, TableFormat::Parquet, &CsvSchema::default(), None)
+    let reader = TableReader::open(source, TableFormat::Parquet, &TextTypes::default(), None)
         .map_err(undecodable)?;
     let schema = SchemaRef::clone(reader.schema());
     let (mut batches, mut rows, mut memory) = (Vec::new(), 0, 0);

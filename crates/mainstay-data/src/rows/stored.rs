@@ -13,9 +13,8 @@ use tokio::runtime::Handle;
 use super::shared::{PageId, Shared, rest, shared};
 use super::side::{Both, Side};
 use super::{Identity, RowChanges, RowDiff, RowDiffOptions};
-use crate::format::csv::CsvSchema;
 use crate::format::parquet::{LeafPages, leaf_pages};
-use crate::format::{Selected, TableFormat, TableReader};
+use crate::format::{Selected, TableFormat, TableReader, TextTypes};
 use crate::scan::in_order;
 use crate::source::Source;
 use crate::{FileEntry, Manifest, stored};
@@ -59,16 +58,13 @@ impl StoredDiff<'_> {
         options: RowDiffOptions,
     ) -> Result<(RowChanges, u64)> {
         let files = Both::try_of(|side| self.open(side))?;
-        let csv = Both::of(|side| {
-            let columns = self.manifests[side].columns().iter();
-            CsvSchema::recall(columns.map(|c| (c.name.as_str(), c.logical_type.as_str())))
-        });
+        let types = Both::of(|side| TextTypes::recall(self.manifests[side].columns()));
         let schemas = Both::try_of(|side| {
             let first = files[side].first();
             let first = first.ok_or_else(|| {
                 Error::invalid("the snapshot has no table").context("side", side.name())
             })?;
-            let reader = TableReader::open(first.source.clone(), first.format, &csv[side], None);
+            let reader = TableReader::open(first.source.clone(), first.format, &types[side], None);
             Ok::<_, Error>(SchemaRef::clone(
                 reader.map_err(|e| first.damaged(e))?.schema(),
             ))
@@ -86,7 +82,13 @@ impl StoredDiff<'_> {
                 if !ranges.is_empty() {
                     let patches = file.entry.patches().iter();
                     patch_bytes += patches.map(|patch| patch.bytes).sum::<u64>();
-                    self.read(&mut diff, side, file, (&csv[side], &schemas[side]), &ranges)?;
+                    self.read(
+                        &mut diff,
+                        side,
+                        file,
+                        (&types[side], &schemas[side]),
+                        &ranges,
+                    )?;
                 }
             }
         }
@@ -247,16 +249,17 @@ impl StoredDiff<'_> {
         diff: &mut RowDiff,
         side: Side,
         file: &TableFile,
-        (csv, schema): (&CsvSchema, &SchemaRef),
+        (types, schema): (&TextTypes, &SchemaRef),
         ranges: &[Range<u64>],
     ) -> Result<()> {
         let (reader, selected): (Batches, Selected) = if file.entry.patches().is_empty() {
-            let opened = TableReader::open_rows(file.source.clone(), file.format, csv, ranges);
+            let opened = TableReader::open_rows(file.source.clone(), file.format, types, ranges);
             let (reader, selected) = opened.map_err(|error| file.damaged(error))?;
             (Box::new(reader), selected)
         } else {
             let source = file.source.clone();
-            let table = stored::open_from(source, self.repo, self.runtime, &file.entry, csv, None)?;
+            let table =
+                stored::open_from(source, self.repo, self.runtime, &file.entry, types, None)?;
             (table.batches, Selected::No)
         };
         let all = 0..file.rows.end - file.rows.start;

@@ -85,6 +85,7 @@ static FILES: LazyLock<Vec<(&str, Vec<u8>)>> = LazyLock::new(|| {
     });
     let csv = "n,x,s\n1,2.5,\"a \"\"quoted\"\" one\"\n,,\n3,-1e3,plain\n".repeat(4);
     let csv = csv.replacen("\nn,x,s", "", 3);
+    let lines = "{\"n\":1,\"s\":\"a \\\"quoted\\\" \\u00e9\",\"l\":[{\"x\":1.5},null]}\n{\"m\":[1,\"x\"]}\n";
     vec![
         ("f.parquet", parquet),
         ("f.arrow", ipc(&sample(), None)),
@@ -92,6 +93,7 @@ static FILES: LazyLock<Vec<(&str, Vec<u8>)>> = LazyLock::new(|| {
         ("f.arrow", ipc(&sample(), Some(CompressionType::LZ4_FRAME))),
         ("f.arrow", ipc(&nested(), None)),
         ("f.csv", csv.into_bytes()),
+        ("f.jsonl", lines.repeat(4).into_bytes()),
     ]
 });
 
@@ -146,7 +148,7 @@ proptest! {
 
     #[test]
     fn damaged_files_are_read_or_refused(
-        file in 0_usize..6,
+        file in 0_usize..7,
         damage in proptest::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
         cut in proptest::option::weighted(0.2, any::<prop::sample::Index>()),
     ) {
@@ -178,7 +180,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_read_or_refused(
-        name in prop::sample::select(vec!["f.parquet", "f.arrow", "f.csv", "f.tsv"]),
+        name in prop::sample::select(vec!["f.parquet", "f.arrow", "f.csv", "f.tsv", "f.jsonl"]),
         mut bytes: Vec<u8>,
     ) {
         match name {
@@ -186,6 +188,10 @@ proptest! {
             "f.arrow" => {
                 bytes.splice(0..0, *b"ARROW1\0\0");
                 bytes.extend_from_slice(b"\x10\0\0\0ARROW1");
+            }
+            "f.jsonl" => {
+                bytes.splice(0..0, *b"{\"a\":");
+                bytes.push(b'}');
             }
             _ => {}
         }

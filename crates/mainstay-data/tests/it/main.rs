@@ -16,6 +16,7 @@ mod hostile;
 mod inputs;
 mod interop;
 mod interrupted;
+mod json_lines;
 mod layouts;
 mod merges;
 mod model;

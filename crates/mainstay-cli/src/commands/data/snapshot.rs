@@ -12,12 +12,13 @@ use crate::output::Answer;
 
 /// Store files as the next version of a dataset
 ///
-/// Parquet, CSV and Arrow files become one table with a schema, statistics and digests; other files
-/// are kept as they are. Content equal to the latest version's is that version.
+/// Parquet, CSV, JSON lines and Arrow files become one table with a schema, statistics and digests; other
+/// files are kept as they are. Content equal to the latest version's is that version.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Example:
   mainstay data snapshot penguins penguins.csv --tag v1
+  mainstay data snapshot chats chats.jsonl --branch main --key id
   mainstay data snapshot payments payments.csv --layout canonical
   mainstay data snapshot payments 2024/ --parent payments@3 --meta licence=CC0
   mainstay data snapshot payments 2024/ --branch main --key id

@@ -11,8 +11,7 @@ use parquet::errors::ParquetError;
 use parquet::file::properties::{CdcOptions, EnabledStatistics, WriterProperties, WriterVersion};
 
 use crate::digest::{Profile, TableDigests, TableHasher};
-use crate::format::csv::CsvSchema;
-use crate::format::{TableFormat, TableReader};
+use crate::format::{TableFormat, TableReader, TextTypes};
 use crate::pieces::Pieces;
 use crate::source::Source;
 use crate::spool::{Spool, Spooled};
@@ -99,7 +98,7 @@ fn guarded<T>(encode: impl FnOnce() -> parquet::errors::Result<T>) -> Result<T> 
 
 /// Checks that a file says what was given.
 fn verify(stored: Source, schema: &Schema, given: &TableDigests) -> Result<()> {
-    let reader = TableReader::open(stored, TableFormat::Parquet, &CsvSchema::default(), None)
+    let reader = TableReader::open(stored, TableFormat::Parquet, &TextTypes::default(), None)
         .map_err(unreadable)?;
     let mut hasher = TableHasher::new(reader.schema(), Profile::Strict)?;
     for batch in reader {

@@ -1,0 +1,77 @@
+//! The types of columns whose files do not tell them.
+
+use mainstay_core::Result;
+
+use super::csv::{self, CsvSchema};
+use super::jsonl::{self, JsonSchema};
+use super::{JsonType, TableFormat};
+use crate::Column;
+use crate::source::Source;
+
+/// The types of the columns of a table's text files, as all of them together say.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct TextTypes {
+    pub(super) csv: CsvSchema,
+    pub(super) json: JsonSchema,
+}
+
+impl TextTypes {
+    /// Recalls them from the columns of a manifest.
+    pub(crate) fn recall(columns: &[Column]) -> Self {
+        let spelled = columns.iter();
+        let spelled = spelled.map(|c| (c.name.as_str(), c.logical_type.as_str()));
+        let json = columns.iter();
+        let json = json.filter_map(|c| Some((c.name.clone(), c.json.clone()?)));
+        Self {
+            csv: CsvSchema::recall(spelled),
+            json: JsonSchema::new(json.collect()),
+        }
+    }
+
+    /// Returns how JSON lines spell the values of a column; `None` when no file is JSON lines.
+    pub(crate) fn json(&self, column: &str) -> Option<&JsonType> {
+        self.json.type_of(column)
+    }
+}
+
+/// Finds the types of the columns of text files.
+#[derive(Debug, Default)]
+pub(crate) struct Inference {
+    csv: csv::Inference,
+    json: jsonl::Inference,
+}
+
+impl Inference {
+    /// Reads a file, unless it brings its types.
+    ///
+    /// # Errors
+    /// [`Invalid`](mainstay_core::ErrorKind::Invalid) when it is malformed or its columns are not those of
+    /// the files before; [`Unsupported`](mainstay_core::ErrorKind::Unsupported) when it has too many.
+    pub(crate) fn add(
+        &mut self,
+        format: TableFormat,
+        open: impl FnOnce() -> Result<Source>,
+    ) -> Result<()> {
+        let told = |source: &Source, outcome: Result<()>| {
+            outcome.map_err(|error| source.take_failure().unwrap_or(error))
+        };
+        match format {
+            TableFormat::Csv { delimiter } => {
+                let source = open()?;
+                told(&source, self.csv.add(&source, delimiter))
+            }
+            TableFormat::JsonLines => {
+                let source = open()?;
+                told(&source, self.json.add(&source))
+            }
+            TableFormat::Parquet | TableFormat::Ipc => Ok(()),
+        }
+    }
+
+    pub(crate) fn finish(self) -> TextTypes {
+        TextTypes {
+            csv: self.csv.finish(),
+            json: self.json.finish(),
+        }
+    }
+}
