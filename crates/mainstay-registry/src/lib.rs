@@ -137,7 +137,7 @@ pub use register::Registered;
 pub use registry::Registry;
 pub use rename::Renamed;
 pub use reproducibility::Reproduced;
-pub use resolve::{resolve, resolve_req};
+pub use resolve::{resolve, resolve_ever, resolve_req};
 pub use rollback::{RollbackReport, RollbackSpec};
 pub use spec::{Bump, ModelSpec};
 pub use text::{MAX_ENTRIES, MAX_KEY_BYTES, MAX_TEXT_BYTES};

@@ -666,7 +666,8 @@ impl Registry {
     /// By how much they differ says [`tensor_diff`](Self::tensor_diff), which reads what changed.
     ///
     /// # Errors
-    /// As [`tensors`](Self::tensors).
+    /// As [`tensors`](Self::tensors); [`ErrorKind::Unsupported`](mainstay_core::ErrorKind::Unsupported) when what
+    /// differs is stored in more than [`tensor::MAX_SUMMARY_CHUNKS`] chunks.
     ///
     /// # Complexity
     /// O(n log n) in the tensors and chunks of both; reads headers, and for each MiB of the files that
@@ -681,7 +682,8 @@ impl Registry {
         let both = |view: &View| Ok((show(view, before)?, show(view, after)?));
         let (before, after) = view.read(both).await?;
         let (old, new) = (&before.record.artifact, &after.record.artifact);
-        let summary = tensor::summary(&self.repo, old, new).await;
+        let limit = tensor::MAX_SUMMARY_CHUNKS;
+        let summary = tensor::summary(&self.repo, old, new, limit).await;
         summary.map_err(|error| {
             error
                 .operation("compare tensors")

@@ -61,6 +61,26 @@ pub fn resolve(view: &View, locator: &Locator) -> Result<NodeRef> {
     found.ok_or_else(|| Error::not_found("model", locator))
 }
 
+/// Finds the version that `locator` means, as [`resolve`] does; one whose number is spelled out also when it
+/// was deleted.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn resolve_ever(view: &View, locator: &Locator) -> Result<NodeRef> {
+    let found = resolve(view, locator);
+    let is_lost = matches!(&found, Err(error) if error.kind() == ErrorKind::NotFound);
+    let (Selector::Named(version), true) = (&locator.selector, is_lost) else {
+        return found;
+    };
+    for id in [locator.name.clone(), model_id(view, &locator.name)?] {
+        let node = NodeRef::new(NodeKind::Model, id, version.clone());
+        if view.state(&node.ref_path())?.is_some() {
+            return Ok(node);
+        }
+    }
+    found
+}
+
 /// Finds the highest version of a model that meets a requirement such as `^1.2`.
 ///
 /// # Errors

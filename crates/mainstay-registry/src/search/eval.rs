@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::cursor::Key;
 use super::like::like;
-use super::query::{Attribute, Comparison, Expr, Field, Operand, Operator, Test};
+use super::query::{Attribute, Comparison, Exists, Expr, Field, Operand, Operator, Test};
 use super::rows::{Model, Row};
 use crate::eval::{self, EvalInfo};
 use crate::metric::Metric;
@@ -78,7 +78,7 @@ pub(super) fn datum<'r>(
     })
 }
 
-fn time<'r>(time: Option<Timestamp>) -> Datum<'r> {
+pub(super) fn time<'r>(time: Option<Timestamp>) -> Datum<'r> {
     time.map_or(Datum::Missing, Datum::Time)
 }
 
@@ -172,6 +172,7 @@ fn attribute_datum<'r>(
     let member = |name: &str| record.get(name).and_then(Value::as_str);
     Ok(match attribute {
         Attribute::Name => text(Some(model.called())),
+        Attribute::Label => text(Some(row.version)),
         Attribute::Version => {
             Datum::Version(Version::parse(row.version).map_err(|_| corrupt(row))?)
         }
@@ -216,18 +217,28 @@ fn attribute_datum<'r>(
     })
 }
 
-fn text(text: Option<&str>) -> Datum<'_> {
+pub(super) fn text(text: Option<&str>) -> Datum<'_> {
     text.map_or(Datum::Missing, |text| Datum::Text(Cow::Borrowed(text)))
 }
 
+/// What a filter looks at.
+pub(super) trait Subject {
+    /// Returns what a field of it holds.
+    fn datum(&self, field: &Field) -> Result<Datum<'_>>;
+
+    /// Reports whether its lineage has what must exist.
+    fn exists(&self, exists: &Exists) -> Result<bool>;
+}
+
 impl Expr {
-    pub(super) fn holds(&self, row: &Row<'_>, model: &Model<'_>) -> Result<bool> {
+    pub(super) fn holds(&self, subject: &impl Subject) -> Result<bool> {
         match self {
-            Self::Is(comparison) => Ok(comparison.holds(&datum(row, model, &comparison.field)?)),
-            Self::Not(one) => Ok(!one.holds(row, model)?),
+            Self::Is(comparison) => Ok(comparison.holds(&subject.datum(&comparison.field)?)),
+            Self::Exists(exists) => subject.exists(exists),
+            Self::Not(one) => Ok(!one.holds(subject)?),
             Self::All(all) => {
                 for one in all {
-                    if !one.holds(row, model)? {
+                    if !one.holds(subject)? {
                         return Ok(false);
                     }
                 }
@@ -235,7 +246,7 @@ impl Expr {
             }
             Self::Any(any) => {
                 for one in any {
-                    if one.holds(row, model)? {
+                    if one.holds(subject)? {
                         return Ok(true);
                     }
                 }

@@ -4,11 +4,12 @@
 //! query      := [any] ["ORDER" "BY" order ("," order)*] ["AS" "OF" moment]
 //! any        := all ("OR" all)*
 //! all        := term ("AND" term)*
-//! term       := "NOT" term | "(" any ")" | comparison
+//! term       := "NOT" term | "(" any ")" | comparison | "EXISTS" lineage
 //! comparison := path op literal | path ["NOT"] ("LIKE" | "ILIKE" | "RLIKE") text
 //!             | path ["NOT"] "IN" "(" literal ("," literal)* ")"
 //!             | path ["NOT"] "BETWEEN" literal "AND" literal
 //!             | path "IS" ["NOT"] "NULL" | "version" "SATISFIES" text
+//! lineage    := ("UPSTREAM" | "DOWNSTREAM") ["WITHIN" edges] "OF" 'reference' | "UPSTREAM" "HAS" node ["WHERE" any]
 //! path       := attribute | kind "." key
 //! kind       := attribute(s), attr, run | tag(s) | metric(s) | param(s), parameter(s)
 //!             | gate(s) | dataset(s) | alias | stage | eval(s) | signature.inputs | signature.outputs
@@ -48,6 +49,19 @@
 //! no version without the tag `x`, and `NOT tags.x = 'a'` does. Of aliases, data and services, `!=` and `NOT …`
 //! mean that none is. Words are case-insensitive, keys and values are not.
 //!
+//! `EXISTS` asks about the lineage:
+//!
+//! | | finds versions |
+//! |---|---|
+//! | `EXISTS DOWNSTREAM OF 'data:payments@3'` | that came from it, however far, by edges of every kind: what was merely evaluated on it too |
+//! | `EXISTS UPSTREAM WITHIN 2 OF 'unit:checkout@7'` | that it came from, by at most two edges |
+//! | `EXISTS UPSTREAM HAS data WHERE name = 'payments'` | that came from something of this kind that meets the filter, or from any without one |
+//!
+//! A reference names its kind and exact version; one of a model may be anything that [finds a
+//! version](crate::resolve_ever). `WHERE` takes all that follows to the end or the closing parenthesis. Of things that
+//! are no models `name`, `version` (as text) and `created` are known. What was deleted is walked through
+//! downwards; upwards a walk ends there, because what it came from stands in the log only.
+//!
 //! A metric that is NaN or infinite never wins: of all comparisons with numbers it meets `!=` and
 //! `NOT IN` only, and it comes after every finite one in both directions. `metrics.loss = 'NaN'`, `'Infinity'` and
 //! `'-Infinity'` find it.
@@ -59,7 +73,9 @@
 
 mod cursor;
 mod eval;
+mod exists;
 mod like;
+mod lineage;
 mod operand;
 mod parse;
 mod pattern;
@@ -67,6 +83,7 @@ mod print;
 mod query;
 mod rows;
 mod run;
+mod source;
 mod tagged;
 mod token;
 
@@ -82,9 +99,9 @@ pub use query::{Moment, Query};
 
 /// The longest query in bytes.
 pub const MAX_QUERY_BYTES: usize = 16_384;
-/// The most comparisons of one query, and the most values of one list.
+/// The most comparisons and `EXISTS` of one query, and the most values of one list.
 pub const MAX_TERMS: usize = 256;
-/// How many parentheses and `NOT` lie within each other at most.
+/// How many parentheses, `NOT` and `WHERE` lie within each other at most.
 pub const MAX_DEPTH: usize = 32;
 /// The most results of one page.
 pub const MAX_PAGE: usize = 10_000;
@@ -125,7 +142,7 @@ impl Page {
 }
 
 /// Results in order.
-#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+#[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct SearchPage {
     /// The versions found.
@@ -163,7 +180,8 @@ pub struct SearchHit {
 /// # Complexity
 /// O(n log n) in the versions of all models, or of one when the query says `name = '…'`; where it says
 /// `tags.x = '…'` or `run_id = '…'`, with nothing but `AND` around it, in the versions that have the tag,
-/// [warm](mainstay_repo::View::project).
+/// [warm](mainstay_repo::View::project). Each `EXISTS` adds one walk, linear in what it reaches, and in the things
+/// of the kind that it looks for.
 pub fn search(view: &View, query: &str, page: &Page) -> Result<SearchPage> {
     Query::parse(query)?.run(view, page)
 }

@@ -2,9 +2,10 @@
 
 use std::str::FromStr;
 
-use mainstay_core::{Error, Result};
+use mainstay_core::{Error, NodeKind, Result};
 
 use super::MAX_DEPTH;
+use super::exists::of_thing;
 use super::operand::check_operator;
 use super::query::{
     Attribute, Comparison, Expr, Field, Moment, Operand, Operator, Order, Query, Test,
@@ -41,6 +42,7 @@ impl Query {
             end: text.chars().count() + 1,
             terms: 0,
             depth: 0,
+            thing: None,
         };
         let mut query = Self::default();
         let begins_filter =
@@ -70,8 +72,10 @@ pub(super) struct Parser {
     end: usize,
     /// How many comparisons were read.
     terms: usize,
-    /// How many parentheses and NOT are open.
+    /// How many parentheses, NOT and WHERE are open.
     depth: usize,
+    /// The kind that the innermost WHERE is about.
+    pub(super) thing: Option<NodeKind>,
 }
 
 impl Parser {
@@ -104,13 +108,13 @@ impl Parser {
         )
     }
 
-    fn takes(&mut self, word: &str) -> bool {
+    pub(super) fn takes(&mut self, word: &str) -> bool {
         let is_next = self.is_next_word(word);
         self.at += usize::from(is_next);
         is_next
     }
 
-    fn expects(&mut self, word: &str) -> Result<()> {
+    pub(super) fn expects(&mut self, word: &str) -> Result<()> {
         if self.takes(word) {
             Ok(())
         } else {
@@ -124,7 +128,7 @@ impl Parser {
         is_next
     }
 
-    fn any(&mut self) -> Result<Expr> {
+    pub(super) fn any(&mut self) -> Result<Expr> {
         let mut any = vec![self.all()?];
         while self.takes("OR") {
             any.push(self.all()?);
@@ -164,10 +168,13 @@ impl Parser {
             return Err(wrong(column, format!("more than {MAX_TERMS} terms")));
         }
         self.terms += 1;
+        if self.takes("EXISTS") {
+            return self.exists().map(Expr::Exists);
+        }
         self.comparison().map(Expr::Is)
     }
 
-    fn deeper(
+    pub(super) fn deeper(
         &mut self,
         column: usize,
         parse: impl FnOnce(&mut Self) -> Result<Expr>,
@@ -271,6 +278,10 @@ impl Parser {
                      eval or signature",
                 ));
             }
+        };
+        let field = match self.thing {
+            Some(kind) if kind != NodeKind::Model => of_thing(field, kind, column)?,
+            _ => field,
         };
         self.at += 1;
         Ok(field)

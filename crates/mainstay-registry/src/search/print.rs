@@ -3,7 +3,8 @@
 use std::fmt::{self, Display, Formatter, Write as _};
 
 use super::query::{
-    Attribute, Comparison, Expr, Field, Moment, Operand, Operator, Order, Query, Test,
+    Attribute, Comparison, Direction, Exists, Expr, Field, Moment, Operand, Operator, Order, Query,
+    Test,
 };
 
 impl Display for Query {
@@ -30,14 +31,60 @@ impl Display for Expr {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
         match self {
             Self::All(all) => joined(f, all, " AND ", |one| {
-                matches!(one, Self::All(_) | Self::Any(_))
+                matches!(one, Self::All(_) | Self::Any(_)) || one.is_open()
             }),
-            Self::Any(any) => joined(f, any, " OR ", |one| matches!(one, Self::Any(_))),
+            Self::Any(any) => joined(f, any, " OR ", |one| {
+                matches!(one, Self::Any(_)) || one.is_open()
+            }),
             Self::Not(one) => {
                 f.write_str("NOT ")?;
-                nested(f, one, matches!(**one, Self::All(_) | Self::Any(_)))
+                let is_open = matches!(**one, Self::All(_) | Self::Any(_)) || one.is_open();
+                nested(f, one, is_open)
             }
             Self::Is(comparison) => comparison.fmt(f),
+            Self::Exists(exists) => exists.fmt(f),
+        }
+    }
+}
+
+impl Expr {
+    /// Reports whether what follows would belong to it: a WHERE takes all it can.
+    fn is_open(&self) -> bool {
+        matches!(
+            self,
+            Self::Exists(Exists::Has {
+                filter: Some(_),
+                ..
+            })
+        )
+    }
+}
+
+impl Display for Exists {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Near {
+                direction,
+                within,
+                of,
+            } => {
+                f.write_str(match direction {
+                    Direction::Up => "EXISTS UPSTREAM",
+                    Direction::Down => "EXISTS DOWNSTREAM",
+                })?;
+                if let Some(within) = within {
+                    write!(f, " WITHIN {within}")?;
+                }
+                f.write_str(" OF ")?;
+                quoted(f, '\'', &of.to_string())
+            }
+            Self::Has { kind, filter } => {
+                write!(f, "EXISTS UPSTREAM HAS {kind}")?;
+                match filter {
+                    Some(filter) => write!(f, " WHERE {filter}"),
+                    None => Ok(()),
+                }
+            }
         }
     }
 }
@@ -125,7 +172,7 @@ impl Attribute {
     const fn as_str(self) -> &'static str {
         match self {
             Self::Name => "name",
-            Self::Version => "version",
+            Self::Version | Self::Label => "version",
             Self::Ordinal => "ordinal",
             Self::Stage => "stage",
             Self::Created => "created",

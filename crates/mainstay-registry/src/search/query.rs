@@ -1,6 +1,6 @@
 //! What a query says.
 
-use mainstay_core::Timestamp;
+use mainstay_core::{Locator, NodeKind, Timestamp};
 use semver::{Version, VersionReq};
 
 use super::pattern::Pattern;
@@ -44,6 +44,32 @@ pub(super) enum Expr {
     Any(Vec<Expr>),
     Not(Box<Expr>),
     Is(Comparison),
+    Exists(Exists),
+}
+
+/// What must be found in the lineage of a version.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) enum Exists {
+    /// The version lies up or down from something, by at most so many edges.
+    Near {
+        direction: Direction,
+        within: Option<u32>,
+        of: Locator,
+    },
+    /// It came from something of a kind that meets a filter.
+    Has {
+        kind: NodeKind,
+        filter: Option<Box<Expr>>,
+    },
+}
+
+/// Which way to walk the lineage.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Direction {
+    /// To what something came from.
+    Up,
+    /// To what came from it.
+    Down,
 }
 
 /// When a query is asked about.
@@ -152,6 +178,8 @@ impl Field {
 pub(super) enum Attribute {
     Name,
     Version,
+    /// The version of what is no model: text.
+    Label,
     Ordinal,
     Stage,
     Created,
@@ -191,38 +219,25 @@ impl Query {
     pub fn moment(&self) -> Option<Moment> {
         self.at
     }
-
-    /// Returns the one model that the query can find, if it says so.
-    pub(super) fn model(&self) -> Option<&str> {
-        match self.filter.as_ref()? {
-            Expr::All(all) => all.iter().find_map(Expr::model),
-            one => one.model(),
-        }
-    }
-
-    /// Returns a tag and its value that whatever the query finds has, if it says so.
-    pub(super) fn tag(&self) -> Option<(&str, &str)> {
-        match self.filter.as_ref()? {
-            Expr::All(all) => all.iter().find_map(Expr::tag),
-            one => one.tag(),
-        }
-    }
 }
 
 impl Expr {
-    fn tag(&self) -> Option<(&str, &str)> {
-        let Self::Is(Comparison {
-            field,
-            test: Test::Compare(Operator::Equal, Operand::Text(value)),
-        }) = self
-        else {
-            return None;
-        };
-        Some((field.tag()?, value))
+    /// Returns a tag and its value that whatever meets this has, if it says so.
+    pub(super) fn tag(&self) -> Option<(&str, &str)> {
+        match self {
+            Self::All(all) => all.iter().find_map(Self::tag),
+            Self::Is(Comparison {
+                field,
+                test: Test::Compare(Operator::Equal, Operand::Text(value)),
+            }) => Some((field.tag()?, value)),
+            _ => None,
+        }
     }
 
-    fn model(&self) -> Option<&str> {
+    /// Returns the name of the one model that whatever meets this is of, if it says so.
+    pub(super) fn model(&self) -> Option<&str> {
         match self {
+            Self::All(all) => all.iter().find_map(Self::model),
             Self::Is(Comparison {
                 field: Field::Attribute(Attribute::Name),
                 test: Test::Compare(Operator::Equal, Operand::Text(name)),

@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 
-use mainstay_core::{Error, Name, NodeKind, Result};
+use mainstay_core::{Error, Result};
 use mainstay_repo::View;
 
 use super::cursor::{Cursor, Key, Position};
 use super::eval::{corrupt, datum, key, ordinal};
+use super::lineage::Nearby;
 use super::query::{Order, Query};
 use super::rows::{Model, Row};
-use super::tagged::Tagged;
+use super::source::Source;
 use super::{MAX_PAGE, Page, SearchHit, SearchPage};
 use crate::metric::Metric;
-use crate::names::model_id;
 use crate::record::ModelVersion;
 
 struct Found<'m> {
@@ -47,26 +47,13 @@ impl Query {
             None => None,
         };
         let descending = self.directions();
-        let tagged;
-        let only = match self.model().map(str::parse::<Name>) {
-            Some(Ok(name)) => Some(model_id(view, &name)?),
-            // What is no name no model has.
-            Some(Err(_)) => return Ok(SearchPage::default()),
-            None => None,
-        };
-        let models = match self.tag() {
-            Some((key, value)) => {
-                tagged = view.project::<Tagged>(NodeKind::Model.as_str())?;
-                let versions = tagged.with(key, value).into_iter();
-                let wanted =
-                    |(id, _): &(&str, &str)| only.as_ref().is_none_or(|only| only.as_str() == *id);
-                Model::some(view, versions.filter(wanted))?
-            }
-            None => Model::all(view, only.as_ref())?,
-        };
+        let filter = self.filter.as_ref();
+        let nearby = Nearby::of(view, filter)?;
+        let source = Source::of(view, filter)?;
+        let models = source.models(view, filter)?;
         let mut found = Vec::new();
         for model in &models {
-            self.find(model, &mut found)?;
+            self.find(model, &nearby, &mut found)?;
         }
         if let Some(Cursor(after)) = &after {
             found.retain(|found| found.position.compare(after, &descending).is_gt());
@@ -82,9 +69,15 @@ impl Query {
         Ok(SearchPage { results, next })
     }
 
-    fn find<'m>(&self, model: &'m Model<'m>, found: &mut Vec<Found<'m>>) -> Result<()> {
+    fn find<'m>(
+        &self,
+        model: &'m Model<'m>,
+        nearby: &Nearby<'_>,
+        found: &mut Vec<Found<'m>>,
+    ) -> Result<()> {
         for row in model.rows()? {
-            if self.matches(&row, model)? {
+            let filter = self.filter.as_ref();
+            if filter.map_or(Ok(true), |filter| filter.holds(&(&row, model, nearby)))? {
                 found.push(Found {
                     position: self.position(&row, model)?,
                     row,
@@ -93,13 +86,6 @@ impl Query {
             }
         }
         Ok(())
-    }
-
-    fn matches(&self, row: &Row<'_>, model: &Model<'_>) -> Result<bool> {
-        match &self.filter {
-            None => Ok(true),
-            Some(filter) => filter.holds(row, model),
-        }
     }
 
     fn position(&self, row: &Row<'_>, model: &Model<'_>) -> Result<Position> {

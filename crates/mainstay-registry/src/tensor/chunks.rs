@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::ops::Range;
 
 use futures::TryStreamExt as _;
-use mainstay_core::{BulkDigest, Result};
+use mainstay_core::{BulkDigest, Error, ErrorKind, Result};
 use mainstay_repo::Blob;
 
 use super::Tensor;
@@ -33,25 +33,52 @@ impl Chunks {
 }
 
 /// The chunks of a version.
-#[derive(Debug, Default)]
-pub(super) struct Stock(Vec<(Mark, u64)>);
+#[derive(Debug)]
+pub(super) struct Stock {
+    chunks: Vec<(Mark, u64)>,
+    limit: usize,
+}
 
 impl Stock {
+    /// Creates a stock that takes so many chunks.
+    pub(super) fn within(limit: usize) -> Self {
+        Self {
+            chunks: Vec::new(),
+            limit,
+        }
+    }
+
+    fn add(&mut self, mark: Mark, bytes: u64) -> Result<()> {
+        if self.chunks.len() == self.limit {
+            let why = format!(
+                "the files are too large to compare: more than {} chunks",
+                self.limit
+            );
+            return Err(Error::new(ErrorKind::Unsupported, why));
+        }
+        self.chunks.push((mark, bytes));
+        Ok(())
+    }
+
     /// Makes the chunks ready to be looked up.
     pub(super) fn seal(&mut self) {
-        self.0.sort_unstable();
-        self.0.dedup();
+        self.chunks.sort_unstable();
+        self.chunks.dedup();
     }
 
     /// Adds up the bytes of the chunks, each once, that are in `other` as well. Both are sealed.
     pub(super) fn shared_bytes(&self, other: &Self) -> u64 {
-        let shared = |chunk: &&(Mark, u64)| other.0.binary_search(chunk).is_ok();
-        self.0.iter().filter(shared).map(|(_, bytes)| bytes).sum()
+        let shared = |chunk: &&(Mark, u64)| other.chunks.binary_search(chunk).is_ok();
+        self.chunks
+            .iter()
+            .filter(shared)
+            .map(|(_, bytes)| bytes)
+            .sum()
     }
 
     /// Adds up the bytes of the chunks, each once. It is sealed.
     pub(super) fn bytes(&self) -> u64 {
-        self.0.iter().map(|(_, bytes)| bytes).sum()
+        self.chunks.iter().map(|(_, bytes)| bytes).sum()
     }
 }
 
@@ -67,7 +94,7 @@ pub(super) async fn identify(
     let mut chunks = blob.chunks();
     while let Some((place, address)) = chunks.try_next().await? {
         if let Some(mark) = address.as_bytes().first_chunk() {
-            stock.0.push((*mark, place.end - place.start));
+            stock.add(*mark, place.end - place.start)?;
         }
         while let Some(tensor) = waiting.front().filter(|tensor| tensor.offset < place.end) {
             let mut begin = begun

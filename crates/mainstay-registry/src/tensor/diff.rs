@@ -75,8 +75,8 @@ pub struct TensorBytes {
 }
 
 pub(crate) async fn diff(repo: &Repo, before: &Artifact, after: &Artifact) -> Result<TensorDiff> {
-    let (old, old_stock) = stored(repo, safetensors(before)).await?;
-    let (new, new_stock) = stored(repo, safetensors(after)).await?;
+    let (old, old_stock) = stored(repo, safetensors(before), usize::MAX).await?;
+    let (new, new_stock) = stored(repo, safetensors(after), usize::MAX).await?;
     let size = |side: &[Stored]| side.iter().map(|stored| stored.tensor.bytes).sum();
     let mut diff = TensorDiff {
         added: Vec::new(),

@@ -63,7 +63,7 @@ pub use self::header::{MAX_HEADER_BYTES, MAX_RANK};
 pub use self::inventory::MAX_TENSORS;
 pub(crate) use self::inventory::{digests, tensors};
 pub(crate) use self::summary::summary;
-pub use self::summary::{MAX_NAMED, NamedTensors, TensorSummary};
+pub use self::summary::{MAX_NAMED, MAX_SUMMARY_CHUNKS, NamedTensors, TensorSummary};
 
 /// A tensor of a stored file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -28,12 +28,13 @@ impl Stored {
 /// The name of a tensor, and its file where the name alone is not enough.
 pub(super) type Key = (String, Option<String>);
 
-/// Reads the headers of safetensors files and where their chunks lie.
+/// Reads the headers of safetensors files and where their chunks lie, if those are no more than `limit`.
 pub(super) async fn stored(
     repo: &Repo,
     files: impl IntoIterator<Item = &ArtifactFile>,
+    limit: usize,
 ) -> Result<(Vec<Stored>, Stock)> {
-    let (mut all, mut stock) = (Vec::new(), Stock::default());
+    let (mut all, mut stock) = (Vec::new(), Stock::within(limit));
     for Shard { blob, tensors } in shards(repo, files).await? {
         let chunks = identify(&blob, &tensors, &mut stock).await?;
         let with = |(tensor, chunks)| Stored {

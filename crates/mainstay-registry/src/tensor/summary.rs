@@ -15,6 +15,8 @@ use crate::artifact::{Artifact, ArtifactFile};
 
 /// The most tensors of a kind of change that are named.
 pub const MAX_NAMED: usize = 8;
+/// The most chunks of a version that a summary looks at: 128 GiB of what differs at the usual 64 KiB each.
+pub const MAX_SUMMARY_CHUNKS: usize = 1 << 21;
 /// Files up to this size are one piece that comes with their headers, so their tensors are read where
 /// chunks do not tell; see [`mainstay_repo::Blob::chunks`].
 const HELD_BYTES: u64 = 16 * 1024;
@@ -79,11 +81,12 @@ impl TensorSummary {
     }
 }
 
-/// Compares; `None` when both hold the same safetensors files.
+/// Compares versions of at most `limit` chunks; `None` when both hold the same safetensors files.
 pub(crate) async fn summary(
     repo: &Repo,
     before: &Artifact,
     after: &Artifact,
+    limit: usize,
 ) -> Result<Option<TensorSummary>> {
     let (old, new) = without_common(safetensors(before), safetensors(after));
     if old.is_empty() && new.is_empty() {
@@ -91,7 +94,7 @@ pub(crate) async fn summary(
     }
     let in_common = size(safetensors(after)) - size(new.iter().copied());
     let ((old, old_stock), (new, new_stock)) =
-        futures::try_join!(stored(repo, old), stored(repo, new))?;
+        futures::try_join!(stored(repo, old, limit), stored(repo, new, limit))?;
     let mut summary = TensorSummary {
         bytes: in_common + new_stock.bytes(),
         shared_bytes: in_common + new_stock.shared_bytes(&old_stock),

@@ -8,7 +8,9 @@ use safetensors::tensor::{Dtype, TensorView};
 
 use super::difference::Tally;
 use super::header::parse;
+use super::summary::summary;
 use super::*;
+use crate::Artifact;
 
 fn read(file: &[u8]) -> mainstay_core::Result<Vec<Tensor>> {
     let (length, rest) = file.split_first_chunk().unwrap();
@@ -296,4 +298,33 @@ fn a_header_that_breaks_a_rule_is_refused_by_name() {
     check(&twice, 2, "twice");
     check(&"[".repeat(100_000), 0, "JSON");
     check(r#"{"__metadata__":{}} x"#, 0, "JSON");
+}
+
+#[tokio::test]
+async fn a_summary_of_more_chunks_than_its_limit_is_refused() {
+    let options = mainstay_repo::RepoOptions::default();
+    let storage = Arc::new(mainstay_store::MemoryStorage::new());
+    let repo = mainstay_repo::Repo::create(storage, options).await.unwrap();
+    let mut artifacts = Vec::new();
+    for fill in [1_u8, 2] {
+        let tensors = [("a", fill), ("b", fill)]
+            .map(|(name, fill)| (name.to_owned(), (Dtype::U8, vec![400_000], fill)));
+        let file = crate::FileSpec::from_bytes(
+            "model.safetensors".parse().unwrap(),
+            written(&tensors.into_iter().collect()),
+        );
+        let stored = crate::artifact::ingest(&repo, [&[file][..]]).await.unwrap();
+        artifacts.extend(stored.into_iter().map(|files| Artifact::of(files).unwrap()));
+    }
+    let [before, after] = &artifacts[..] else {
+        panic!("two versions")
+    };
+    let found = summary(&repo, before, after, 1_000).await.unwrap().unwrap();
+    assert_eq!(found.changed.count, 2);
+    let refused = summary(&repo, before, after, 2).await.unwrap_err();
+    assert_eq!(refused.kind(), mainstay_core::ErrorKind::Unsupported);
+    assert!(
+        refused.to_string().contains("more than 2 chunks"),
+        "{refused}"
+    );
 }

@@ -7,6 +7,7 @@
 
 mod aliases;
 mod batch;
+mod bump_table;
 mod card;
 mod deletion;
 mod evaluations;
@@ -28,6 +29,7 @@ mod resolve;
 mod run_format;
 mod runs;
 mod search;
+mod search_lineage;
 mod search_naive;
 mod serving;
 mod signing;

@@ -27,7 +27,7 @@ const TASKS: u64 = 9;
 fn races() -> u64 {
     match std::env::var_os("MAINSTAY_LONG") {
         Some(_) => 50_000,
-        None => 900,
+        None => 540,
     }
 }
 
@@ -263,20 +263,18 @@ async fn tasks_that_race_for_names_never_mix_two_models() {
                     assert!(!wrote || name == called.as_str(), "{}: {what:?}", entry.seq);
                     !wrote
                 }
+                // Others may rename it in the same entry, before and after.
                 Told::Renamed { id, from, to } => {
                     let id = id.as_str();
-                    if !wrote(&format!("model/{id}/name/current")) {
-                        return true;
-                    }
                     let was = before.get(id).map_or(id, String::as_str);
-                    let is = replay.called(id);
-                    assert_eq!((was, is), (from.as_str(), to.as_str()), "{}", entry.seq);
-                    renames += 1;
-                    false
+                    let did = wrote(&format!("model/{id}/name/current"))
+                        && (was, replay.called(id)) == (from.as_str(), to.as_str());
+                    renames += usize::from(did);
+                    !did
                 }
             });
     }
     let untrue: Vec<_> = told.values().flatten().collect();
     assert!(untrue.is_empty(), "{untrue:?}");
-    assert!(renames > 50 && shared > 50, "{renames} {shared}");
+    assert!(renames > 20 && shared > 20, "{renames} {shared}");
 }

@@ -1,6 +1,7 @@
 //! What is served where.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::join_all;
@@ -8,11 +9,14 @@ use mainstay_core::{ErrorKind, NodeRef};
 use mainstay_registry::Registry;
 use mainstay_registry::search::Page;
 use mainstay_registry::serving::{HeartbeatSpec, Of, deployments};
+use mainstay_repo::{Repo, RepoOptions};
+use mainstay_store::fault::{Applied, FaultStorage};
+use mainstay_store::{MemoryStorage, Storage};
 use rand::seq::IteratorRandom as _;
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
-use crate::fixture::{Fixture, ada, check_golden_ref, locator, name, node};
+use crate::fixture::{Fixture, ada, check_golden_ref, locator, name, node, spec};
 
 fn beat<'m>(
     service: &str,
@@ -260,4 +264,72 @@ async fn a_search_finds_what_is_served_and_by_whom() {
             .await
             .is_err()
     );
+}
+
+/// Says `said`, one after the other, until the storage fails; returns how many were answered.
+async fn say(storage: Arc<dyn Storage>, said: &[&[&str]]) -> usize {
+    let Ok(repo) = Repo::create(storage, RepoOptions::default()).await else {
+        return 0;
+    };
+    let registry = Registry::new(repo);
+    for weights in ["one", "two"] {
+        if registry.register(spec("fraud", weights)).await.is_err() {
+            return 0;
+        }
+    }
+    for (answered, models) in said.iter().enumerate() {
+        let models: Vec<NodeRef> = models.iter().map(|model| node(model)).collect();
+        if registry.heartbeat(beat("web", "a", &models)).await.is_err() {
+            return answered;
+        }
+    }
+    said.len()
+}
+
+#[tokio::test]
+async fn a_crash_at_any_operation_leaves_what_was_said_last_or_was_being_said() {
+    let (one, two) = ("model:fraud@1.0.0", "model:fraud@1.1.0");
+    let said: [&[&str]; 6] = [&[one], &[one], &[one, two], &[two], &[], &[two]];
+    let shown = |models: &[&str]| -> Vec<String> {
+        let models = models.iter();
+        models.map(|model| format!("web/a {model}")).collect()
+    };
+    let whole = Arc::new(FaultStorage::new(MemoryStorage::new()));
+    assert_eq!(
+        say(Arc::<FaultStorage<_>>::clone(&whole) as _, &said).await,
+        said.len()
+    );
+    for operation in 0..whole.operations() {
+        for applied in [Applied::Yes, Applied::No] {
+            let storage = Arc::new(FaultStorage::new(MemoryStorage::new()));
+            storage.crash_at(operation, applied);
+            let answered = say(Arc::<FaultStorage<_>>::clone(&storage) as _, &said).await;
+            storage.revive();
+            let Ok(repo) = Repo::open(storage, RepoOptions::default()).await else {
+                assert_eq!(answered, 0, "at {operation}");
+                continue;
+            };
+            let registry = Registry::new(repo);
+            let before = answered.checked_sub(1).map_or(&[][..], |at| said[at]);
+            let begun = said.get(answered).copied().unwrap_or(before);
+            let mut found = served(&registry, &Of::Everything).await;
+            found.sort();
+            let may_be = [shown(before), shown(begun)];
+            assert!(
+                may_be.contains(&found),
+                "at {operation}: {found:?} of {may_be:?}"
+            );
+            if registry.resolve(&locator("fraud@1.1.0")).await.is_err() {
+                continue;
+            }
+            // Whoever comes back says it again, and is heard.
+            let models: Vec<NodeRef> = begun.iter().map(|model| node(model)).collect();
+            let again = registry.heartbeat(beat("web", "a", &models)).await.unwrap();
+            let mut found = served(&registry, &Of::Everything).await;
+            found.sort();
+            assert_eq!(found, shown(begun), "at {operation}");
+            let nodes = again.serving.len();
+            assert_eq!(nodes, begun.len(), "at {operation}");
+        }
+    }
 }

@@ -7,12 +7,11 @@ use clap::Args;
 use mainstay::registry;
 use mainstay::registry::serving::{HeartbeatSpec, Of, Serving as Found};
 use mainstay::repo::View;
-use mainstay::{Error, ErrorKind, Locator, Name, NodeKind, NodeRef, Result, Selector, Timestamp};
+use mainstay::{Error, Locator, Name, NodeRef, Result, Selector, Timestamp};
 use serde::Serialize;
 
 use crate::args;
 use crate::cli::Global;
-use crate::commands::resolve;
 use crate::output::Answer;
 use crate::text::{BAD, Cell, DIM, Table, joined, when};
 
@@ -162,24 +161,8 @@ impl Heartbeat {
 
 /// The version that a reference means; one that is spelled out, also when it is deleted.
 async fn version(view: &View, locator: &Locator) -> Result<NodeRef> {
-    let error = match resolve(view, locator).await {
-        Err(error) if error.kind() == ErrorKind::NotFound => error,
-        found => return found,
-    };
-    let Selector::Named(name) = &locator.selector else {
-        return Err(error);
-    };
-    let was = view.read(|view| {
-        let id = registry::model_id(view, &locator.name)?;
-        for model in [&locator.name, &id] {
-            let node = NodeRef::new(NodeKind::Model, model.clone(), name.clone());
-            if view.state(&node.ref_path())?.is_some() {
-                return Ok(Some(node));
-            }
-        }
-        Ok(None)
-    });
-    was.await?.ok_or(error)
+    view.read(|view| registry::resolve_ever(view, locator))
+        .await
 }
 
 /// The version that a reference spells out; refuses one that may mean another tomorrow.

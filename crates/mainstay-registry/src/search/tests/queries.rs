@@ -1,11 +1,12 @@
 //! A query is printed as what parses as the same query.
 
-use mainstay_core::Timestamp;
+use mainstay_core::{NodeKind, Timestamp};
 use proptest::prelude::*;
 use semver::{Version, VersionReq};
 
 use super::super::query::{
-    Attribute, Comparison, Expr, Field, Moment, Operand, Operator, Order, Query, Test,
+    Attribute, Comparison, Direction, Exists, Expr, Field, Moment, Operand, Operator, Order, Query,
+    Test,
 };
 use crate::metric::Metric;
 use crate::search::pattern::Pattern;
@@ -184,9 +185,52 @@ fn comparisons() -> impl Strategy<Value = Expr> {
     })
 }
 
+fn near() -> impl Strategy<Value = Expr> {
+    let directions = prop::sample::select(vec![Direction::Up, Direction::Down]);
+    let references = vec![
+        "data:d@3",
+        "model:m",
+        "model:m@champion",
+        "code:c@1f0c",
+        "run:r@x",
+    ];
+    let references = prop::sample::select(references);
+    let within = prop::option::of(1_u32..9);
+    (directions, within, references).prop_map(|(direction, within, of)| {
+        let of = of.parse().unwrap();
+        Expr::Exists(Exists::Near {
+            direction,
+            within,
+            of,
+        })
+    })
+}
+
+/// That the version came from something of a kind, `filter` being about models.
+fn has(filter: impl Strategy<Value = Expr>) -> impl Strategy<Value = Expr> {
+    let of_models = (Just(NodeKind::Model), filter);
+    let fields = [Attribute::Name, Attribute::Label, Attribute::Created].map(Field::Attribute);
+    let of_things = prop::sample::select(fields.to_vec()).prop_flat_map(|field| {
+        tests_of(&field).prop_map(move |test| {
+            let field = field.clone();
+            Expr::Is(Comparison { field, test })
+        })
+    });
+    let of_things = (
+        prop::sample::select(vec![NodeKind::Data, NodeKind::Run]),
+        of_things,
+    );
+    (prop_oneof![of_models, of_things], any::<bool>()).prop_map(|((kind, filter), filtered)| {
+        let filter = filtered.then(|| Box::new(filter));
+        Expr::Exists(Exists::Has { kind, filter })
+    })
+}
+
 fn exprs() -> impl Strategy<Value = Expr> {
-    comparisons().prop_recursive(5, 24, 4, |inner| {
+    let leaves = prop_oneof![4 => comparisons(), 1 => near()];
+    leaves.prop_recursive(5, 24, 4, |inner| {
         prop_oneof![
+            has(inner.clone()),
             prop::collection::vec(inner.clone(), 2..4).prop_map(Expr::All),
             prop::collection::vec(inner.clone(), 2..4).prop_map(Expr::Any),
             inner.prop_map(|one| Expr::Not(Box::new(one))),

@@ -14,8 +14,8 @@ pub(super) enum Tensors {
     Same,
     /// Some did.
     Compared(TensorSummary),
-    /// A file that its name calls safetensors is none that can be read; says why.
-    Unreadable(String),
+    /// They are too many, or a file that its name calls safetensors is none that can be read; says why.
+    NotCompared(String),
 }
 
 impl Tensors {
@@ -26,7 +26,7 @@ impl Tensors {
             Ok(None) => Ok(Self::Same),
             Ok(Some(summary)) => Ok(Self::Compared(summary)),
             Err(error) if matches!(error.kind(), ErrorKind::Invalid | ErrorKind::Unsupported) => {
-                Ok(Self::Unreadable(error.to_string()))
+                Ok(Self::NotCompared(error.to_string()))
             }
             Err(error) => Err(error),
         }
@@ -35,7 +35,7 @@ impl Tensors {
     pub(super) fn summary(&self) -> Option<String> {
         match self {
             Self::Same => None,
-            Self::Unreadable(_) => Some("tensors cannot be read".to_owned()),
+            Self::NotCompared(_) => Some("tensors were not compared".to_owned()),
             Self::Compared(found) if found.is_same_tensors() => {
                 Some("tensors are the same".to_owned())
             }
