@@ -1,21 +1,36 @@
-//! Table files written anew, so that versions share what they have in common whatever wrote them.
+//! How files are laid out: table files written anew share what versions have in common, whatever wrote them.
 
 use mainstay_core::{FilePath, Result};
 
+use crate::FileLayout;
 use crate::format::parquet::write;
 use crate::format::{TableFormat, TableReader};
 use crate::input::{InputFile, Origin, in_path_order};
 use crate::scan::{TableFile, infer};
 
-/// Writes every table file anew by the writer profile. Blocks.
+/// Lays out files that were just found, as the user said. Blocks.
 ///
 /// # Errors
-/// Those of decoding and of [`write::encode`], naming the file;
+/// Where they are written anew, those of decoding and of [`write::encode`], naming the file;
 /// [`Invalid`](mainstay_core::ErrorKind::Invalid) when two files would have one path then.
-pub(crate) fn rewrite(files: &mut [InputFile]) -> Result<()> {
+pub(crate) fn lay_out(files: &mut [InputFile], layout: FileLayout) -> Result<()> {
+    match layout {
+        FileLayout::Verbatim => Ok(()),
+        FileLayout::Canonical => rewrite(files),
+        FileLayout::Plain => {
+            for file in files.iter_mut().filter(|file| !file.is_canonical()) {
+                file.layout = layout;
+            }
+            Ok(())
+        }
+    }
+}
+
+/// Writes every table file anew by the writer profile.
+fn rewrite(files: &mut [InputFile]) -> Result<()> {
     let tables: Vec<TableFile<'_>> = files.iter().filter_map(TableFile::of).collect();
     let types = infer(&tables)?;
-    for file in files.iter_mut().filter(|file| !file.canonical) {
+    for file in files.iter_mut().filter(|file| !file.is_canonical()) {
         let Some(format) = file.table_format() else {
             continue;
         };
@@ -25,7 +40,7 @@ pub(crate) fn rewrite(files: &mut [InputFile]) -> Result<()> {
         file.origin.check_unchanged(file.origin.bytes())?;
         file.path = canonical_path(&file.path)?;
         file.origin = Origin::Spooled(encoded);
-        file.canonical = true;
+        file.layout = FileLayout::Canonical;
     }
     in_path_order(files)
 }

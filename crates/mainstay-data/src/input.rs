@@ -15,7 +15,7 @@ use crate::format::TableFormat;
 use crate::format::parquet::write;
 use crate::source::Source;
 use crate::spool::Spooled;
-use crate::{FileEntry, SnapshotInput, stored};
+use crate::{FileEntry, FileLayout, SnapshotInput, stored};
 
 /// The deepest directory that is entered.
 const MAX_DEPTH: usize = 64;
@@ -24,19 +24,35 @@ const MAX_DEPTH: usize = 64;
 pub(crate) struct InputFile {
     pub(crate) path: FilePath,
     pub(crate) origin: Origin,
-    /// Whether it was written by the writer profile just now.
-    pub(crate) canonical: bool,
+    /// Rows, and what was written anew, are canonical.
+    pub(crate) layout: FileLayout,
 }
 
 impl InputFile {
-    /// Tells what it is read as; `None` where it is not a table.
-    ///
-    /// What an earlier version has is what it was there: earlier builds took fewer files for tables.
-    pub(crate) fn table_format(&self) -> Option<TableFormat> {
-        match &self.origin {
-            Origin::Stored(file) if file.entry.rows.is_none() => None,
-            _ => TableFormat::of(&self.path),
+    /// A file of an earlier version, which stays what it was there.
+    pub(crate) fn stored(file: StoredFile) -> Self {
+        let layout = match (&file.entry.canonical, file.entry.rows) {
+            (Some(_), _) => FileLayout::Canonical,
+            (None, Some(_)) => FileLayout::Verbatim,
+            (None, None) => FileLayout::Plain,
+        };
+        Self {
+            path: file.entry.path.clone(),
+            origin: Origin::Stored(Box::new(file)),
+            layout,
         }
+    }
+
+    /// Tells what it is read as; `None` where it is not a table.
+    pub(crate) fn table_format(&self) -> Option<TableFormat> {
+        match self.layout {
+            FileLayout::Verbatim | FileLayout::Canonical => TableFormat::of(&self.path),
+            FileLayout::Plain => None,
+        }
+    }
+
+    pub(crate) fn is_canonical(&self) -> bool {
+        self.layout == FileLayout::Canonical
     }
 }
 
@@ -139,7 +155,7 @@ fn rows(file: &FilePath, batches: impl Iterator<Item = Result<RecordBatch>>) -> 
     Ok(InputFile {
         path: file.clone(),
         origin: Origin::Spooled(encoded),
-        canonical: true,
+        layout: FileLayout::Canonical,
     })
 }
 
@@ -208,7 +224,7 @@ fn add(path: &Path, inside: &str, metadata: &Metadata, files: &mut Vec<InputFile
             path: path.to_owned(),
             before: Fingerprint::of(metadata),
         },
-        canonical: false,
+        layout: FileLayout::Verbatim,
     });
     Ok(())
 }

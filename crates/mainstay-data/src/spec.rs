@@ -94,6 +94,9 @@ pub enum FileLayout {
     /// versions share what they have in common whatever wrote them. A file that is not Parquet gets the
     /// extension `.parquet`. Files that are no tables stay verbatim.
     Canonical,
+    /// As they are, and no tables: whatever their extension, files are not looked into. For files that are
+    /// beside a table and no part of it.
+    Plain,
 }
 
 /// Whether a canonical file is stored as a patch of the latest version's file of its path.

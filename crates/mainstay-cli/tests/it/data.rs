@@ -434,6 +434,11 @@ fn json_lines_are_a_table() {
     let refused = shell.run("data snapshot chats chats.jsonl");
     assert_eq!(refused.code, 2);
     assert!(refused.err.contains("line: 2"), "{}", refused.err);
+    let plain = shell.json("data snapshot logs chats.jsonl --layout plain");
+    assert_eq!(
+        (&plain["rows"], &plain["files"][0]["path"]),
+        (&json!(null), &json!("chats.jsonl"))
+    );
 }
 
 #[test]

@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 
 use super::by::By;
 use super::snapshot::{Prepared, session, stage_with, stored};
-use crate::canonical::rewrite;
+use crate::canonical::lay_out;
 use crate::format::TableFormat;
 use crate::input::{gather, in_path_order};
 use crate::scan::{TableFile, check};
@@ -33,14 +33,14 @@ pub(super) async fn store(repo: &Repo, telling: &Telling, spec: PartSpec) -> Res
 /// stored.
 fn prepare(spec: &PartSpec, runtime: &Handle, telling: &Telling) -> Result<Prepared> {
     let mut files = gather(&spec.inputs, runtime)?;
-    if spec.layout == FileLayout::Canonical {
-        if let Some(text) = files.iter().find(|file| is_text(&file.path)) {
-            let why = "the types of CSV and JSON lines are those of all files together: \
-                       store them verbatim in parts";
-            return Err(Error::invalid(why).context("file", &text.path));
-        }
-        rewrite(&mut files)?;
+    if spec.layout == FileLayout::Canonical
+        && let Some(text) = files.iter().find(|file| is_text(&file.path))
+    {
+        let why = "the types of CSV and JSON lines are those of all files together: \
+                   store them verbatim in parts";
+        return Err(Error::invalid(why).context("file", &text.path));
     }
+    lay_out(&mut files, spec.layout)?;
     if let Some(directory) = &spec.below {
         for file in &mut files {
             file.path = FilePath::new(&format!("{directory}/{}", file.path))?;

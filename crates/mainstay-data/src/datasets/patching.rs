@@ -37,7 +37,7 @@ pub(super) async fn find(
     dataset: &Name,
     files: Vec<InputFile>,
 ) -> Result<(Vec<InputFile>, Vec<Option<Patched>>)> {
-    let latest = if files.iter().any(|file| file.canonical) {
+    let latest = if files.iter().any(InputFile::is_canonical) {
         latest(repo, dataset).await?
     } else {
         None
@@ -50,7 +50,7 @@ pub(super) async fn find(
     for file in &files {
         // What is stored already stays as it is.
         let is_new = !matches!(file.origin, Origin::Stored(_));
-        let same_path = if file.canonical && is_new {
+        let same_path = if file.is_canonical() && is_new {
             file_tree::find(repo, &latest.files, &file.path).await?
         } else {
             None

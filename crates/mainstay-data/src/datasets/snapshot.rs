@@ -15,7 +15,7 @@ use super::names::check_pointer;
 use super::patching::{self, Patched};
 use super::unchanged::Earlier;
 use super::version_number;
-use crate::canonical::rewrite;
+use crate::canonical::lay_out;
 use crate::format::parquet::write::PROFILE;
 use crate::format::{layout, media_type};
 use crate::input::{InputFile, Origin, StoredFile, gather, in_path_order};
@@ -112,9 +112,7 @@ fn prepare(
     telling: &Telling,
 ) -> Result<Prepared> {
     let mut files = gather(inputs, runtime)?;
-    if layout == FileLayout::Canonical {
-        rewrite(&mut files)?;
-    }
+    lay_out(&mut files, layout)?;
     files.extend(kept);
     in_path_order(&mut files)?;
     if files.is_empty() {
@@ -155,15 +153,11 @@ impl Prepared {
 
 /// A file that is stored already.
 fn kept_file(repo: &Repo, entry: FileEntry, runtime: &Handle) -> InputFile {
-    InputFile {
-        path: entry.path.clone(),
-        canonical: entry.canonical.is_some(),
-        origin: Origin::Stored(Box::new(StoredFile {
-            entry,
-            repo: repo.clone(),
-            runtime: runtime.clone(),
-        })),
-    }
+    InputFile::stored(StoredFile {
+        entry,
+        repo: repo.clone(),
+        runtime: runtime.clone(),
+    })
 }
 
 fn layout_of(file: &InputFile) -> Result<Option<Layout>> {
@@ -243,6 +237,7 @@ pub(super) async fn stored(
             entries.push(FileEntry { rows, ..base });
             continue;
         }
+        let is_canonical = file.is_canonical();
         let origin = match file.origin {
             Origin::Stored(stored) => {
                 telling.add("files", 1);
@@ -265,14 +260,14 @@ pub(super) async fn stored(
         new_bytes += blob.new_bytes;
         entries.push(FileEntry {
             media_type: media_type(&file.path).to_owned(),
+            canonical: is_canonical.then(|| Canonical {
+                profile: PROFILE,
+                patches: Vec::new(),
+            }),
             path: file.path,
             digest: blob.digest,
             bytes: blob.size,
             rows,
-            canonical: file.canonical.then(|| Canonical {
-                profile: PROFILE,
-                patches: Vec::new(),
-            }),
         });
     }
     Ok((entries, new_bytes))

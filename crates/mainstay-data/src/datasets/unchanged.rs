@@ -170,7 +170,7 @@ impl Earlier {
             bytes: known.bytes,
             media_type: media_type(&file.path).to_owned(),
             rows: known.rows,
-            canonical: file.canonical.then(|| Canonical {
+            canonical: file.is_canonical().then(|| Canonical {
                 profile: PROFILE,
                 patches: Vec::new(),
             }),

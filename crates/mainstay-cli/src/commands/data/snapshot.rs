@@ -46,6 +46,8 @@ pub(super) enum Layout {
     Verbatim,
     /// Written anew as Parquet, so that versions share what they have in common
     Canonical,
+    /// As they are, and not looked into: no tables, whatever their extension
+    Plain,
 }
 
 impl From<Layout> for FileLayout {
@@ -53,6 +55,7 @@ impl From<Layout> for FileLayout {
         match layout {
             Layout::Verbatim => Self::Verbatim,
             Layout::Canonical => Self::Canonical,
+            Layout::Plain => Self::Plain,
         }
     }
 }

@@ -555,6 +555,58 @@ async fn lines_that_an_earlier_build_stored_stay_a_file() {
     assert_eq!(batches(&datasets, &report.node).await.len(), 1);
 }
 
+/// Logs beside a table, which are not of it.
+#[tokio::test]
+async fn files_that_are_stored_plain_are_no_tables() {
+    let datasets = datasets().await;
+    let files = directory(&[
+        ("data/t.csv", b"a\n1\n"),
+        ("logs/1.jsonl", b"{\"step\":1}\n"),
+        ("logs/2.jsonl", b"not JSON"),
+        ("logs/3.parquet", b"PAR1"),
+    ]);
+    let table = PartSpec::new()
+        .with_path(files.path().join("data"))
+        .below("data".parse().unwrap());
+    let logs = PartSpec::new()
+        .with_path(files.path().join("logs"))
+        .with_layout(FileLayout::Plain)
+        .below("logs".parse().unwrap());
+    let parts = [
+        datasets.store_part(table).await.unwrap(),
+        datasets.store_part(logs).await.unwrap(),
+    ];
+    let report = datasets.join(spec("d"), &parts).await.unwrap();
+    assert_eq!(report.rows, Some(1));
+    let manifest = datasets.manifest(&report.node).await.unwrap();
+    assert_eq!(types(&manifest), [("a", "int64")]);
+    let rows = manifest
+        .files
+        .listed()
+        .unwrap()
+        .iter()
+        .map(|file| file.rows);
+    assert_eq!(rows.collect::<Vec<_>>(), [Some(1), None, None, None]);
+    let out = tempfile::tempdir().unwrap();
+    datasets.export(&report.node, out.path()).await.unwrap();
+    assert_eq!(
+        std::fs::read(out.path().join("logs/2.jsonl")).unwrap(),
+        b"not JSON"
+    );
+
+    let plain = spec("d")
+        .with_path(files.path())
+        .with_layout(FileLayout::Plain);
+    let batch = table_of_one();
+    let plain = plain.with_batches("rows.parquet".parse().unwrap(), vec![batch]);
+    let report = datasets.snapshot(plain).await.unwrap();
+    assert_eq!((report.rows, report.files.len()), (Some(1), 5));
+}
+
+fn table_of_one() -> RecordBatch {
+    table([("n", column(Int64Array::from(vec![1])))])
+}
+
 #[tokio::test]
 async fn the_manifest_tells_a_text_from_a_json_text() {
     let lines = b"{\"a\":\"1\",\"b\":\"1\",\"c\":[{\"d\":1}]}\n{\"a\":\"x\",\"b\":2}\n";
