@@ -175,3 +175,67 @@ async fn a_file_that_only_calls_itself_safetensors_does_not_hide_the_rest() {
     let why = part.detail["tensors"]["unreadable"].as_str().unwrap();
     assert!(why.contains("model.safetensors"), "{why}");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn metrics_that_are_no_numbers_came_or_went_are_told_as_they_are() {
+    let measured = |weights: &'static str, metrics: &[(&str, f64)]| {
+        let weights = FileSpec::from_bytes("model.bin".parse().unwrap(), weights);
+        let with = |spec: ModelSpec, (name, value): &(&str, f64)| spec.with_metric(*name, *value);
+        metrics.iter().fold(spec().with_file(weights), with)
+    };
+    let (_, change) = told([
+        measured(
+            "old",
+            &[
+                ("auc", 0.93),
+                ("depth", f64::NAN),
+                ("gone", 0.5),
+                ("loss", f64::NAN),
+                ("rate", 0.000_12),
+                ("same", f64::INFINITY),
+                ("still", f64::NAN),
+            ],
+        ),
+        measured(
+            "new",
+            &[
+                ("auc", f64::NAN),
+                ("depth", 2.0),
+                ("loss", f64::INFINITY),
+                ("new", f64::NEG_INFINITY),
+                ("rate", 0.000_13),
+                ("same", f64::INFINITY),
+                ("still", f64::NAN),
+            ],
+        ),
+    ])
+    .await;
+    let part = model(&change);
+    assert_eq!(
+        part.summary.split("; ").take(6).collect::<Vec<_>>(),
+        [
+            "auc 0.93 → NaN",
+            "depth NaN → 2",
+            "gone 0.5 removed",
+            "loss NaN → Infinity",
+            "new -Infinity added",
+            "rate 0.00012 → 0.00013",
+        ]
+    );
+    assert_eq!(part.severity, Severity::High, "a training that diverged");
+    let metrics = part.detail["metrics"].as_array().unwrap();
+    assert_eq!(metrics.len(), 6);
+    assert_eq!(metrics[0], json!({"name": "auc", "a": 0.93, "b": "NaN"}));
+    assert_eq!(metrics[2], json!({"name": "gone", "a": 0.5, "b": null}));
+    assert_eq!(
+        metrics[3],
+        json!({"name": "loss", "a": "NaN", "b": "Infinity"})
+    );
+
+    let better = [
+        measured("old", &[("auc", 0.9)]),
+        measured("new", &[("auc", 0.91)]),
+    ];
+    let (_, change) = told(better).await;
+    assert_eq!(model(&change).severity, Severity::Medium);
+}

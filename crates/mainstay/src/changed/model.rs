@@ -1,6 +1,7 @@
 //! Models: what asks for a new version, what was set, with which code, and what was measured.
 
 mod code;
+mod metrics;
 mod summary;
 mod tensors;
 
@@ -14,6 +15,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use self::code::CodeRange;
+use self::metrics::MetricChange;
 use self::tensors::Tensors;
 
 #[derive(Debug)]
@@ -27,13 +29,6 @@ struct Detail {
     seeds: JsonDiff,
     code: Option<CodeRange>,
     tensors: Tensors,
-}
-
-#[derive(Serialize)]
-struct MetricChange {
-    name: String,
-    a: Option<f64>,
-    b: Option<f64>,
 }
 
 #[async_trait]
@@ -56,7 +51,7 @@ impl Detail {
         let parameters = |version: &ModelVersion| json!(version.parameters);
         Self {
             reasons: differences(old, new, CompatOptions::default()),
-            metrics: metrics(before, after),
+            metrics: metrics::between(&before.metrics, &after.metrics),
             parameters: diff(&parameters(old), &parameters(new)),
             seeds: diff(&seeds(old), &seeds(new)),
             code: CodeRange::of(old.code.as_ref(), new.code.as_ref()),
@@ -74,6 +69,7 @@ impl Detail {
         };
         match &self.tensors {
             Tensors::Compared(found) if !found.is_same_architecture() => Severity::High,
+            _ if self.metrics.iter().any(MetricChange::is_lost) => Severity::High,
             _ => asked,
         }
     }
@@ -94,24 +90,4 @@ fn seeds(version: &ModelVersion) -> Value {
     let seeds = version.seeds.iter();
     let text = seeds.map(|(name, seed)| (name.clone(), Value::String(seed.to_string())));
     text.collect::<Map<_, _>>().into()
-}
-
-fn metrics(before: &ModelInfo, after: &ModelInfo) -> Vec<MetricChange> {
-    let names: std::collections::BTreeSet<&String> =
-        before.metrics.keys().chain(after.metrics.keys()).collect();
-    let finite = |info: &ModelInfo, name: &str| {
-        info.metrics
-            .get(name)
-            .map(|metric| metric.value())
-            .filter(|value| value.is_finite())
-    };
-    names
-        .into_iter()
-        .map(|name| MetricChange {
-            name: name.clone(),
-            a: finite(before, name),
-            b: finite(after, name),
-        })
-        .filter(|metric| metric.a != metric.b)
-        .collect()
 }

@@ -10,11 +10,7 @@ const NAMED: usize = 5;
 
 impl Detail {
     pub(super) fn summary(&self) -> String {
-        let measured = self.metrics.iter().filter_map(|metric| {
-            let (a, b) = (rounded(metric.a?), rounded(metric.b?));
-            Some(format!("{} {a} → {b}", metric.name))
-        });
-        let mut parts: Vec<String> = measured.collect();
+        let mut parts: Vec<String> = self.metrics.iter().map(ToString::to_string).collect();
         parts.extend(settings("", "parameters", &self.parameters));
         parts.extend(settings("seed ", "seeds", &self.seeds));
         parts.extend(self.code.as_ref().map(ToString::to_string));
@@ -49,11 +45,6 @@ impl Detail {
             _ => false,
         }
     }
-}
-
-/// Three decimals for the eye; the detail has all of them.
-fn rounded(value: f64) -> f64 {
-    (value * 1_000.0).round() / 1_000.0
 }
 
 fn settings(what: &str, plural: &str, diff: &JsonDiff) -> Vec<String> {
