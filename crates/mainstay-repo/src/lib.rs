@@ -111,4 +111,4 @@ pub use transaction::{CommitOutcome, Committed, Conflict, Expectation, Transacti
 pub use tree::{StoredTree, Tree, TreeBuilder, TreeChange, TreeEntry};
 pub use value::{RefState, Value};
 pub use verify::{Fault, RepoStats, VerifyLevel, VerifyReport, verify};
-pub use view::{Dependent, Projection, View};
+pub use view::{Dependent, Mention, Projection, View};

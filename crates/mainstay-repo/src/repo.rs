@@ -250,6 +250,17 @@ impl Repo {
         walk::backwards(Arc::clone(&self.inner))
     }
 
+    /// Reads one entry of the log: what each of the transactions that share it says, in their order.
+    ///
+    /// One request. Whether the next entry confirms it is checked by [`entries`](Self::entries) only.
+    ///
+    /// # Errors
+    /// [`NotFound`](mainstay_core::ErrorKind::NotFound) when the log does not reach `seq`,
+    /// [`Corrupt`](mainstay_core::ErrorKind::Corrupt) when the entry is missing or damaged.
+    pub async fn entry(&self, seq: u64) -> Result<Vec<LogEntry>> {
+        walk::one(&self.inner, seq).await
+    }
+
     /// Begins to store blobs; they are durable and may be committed after [`Ingest::finish`].
     #[must_use]
     pub fn ingest(&self) -> Ingest {

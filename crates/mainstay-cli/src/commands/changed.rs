@@ -143,15 +143,23 @@ fn write(change: &Change, out: &mut dyn Write) -> io::Result<()> {
         }
     }
     if !change.events.is_empty() {
-        writeln!(out, "\n{BOLD}in between{BOLD:#}")?;
+        writeln!(out, "\n{BOLD}what happened, the most telling first{BOLD:#}")?;
+    }
+    for event in change.ranked_events() {
+        let (seq, time, actor) = (event.seq, when(event.time), &event.actor);
+        let (style, explains) = (style(event.explains), event.explains.as_str());
+        let reason = Line(&event.reason);
+        writeln!(
+            out,
+            "  {style}{explains:6}{style:#} {seq} {DIM}{time} {actor}{DIM:#} {reason}"
+        )?;
     }
     if change.events_omitted > 0 {
-        writeln!(out, "  {DIM}{} older{DIM:#}", change.events_omitted)?;
-    }
-    for event in &change.events {
-        let (seq, time, actor) = (event.seq, when(event.time), &event.actor);
-        let reason = Line(&event.reason);
-        writeln!(out, "  {seq} {DIM}{time} {actor}{DIM:#} {reason}")?;
+        let omitted = change.events_omitted;
+        writeln!(
+            out,
+            "  {DIM}at least {omitted} older entries are left out{DIM:#}"
+        )?;
     }
     Ok(())
 }

@@ -1,16 +1,20 @@
 //! What the log says happened between two things.
 
-use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet};
 
-use futures::TryStreamExt as _;
-use mainstay_core::{Actor, NodeRef, RefPath, Result, Timestamp};
-use mainstay_repo::{LogEntry, RefChange, Repo, Value};
+use futures::{StreamExt as _, TryStreamExt as _, stream};
+use mainstay_core::{Actor, RefPath, Result, Timestamp};
+use mainstay_repo::{LogEntry, RefChange, Repo, View};
 use serde::Serialize;
 
-use super::{Component, Severity};
+use super::Severity;
+use super::concern::{Concern, Span};
 
 /// The most events that are listed: the newest.
 pub const MAX_EVENTS: usize = 1_000;
+
+/// How many entries are read at once.
+const READ_AHEAD: usize = 16;
 
 /// A log entry that touched what is compared.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -32,60 +36,115 @@ pub struct Event {
     pub explains: Severity,
 }
 
-/// Reads the entries after entry `from`, up to entry `to`, that touched either, one of their parts, or a name that points to one. Returns them with how many older ones were left out.
-pub(super) async fn between(
+/// Reads the entries of a span that concern what is compared, and no others. Returns what they say, oldest
+/// first, with how many older entries were left unread.
+pub(super) async fn of(
     repo: &Repo,
-    (from, to): (u64, u64),
-    (a, b): (&NodeRef, &NodeRef),
-    components: &[Component],
+    view: &View,
+    span: Span,
+    concern: &Concern,
 ) -> Result<(Vec<Event>, u64)> {
-    let concern = Concern::of(a, b, components);
-    let mut events = VecDeque::new();
-    let mut omitted = 0;
-    let mut entries = repo.entries(from);
-    while let Some(entry) = entries.try_next().await? {
-        if entry.seq > to {
-            break;
-        }
-        if let Some(event) = concern.event(entry) {
-            if events.len() == MAX_EVENTS {
-                events.pop_front();
-                omitted += 1;
-            }
-            events.push_back(event);
+    // The view as of the end of the span saves reading back what came after it.
+    let past = if span.upto < view.seq() {
+        repo.view_at(span.upto).await?
+    } else {
+        view.clone()
+    };
+    let mut search = past.read(|view| Search::begin(view, span, concern)).await?;
+    while let Some(newest) = search.next() {
+        let entries = stream::iter(newest).map(|seq| repo.entry(seq));
+        let entries: Vec<_> = entries.buffered(READ_AHEAD).try_collect().await?;
+        for entry in entries {
+            search.take(entry);
         }
     }
-    Ok((events.into(), omitted))
+    Ok(search.finish())
 }
 
-/// The things that are compared.
-struct Concern {
-    nodes: BTreeSet<NodeRef>,
-    /// The first two segments of their refs: the kind and the name.
-    things: BTreeSet<(String, String)>,
-    /// How telling it is that the comparison came to these.
-    telling: BTreeMap<NodeRef, Severity>,
+/// A search backwards along the refs that concern what is compared: each change names the one before it.
+struct Search<'c> {
+    concern: &'c Concern,
+    span: Span,
+    /// The refs to follow.
+    followed: BTreeSet<RefPath>,
+    /// The entries to read.
+    waiting: BTreeSet<u64>,
+    read: BTreeSet<u64>,
+    /// By entry and place in it.
+    found: BTreeMap<(u64, usize), Event>,
 }
 
-impl Concern {
-    fn of(a: &NodeRef, b: &NodeRef, components: &[Component]) -> Self {
-        let parts = components
-            .iter()
-            .flat_map(|part| part.a.iter().chain(&part.b));
-        let nodes: BTreeSet<NodeRef> = parts.chain([a, b]).cloned().collect();
-        let thing = |node: &NodeRef| (node.kind().to_string(), node.name().to_string());
-        let mut telling: BTreeMap<NodeRef, Severity> = BTreeMap::new();
-        let changed = components.iter().filter(|part| part.changed);
-        let ends = changed.filter_map(|part| Some((part.b.as_ref()?, part.severity)));
-        let most = components.iter().map(|part| part.severity).max();
-        for (node, severity) in ends.chain(most.map(|most| (b, most))) {
-            let known = telling.entry(node.clone()).or_insert(severity);
-            *known = severity.max(*known);
+impl<'c> Search<'c> {
+    /// Asks for all that it needs of the view before it gives up, so that it is loaded at once.
+    fn begin(view: &View, span: Span, concern: &'c Concern) -> Result<Self> {
+        let mut search = Self {
+            concern,
+            span,
+            followed: BTreeSet::new(),
+            waiting: BTreeSet::new(),
+            read: BTreeSet::new(),
+            found: BTreeMap::new(),
+        };
+        let mut missed = None;
+        if span.after >= span.upto {
+            return Ok(search);
         }
-        Self {
-            telling,
-            things: nodes.iter().map(thing).collect(),
-            nodes,
+        for prefix in concern.prefixes() {
+            match view.states_below(&prefix) {
+                Ok(states) => states.for_each(|(path, state)| {
+                    // What was set once, and too late, never was of concern.
+                    let is_late = state.seq > span.made && state.generation == 1;
+                    if state.seq > span.after && !is_late {
+                        search.follow(path, state.seq);
+                    }
+                }),
+                Err(error) => missed = Some(error),
+            }
+        }
+        for node in &concern.nodes {
+            match view.mentions(node, span.after) {
+                Ok(mentions) => mentions
+                    .iter()
+                    .filter(|mention| span.counts(mention))
+                    .for_each(|mention| search.follow(&mention.path, mention.seq)),
+                Err(error) => missed = Some(error),
+            }
+        }
+        missed.map_or(Ok(search), Err)
+    }
+
+    fn follow(&mut self, path: &RefPath, seq: u64) {
+        self.waiting.insert(seq);
+        self.followed.insert(path.clone());
+    }
+
+    /// Returns the newest entries to read; `None` when enough has been found.
+    fn next(&mut self) -> Option<Vec<u64>> {
+        let newest = *self.waiting.last()?;
+        // None that is not read yet is newer than these.
+        let sure = self.found.range((newest + 1, 0)..).count();
+        if sure >= MAX_EVENTS {
+            return None;
+        }
+        let batch: Vec<u64> = std::iter::from_fn(|| self.waiting.pop_last())
+            .take(READ_AHEAD)
+            .collect();
+        self.read.extend(&batch);
+        Some(batch)
+    }
+
+    fn take(&mut self, entry: Vec<LogEntry>) {
+        for (place, transaction) in entry.into_iter().enumerate() {
+            let followed = transaction
+                .changes
+                .iter()
+                .filter(|change| self.followed.contains(&change.path));
+            let before = followed.filter_map(|change| change.previous);
+            let wanted = before.filter(|seq| *seq > self.span.after && !self.read.contains(seq));
+            self.waiting.extend(wanted);
+            if let Some(event) = self.event(transaction) {
+                self.found.insert((event.seq, place), event);
+            }
         }
     }
 
@@ -93,38 +152,24 @@ impl Concern {
         let touching: Vec<RefChange> = entry
             .changes
             .into_iter()
-            .filter(|change| self.touches(change))
+            .filter(|change| self.concern.touches(change, &self.span))
             .collect();
-        let explains = touching.iter().map(|change| self.explains(change)).max();
-        let refs: Vec<RefPath> = touching.into_iter().map(|change| change.path).collect();
-        (!refs.is_empty()).then_some(Event {
+        let explains = touching.iter().map(|change| self.concern.explains(change));
+        let explains = explains.max()?;
+        Some(Event {
             seq: entry.seq,
             time: entry.time,
             actor: entry.actor,
             reason: entry.reason,
-            refs,
-            explains: explains.unwrap_or(Severity::None),
+            refs: touching.into_iter().map(|change| change.path).collect(),
+            explains,
         })
     }
 
-    fn explains(&self, change: &RefChange) -> Severity {
-        let pointee = change.value.as_ref().and_then(Value::pointee);
-        let node = pointee.or_else(|| NodeRef::from_ref_path(&change.path));
-        let known = node.and_then(|node| self.telling.get(&node));
-        known.copied().unwrap_or(Severity::None)
-    }
-
-    fn touches(&self, change: &RefChange) -> bool {
-        let mut segments = change.path.segments().map(str::to_owned);
-        let own = match (segments.next(), segments.next()) {
-            (Some(kind), Some(name)) => self.things.contains(&(kind, name)),
-            _ => false,
-        };
-        own || change.value.as_ref().is_some_and(|value| {
-            value
-                .pointee()
-                .is_some_and(|node| self.nodes.contains(&node))
-                || value.edges.iter().any(|edge| self.nodes.contains(&edge.to))
-        })
+    fn finish(self) -> (Vec<Event>, u64) {
+        let surplus = self.found.len().saturating_sub(MAX_EVENTS);
+        let omitted = surplus + self.waiting.len();
+        let events = self.found.into_values().skip(surplus).collect();
+        (events, omitted as u64)
     }
 }

@@ -60,7 +60,7 @@ impl Change {
         if self.events_omitted > 0 {
             let _ = writeln!(
                 page,
-                "<p>{} older entries are left out.",
+                "<p>At least {} older entries are left out.",
                 self.events_omitted
             );
         }

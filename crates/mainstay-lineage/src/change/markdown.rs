@@ -39,7 +39,7 @@ impl Change {
         if self.events_omitted > 0 {
             let _ = writeln!(
                 text,
-                "\n{} older entries are left out.",
+                "\nAt least {} older entries are left out.",
                 self.events_omitted
             );
         }

@@ -1,5 +1,6 @@
 //! What changed between two things, part by part, the most telling first.
 
+mod concern;
 mod describe;
 mod diff;
 mod events;
@@ -15,6 +16,7 @@ use mainstay_repo::{Repo, Value, View};
 use serde::Serialize;
 use tracing::instrument;
 
+use concern::{Concern, Span};
 use slots::{Pair, pairs};
 
 pub use describe::{Describe, Describers, Description, Severity};
@@ -31,9 +33,10 @@ pub struct Change {
     pub b: NodeRef,
     /// Their parts, the most telling first.
     pub components: Vec<Component>,
-    /// Who committed what about these things between the two, and why; oldest first.
+    /// Who committed what about these things, and why; oldest first, see
+    /// [`ranked_events`](Self::ranked_events).
     pub events: Vec<Event>,
-    /// How many earlier events were left out.
+    /// At least how many older log entries that may tell more were left out; 0 when none was.
     pub events_omitted: u64,
 }
 
@@ -65,6 +68,11 @@ pub struct Component {
 /// two others are one part each. A part that changed is followed one level deeper: to the data, code
 /// and environment it used, of which those that changed are listed as `slot/role`.
 ///
+/// The events begin after the earlier of the two was committed. Until the later one was, they are whatever
+/// touched either, a part, another version or a name of these, or came from one; from then on, up to
+/// the view, only what made a name point to one, rolled one out, or deleted one: its promotion comes after
+/// its making.
+///
 /// `describers` say what a change of each kind means; without one, the two records are compared
 /// member by member.
 ///
@@ -74,7 +82,9 @@ pub struct Component {
 /// of the describers.
 ///
 /// # Complexity
-/// Reads the log between the two, beside what the describers do.
+/// O(n log n) in the refs of the things compared and those that ever named one, and a read for each log
+/// entry that changed one of them, at most some [`MAX_EVENTS`] of those listed; however long the log is.
+/// Beside it what the describers do.
 pub async fn changed(
     repo: &Repo,
     view: &View,
@@ -82,20 +92,25 @@ pub async fn changed(
     b: &NodeRef,
     describers: &Describers,
 ) -> Result<Change> {
-    let span = view.read(|view| {
+    let made = view.read(|view| {
         let (a, b) = (view.get(&a.ref_path())?, view.get(&b.ref_path())?);
-        let [a, b] = [a, b].map(|state| state.map_or(0, |state| state.seq));
-        Ok((a.min(b), a.max(b)))
+        Ok([a, b].map(|state| state.map_or(0, |state| state.seq)))
     });
-    changed_within(repo, view, (a, b), span.await?, describers).await
+    let [a_made, b_made] = made.await?;
+    let made = a_made.max(b_made);
+    let span = Span {
+        after: a_made.min(b_made),
+        upto: if a == b { made } else { view.seq() },
+        made,
+    };
+    compared(repo, view, (a, b), span, describers).await
 }
 
 /// As [`changed`], with what happened after the entry `span.0`, up to the entry `span.1`: what a channel
-/// served at two times is compared with what happened between the two.
+/// served at two times is compared with all that touched it between the two.
 ///
 /// # Errors
 /// As [`changed`].
-#[instrument(skip_all, fields(a = %a, b = %b), err(level = "debug"))]
 pub async fn changed_within(
     repo: &Repo,
     view: &View,
@@ -103,10 +118,28 @@ pub async fn changed_within(
     span: (u64, u64),
     describers: &Describers,
 ) -> Result<Change> {
+    let (after, upto) = span;
+    let span = Span {
+        after,
+        upto,
+        made: upto,
+    };
+    compared(repo, view, (a, b), span, describers).await
+}
+
+#[instrument(skip_all, fields(a = %a, b = %b), err(level = "debug"))]
+async fn compared(
+    repo: &Repo,
+    view: &View,
+    (a, b): (&NodeRef, &NodeRef),
+    span: Span,
+    describers: &Describers,
+) -> Result<Change> {
     let components = compare(view, a, b, describers)
         .await
         .map_err(|error| error.operation("compare"))?;
-    let (events, events_omitted) = events::between(repo, span, (a, b), &components)
+    let concern = Concern::of(a, b, &components);
+    let (events, events_omitted) = events::of(repo, view, span, &concern)
         .await
         .map_err(|error| error.operation("read events"))?;
     Ok(Change {

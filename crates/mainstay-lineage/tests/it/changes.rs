@@ -73,6 +73,7 @@ async fn events_are_what_happened_to_these_things_between_the_two() {
             "add prompt:explain@2",
             "add model:species@1.1.0",
             "add unit:penguins@2",
+            "point model/species/stage/production",
         ]
     );
     assert_eq!(change.events[0].refs[0].as_str(), "channel/prod/current");
@@ -268,6 +269,7 @@ async fn the_entry_that_brought_the_most_telling_part_is_ranked_first() {
         [
             (Severity::High, "add unit:penguins@2"),
             (Severity::High, "add data:penguins@2"),
+            (Severity::Medium, "point model/species/stage/production"),
             (Severity::Medium, "add model:species@1.1.0"),
             (Severity::Medium, "add prompt:explain@2"),
             (Severity::None, "point channel/prod/current"),

@@ -4,7 +4,7 @@ use std::time::Duration;
 use mainstay_core::{Actor, Edge, EdgeKind, ManualClock, NodeRef, SeededIds, Timestamp};
 use mainstay_lineage::{Direction, Graph, WalkOptions};
 use mainstay_repo::{Expectation, Repo, RepoOptions, Step, Transaction, Value, View};
-use mainstay_store::{MemoryStorage, NoWait};
+use mainstay_store::{MemoryStorage, NoWait, Storage};
 use serde_json::json;
 
 pub(crate) struct Fixture {
@@ -14,13 +14,20 @@ pub(crate) struct Fixture {
 
 impl Fixture {
     pub(crate) async fn new() -> Self {
+        Self::on(Arc::new(MemoryStorage::new())).await
+    }
+
+    pub(crate) async fn on(storage: Arc<dyn Storage>) -> Self {
+        Self::with(storage, RepoOptions::default()).await
+    }
+
+    pub(crate) async fn with(storage: Arc<dyn Storage>, options: RepoOptions) -> Self {
         let start: Timestamp = "2026-01-01T00:00:00Z".parse().unwrap();
         let clock = Arc::new(ManualClock::new(start));
-        let options = RepoOptions::default()
+        let options = options
             .with_clock(Arc::clone(&clock) as _)
             .with_ids(Arc::new(SeededIds::new(7)))
             .with_timer(Arc::new(NoWait::default()));
-        let storage = Arc::new(MemoryStorage::new());
         let repo = Repo::create(storage, options).await.unwrap();
         Self { repo, clock }
     }

@@ -7,6 +7,7 @@
 
 mod changes;
 mod drawings;
+mod events;
 mod exports;
 mod fixture;
 mod openlineage;

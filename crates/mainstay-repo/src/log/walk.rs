@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use futures::future;
 use futures::stream::{self, BoxStream, Stream, StreamExt as _, TryStreamExt as _};
-use mainstay_core::{Actor, Digest, Error, RefPath, Result, Timestamp};
+use mainstay_core::{Actor, Digest, Error, ErrorKind, RefPath, Result, Timestamp};
 
 use super::entry::{self, LoggedChange};
 use super::read::{self, READ_AHEAD, Stored};
@@ -33,6 +33,19 @@ pub(crate) fn history(inner: Arc<Inner>, path: RefPath) -> BoxStream<'static, Re
         }))
     };
     stream::once(walk).try_flatten().boxed()
+}
+
+/// Reads the transactions of one entry.
+pub(crate) async fn one(inner: &Inner, seq: u64) -> Result<Vec<LogEntry>> {
+    if let Some(stored) = read::read(&*inner.storage, seq).await? {
+        return Ok(log_entries(stored));
+    }
+    let head = inner.refresh().await?;
+    if (1..=head.seq).contains(&seq) {
+        return Err(read::missing(seq));
+    }
+    let why = Error::new(ErrorKind::NotFound, "no such log entry");
+    Err(why.context("seq", seq).context("head", head.seq))
 }
 
 /// Finds in entry `seq` the change that gave the ref `generation`.

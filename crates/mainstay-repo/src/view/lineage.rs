@@ -21,6 +21,18 @@ pub struct Dependent {
     pub from: NodeRef,
 }
 
+/// A ref that points to a version or depends on it, or did so once.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[non_exhaustive]
+pub struct Mention {
+    /// The ref.
+    pub path: RefPath,
+    /// How the version at the ref depends; `None` for a ref that points.
+    pub edge: Option<EdgeKind>,
+    /// The log entry that said so last.
+    pub seq: u64,
+}
+
 impl View {
     /// Lists the versions that say, or said until they were deleted or set again, that they depend on
     /// `node`; in order.
@@ -31,8 +43,8 @@ impl View {
     /// As [`get`](Self::get).
     pub fn dependents(&self, node: &NodeRef) -> Result<Vec<Dependent>> {
         let mut dependents: Vec<Dependent> = self
-            .links(node)?
-            .filter_map(|linked| match linked {
+            .links(node, 0)?
+            .filter_map(|(linked, _)| match linked {
                 Linked::Dependent(dependent) => Some(dependent),
                 Linked::Name(_) => None,
             })
@@ -49,7 +61,7 @@ impl View {
     /// As [`get`](Self::get).
     pub fn names(&self, node: &NodeRef) -> Result<Vec<RefPath>> {
         let (mut names, mut missed) = (Vec::new(), None);
-        for linked in self.links(node)? {
+        for (linked, _) in self.links(node, 0)? {
             let Linked::Name(path) = linked else {
                 continue;
             };
@@ -68,7 +80,31 @@ impl View {
         missed.map_or(Ok(names), Err)
     }
 
-    fn links(&self, node: &NodeRef) -> Result<impl Iterator<Item = Linked>> {
+    /// Lists the refs that log entries after `after` made point to `node` or depend on it, whatever became
+    /// of them since; a version that depends in several ways is listed for each. In no order.
+    ///
+    /// Complexity: O(log n + those of all times).
+    ///
+    /// # Errors
+    /// As [`get`](Self::get).
+    pub fn mentions(&self, node: &NodeRef, after: u64) -> Result<Vec<Mention>> {
+        let mentions = self.links(node, after)?.map(|(linked, seq)| match linked {
+            Linked::Dependent(dependent) => Mention {
+                path: dependent.from.ref_path(),
+                edge: Some(dependent.kind),
+                seq,
+            },
+            Linked::Name(path) => Mention {
+                path,
+                edge: None,
+                seq,
+            },
+        });
+        Ok(mentions.collect())
+    }
+
+    /// Reads the links to a version that entries after `after` stated.
+    fn links(&self, node: &NodeRef, after: u64) -> Result<impl Iterator<Item = (Linked, u64)>> {
         let prefix = link::prefix(node);
         let base = self.base.links.scan(
             {
@@ -86,7 +122,10 @@ impl View {
             .links
             .range((Bound::Included(prefix.clone()), Bound::Unbounded))
             .take_while(move |(link, _)| link.starts_with(&from));
-        Ok(Merged::new(changed, base)
-            .filter_map(move |(text, _)| link::linked(&text[prefix.len()..])))
+        let stated = Merged::new(changed, base).filter(move |(_, seq)| **seq > after);
+        Ok(stated.filter_map(move |(text, seq)| {
+            let linked = link::linked(&text[prefix.len()..])?;
+            Some((linked, *seq))
+        }))
     }
 }

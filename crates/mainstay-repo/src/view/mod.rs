@@ -20,7 +20,7 @@ use self::scan::{Merged, scope};
 use crate::RefState;
 
 pub(crate) use self::base::{Base, Source};
-pub use self::lineage::Dependent;
+pub use self::lineage::{Dependent, Mention};
 pub use self::projection::Projection;
 pub(crate) use self::read::Miss;
 pub(crate) use self::shard::Shard;

@@ -47,6 +47,11 @@ async fn a_commit_is_seen_by_every_handle() {
     let mut back: Vec<_> = b.entries_back().try_collect().await.unwrap();
     back.reverse();
     assert_eq!(feed, back);
+    assert_eq!(a.entry(2).await.unwrap(), feed[1..2]);
+    for beyond in [0, 3] {
+        let error = a.entry(beyond).await.unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::NotFound, "{beyond}");
+    }
     assert_eq!(
         held(&a.view_at(1).await.unwrap(), "note/x")
             .await
@@ -88,6 +93,7 @@ async fn futures_and_streams_are_send() {
     send(repo.transact(|_| Ok(Step::Done(()))));
     send(repo.history(&path("a/b")));
     send(repo.entries(0));
+    send(repo.entry(1));
     send(repo.entries_back());
     send(repo.verify(mainstay_repo::VerifyLevel::Quick));
     send(repo.stats());

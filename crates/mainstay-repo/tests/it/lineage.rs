@@ -121,6 +121,25 @@ async fn a_deleted_version_stays_in_the_lineage_and_a_name_goes_with_its_pointer
     repo.settle().await;
     assert_eq!(names().await, []);
     let view = repo.view().await.unwrap();
+    // What was said is found with the entry that said it last.
+    let mentions = async |of: &str, after: u64| {
+        let found = view.read(|view| view.mentions(&node(of), after)).await;
+        let tell = |mention: mainstay_repo::Mention| {
+            let how = mention.edge.map_or("points", EdgeKind::as_str);
+            format!("{} {how} {}", mention.path, mention.seq)
+        };
+        found.unwrap().into_iter().map(tell).collect::<Vec<_>>()
+    };
+    assert_eq!(
+        mentions("model:m@1", 0).await,
+        ["model/m/alias/champion points 1"]
+    );
+    assert_eq!(
+        mentions("model:m@2", 1).await,
+        ["model/m/alias/champion points 2"]
+    );
+    assert_eq!(mentions("data:d@1", 0).await, ["model/m/version/1 used 1"]);
+    assert!(mentions("data:d@1", 1).await.is_empty());
     assert_eq!(dependents(&view, "data:d@1").await, ["used model:m@1"]);
 }
 
