@@ -11,6 +11,7 @@ mod encrypted;
 mod guarantees;
 mod layering;
 mod linearizability;
+mod live;
 mod processes;
 mod secrets;
 mod workspace;

@@ -40,7 +40,7 @@
 //! | the machine it runs on | [`Workspace::environments`] |
 //! | all of them, to be served together | [`Workspace::units`], [`Workspace::rollouts`] |
 //! | another workspace, to back up to or hand over to | [`Workspace::replicate`] |
-//! | a question | [`Workspace::changed`], [`Workspace::graph`], [`Repo::history`](repo::Repo::history) |
+//! | a question | [`Workspace::changed`], [`Workspace::graph`], [`Workspace::live`], [`Repo::history`](repo::Repo::history) |
 //!
 //! Every crate below is also usable alone and is re-exported here as one module.
 //!
@@ -62,9 +62,11 @@
 
 mod changed;
 mod gates;
+mod live;
 mod location;
 mod workspace;
 
+pub use live::Live;
 pub use location::Location;
 pub use mainstay_core::{
     Actor, Attribute, BulkDigest, Clock, Digest, Edge, EdgeKind, Error, ErrorKind, FilePath,

@@ -2,23 +2,23 @@
 
 mod between;
 mod graph;
+mod impact;
 
 use std::fmt;
 
 use clap::{Args, Subcommand};
 use mainstay::lineage::{Direction, Graph, WalkOptions};
-use mainstay::{EdgeKind, Locator, NodeKind, NodeRef, Result};
+use mainstay::{EdgeKind, Locator, NodeKind, NodeRef, Result, Workspace};
 
 use crate::cli::Global;
 use crate::commands::resolve;
 use crate::output::Answer;
-use crate::text::{Cell, Table, joined};
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Lineage {
     Up(Up),
     Down(Down),
-    Impact(Impact),
+    Impact(impact::Impact),
     Path(between::Between),
     Common(between::Common),
     Graph(graph::Draw),
@@ -45,16 +45,6 @@ pub(crate) struct Down {
     walk: Walk,
 }
 
-/// Show what came from a thing, and under which names it is in use
-#[derive(Debug, Args)]
-#[command(after_long_help = "\
-Example:
-  mainstay lineage impact data:payments@7")]
-pub(crate) struct Impact {
-    #[command(flatten)]
-    walk: Walk,
-}
-
 #[derive(Debug, Args)]
 struct Walk {
     /// The thing, as kind:name@selector
@@ -76,7 +66,7 @@ impl Lineage {
         match self {
             Self::Up(Up { walk }) => walk.run(global, Direction::Up).await,
             Self::Down(Down { walk }) => walk.run(global, Direction::Down).await,
-            Self::Impact(Impact { walk }) => walk.impact(global).await,
+            Self::Impact(impact) => impact.run(global).await,
             Self::Path(between) => between.run(global).await,
             Self::Common(common) => common.run(global).await,
             Self::Graph(draw) => draw.run(global).await,
@@ -87,6 +77,14 @@ impl Lineage {
 impl Walk {
     async fn start(&self, global: &Global, directions: &[Direction]) -> Result<(Graph, NodeRef)> {
         let workspace = global.open().await?;
+        self.near(&workspace, directions).await
+    }
+
+    async fn near(
+        &self,
+        workspace: &Workspace,
+        directions: &[Direction],
+    ) -> Result<(Graph, NodeRef)> {
         let view = workspace.repo().view().await?;
         let node = resolve(&view, &self.reference).await?;
         let options = self.options();
@@ -117,31 +115,6 @@ impl Walk {
         global
             .output()
             .result(&walk, |out| write!(out, "{}", Lines(&tree)))?;
-        Ok(Answer::Yes)
-    }
-
-    async fn impact(self, global: &Global) -> Result<Answer> {
-        let (graph, node) = self.start(global, &[Direction::Down]).await?;
-        let options = self.options();
-        let impact = graph.impact(&node, &options)?;
-        let tree = graph.tree(&node, Direction::Down, &options)?;
-        global.output().result(&impact, |out| {
-            writeln!(out, "{}", Lines(&tree))?;
-            let mut table = Table::new(["in use as", "version", "serves", "by way of"]);
-            for name in &impact.names {
-                let serves = if name.serves { "yes" } else { "" };
-                let between = name.path.get(1..name.path.len().saturating_sub(1));
-                let way = joined(between.unwrap_or_default());
-                let name: [Cell; 4] = [
-                    (&name.name).into(),
-                    (&name.node).into(),
-                    serves.into(),
-                    way.into(),
-                ];
-                table.row(name);
-            }
-            table.write(out)
-        })?;
         Ok(Answer::Yes)
     }
 }

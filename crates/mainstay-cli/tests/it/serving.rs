@@ -65,8 +65,30 @@ fn what_is_poisoned_is_followed_to_the_services() {
         "{}",
         impact.out
     );
+    // No channel and no alias names what it serves.
+    assert!(
+        impact.out.contains("served by  instance  version"),
+        "{}",
+        impact.out
+    );
+    let document = shell.json("lineage impact data:penguins");
+    assert_eq!(document["names"], serde_json::json!([]));
+    let live = &document["live"][0];
+    assert_eq!(
+        (&live["service"], &live["instance"], &live["model"]),
+        (
+            &"checkout".into(),
+            &"pod-1".into(),
+            &"model:fraud@1.0.0".into()
+        )
+    );
+    assert_eq!(live["path"].as_array().unwrap().len(), 3);
+    assert!(live["seen"].is_string());
     // Who served it once is told from who does.
     shell.json("model heartbeat checkout pod-1 fraud@1.1.0");
+    let document = shell.json("lineage impact data:penguins");
+    assert_eq!(document["live"][0]["model"], "model:fraud@1.1.0");
+    assert_eq!(document["live"].as_array().unwrap().len(), 1);
     let down = shell.run("lineage down model:fraud@1.0.0");
     let line = down
         .out
