@@ -161,6 +161,8 @@ async fn look(versions: u64) {
     for query in [
         "name = 'fraud' AND tags.team = 'risk' AND metrics.auc > 0.999",
         "tags.team = 'risk' ORDER BY metrics.auc DESC",
+        "metrics.auc > 0.999",
+        "stage = 'production'",
     ] {
         let mut times = Vec::new();
         for _ in 0..SEARCHES {

@@ -77,6 +77,7 @@ mod exists;
 mod like;
 mod lineage;
 mod operand;
+mod outline;
 mod parse;
 mod pattern;
 mod print;
@@ -180,8 +181,9 @@ pub struct SearchHit {
 /// # Complexity
 /// O(n log n) in the versions of all models, or of one when the query says `name = '…'`; where it says
 /// `tags.x = '…'` or `run_id = '…'`, with nothing but `AND` around it, in the versions that have the tag,
-/// [warm](mainstay_repo::View::project). Each `EXISTS` adds one walk, linear in what it reaches, and in the things
-/// of the kind that it looks for.
+/// [warm](mainstay_repo::View::project). Where what it says of stages and metrics leaves less than one version in
+/// four, these are read, and of the others, warm, only what an index in memory says of them. Each `EXISTS` adds one
+/// walk, linear in what it reaches, and in the things of the kind that it looks for.
 pub fn search(view: &View, query: &str, page: &Page) -> Result<SearchPage> {
     Query::parse(query)?.run(view, page)
 }

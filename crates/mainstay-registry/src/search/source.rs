@@ -5,6 +5,7 @@ use std::sync::Arc;
 use mainstay_core::{Name, NodeKind, Result};
 use mainstay_repo::View;
 
+use super::outline::{Outline, tells};
 use super::query::Expr;
 use super::rows::Model;
 use super::tagged::Tagged;
@@ -13,15 +14,21 @@ use crate::names::model_id;
 /// The indexes that a filter can use.
 pub(super) struct Source {
     tagged: Option<Arc<Tagged>>,
+    outline: Option<Arc<Outline>>,
 }
 
 impl Source {
     pub(super) fn of(view: &View, filter: Option<&Expr>) -> Result<Self> {
-        let tagged = match filter.and_then(Expr::tag) {
-            Some(_) => Some(view.project::<Tagged>(NodeKind::Model.as_str())?),
-            None => None,
+        let mut source = Self {
+            tagged: None,
+            outline: None,
         };
-        Ok(Self { tagged })
+        if filter.and_then(Expr::tag).is_some() {
+            source.tagged = Some(view.project(NodeKind::Model.as_str())?);
+        } else if filter.is_some_and(tells) {
+            source.outline = Some(view.project(NodeKind::Model.as_str())?);
+        }
+        Ok(source)
     }
 
     /// Reads the models with the versions among which whatever meets the filter is.
@@ -41,6 +48,11 @@ impl Source {
                 |(id, _): &(&str, &str)| only.as_ref().is_none_or(|only| only.as_str() == *id);
             let versions = tagged.with(key, value).into_iter();
             return Model::some(view, versions.filter(is_wanted));
+        }
+        if let (Some(outline), Some(filter)) = (&self.outline, filter)
+            && let Some(candidates) = outline.candidates(only.as_ref(), filter)
+        {
+            return Model::some(view, candidates.into_iter());
         }
         Model::all(view, only.as_ref())
     }
