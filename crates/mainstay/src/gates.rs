@@ -15,7 +15,8 @@
 //! | | `against` | the dataset it is compared with; that of the version which holds the stage unless said |
 //!
 //! Both fail when the verdict of the comparison does; a warning passes. Without `against` they pass when
-//! nobody holds the stage. A version without environment, or without data in the role, fails.
+//! nobody holds the stage. A version without environment, or without data in the role, fails, as do data
+//! that are no table on one side and not the same: no drift can be judged.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -174,11 +175,16 @@ fn verdict_of(diff: &DatasetDiff) -> Verdict {
     let failed = diff.columns.iter();
     let failed = failed.filter(|column| column.verdict == Drift::Fail);
     let names: Vec<&str> = failed.map(|column| column.name.as_str()).collect();
+    let beside = match diff.files.beside {
+        0 => String::new(),
+        files => format!("; not judged: {files} files beside the table"),
+    };
     match diff.verdict {
         Drift::Fail if names.is_empty() => Verdict::fail("the schema changed"),
         Drift::Fail => Verdict::fail(format!("drifted: {}", few(&names))),
-        Drift::Warn => Verdict::pass("some drift, within the limits"),
-        _ => Verdict::pass("no drift"),
+        Drift::Warn => Verdict::pass(format!("some drift, within the limits{beside}")),
+        Drift::Pass => Verdict::pass(format!("no drift{beside}")),
+        _ => Verdict::fail("no drift can be judged: not both versions have a table"),
     }
 }
 

@@ -7,6 +7,7 @@
 
 mod damage;
 mod data;
+mod data_diff;
 mod deploy;
 mod env;
 mod errors;

@@ -352,6 +352,26 @@ fn data_that_drifted_does_not_pass_a_check_for_drift() {
 }
 
 #[test]
+fn data_whose_drift_cannot_be_judged_does_not_pass_a_check_for_drift() {
+    let shell = Shell::new();
+    for version in [1, 2] {
+        shell.write("image.png", &format!("image {version}"));
+        shell.json("data snapshot images image.png");
+        shell.write("model.bin", &format!("weights {version}"));
+        shell.json(&format!(
+            "model register fraud model.bin --data images@{version}"
+        ));
+    }
+    for version in ["1.0.0", "1.1.0"] {
+        shell.json(&format!("model promote fraud@{version} --to staging"));
+    }
+    shell.json("model promote fraud@1.0.0 --to production --check drift");
+    let refused = shell.answer(1, "model promote fraud@1.1.0 --to production --check drift");
+    let why = refused["gates"][0]["why"].as_str().unwrap();
+    assert!(why.contains("no drift can be judged"), "{why}");
+}
+
+#[test]
 fn a_card_is_markdown_or_the_same_as_data() {
     let shell = with_two_versions();
     let tags = [

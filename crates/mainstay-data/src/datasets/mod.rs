@@ -19,6 +19,7 @@ mod by;
 mod catalog;
 mod commit;
 mod compact;
+mod compare;
 mod export;
 mod leakage;
 mod merge;
@@ -499,7 +500,7 @@ impl Datasets {
         branches::moves(&self.repo, &self.view().await?, dataset, branch).await
     }
 
-    /// Compares two versions from their manifests, with the default thresholds; see [`DatasetDiff`].
+    /// Compares two versions without reading their data, with the default thresholds; see [`DatasetDiff`].
     ///
     /// # Errors
     /// As [`manifest`](Self::manifest).
@@ -515,7 +516,11 @@ impl Datasets {
     ///
     /// # Errors
     /// As [`manifest`](Self::manifest), and where rows are compared as
-    /// [`row_changes`](Self::row_changes).
+    /// [`row_changes`](Self::row_changes); [`NotFound`](mainstay_core::ErrorKind::NotFound) also when
+    /// thresholds name a column that the later table does not have.
+    ///
+    /// Complexity: of versions of many files the pages that differ are read, and at most 65,536 of the
+    /// files that were added or removed are held in memory.
     #[instrument(skip_all, fields(%before, %after), err)]
     pub async fn compare_with(
         &self,
@@ -523,11 +528,9 @@ impl Datasets {
         after: &NodeRef,
         options: &CompareOptions,
     ) -> Result<DatasetDiff> {
-        let mut manifests = self.load_both(before, after).await?;
-        if options.rows.is_some() {
-            manifests = self.with_tables(manifests).await?;
-        }
-        rows::compare(&self.repo, manifests, options).await
+        compare::compare(self, Both { before, after }, options)
+            .boxed()
+            .await
     }
 
     /// Streams the rows in which the tables of two versions differ, as
@@ -540,7 +543,7 @@ impl Datasets {
     ///
     /// # Errors
     /// As [`manifest`](Self::manifest) and [`RowDiff::new`](crate::rows::RowDiff::new);
-    /// [`Invalid`](mainstay_core::ErrorKind::Invalid) when a version has no table; within the stream
+    /// [`Invalid`](mainstay_core::ErrorKind::Invalid) naming the version when one has no table; within the stream
     /// [`Corrupt`](mainstay_core::ErrorKind::Corrupt) when stored bytes are damaged, and failures of the
     /// disk. Dropping the stream stops the comparison.
     #[instrument(skip_all, fields(%before, %after), err)]
@@ -552,6 +555,7 @@ impl Datasets {
         options: RowDiffOptions,
     ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
         let manifests = self.load_both(before, after).await?;
+        compare::check_tables(&manifests, Both { before, after })?;
         let manifests = self.with_tables(manifests).await?;
         Ok(rows::changes(&self.repo, manifests, identity, options))
     }

@@ -8,7 +8,7 @@ use mainstay_core::Result;
 use mainstay_repo::Repo;
 use tokio::runtime::Handle;
 
-use crate::diff::{CompareOptions, CompareRows, ComparedRows, DatasetDiff, SchemaDiff};
+use crate::diff::{CompareRows, ComparedRows, SchemaDiff};
 use crate::rows::stored::StoredDiff;
 use crate::rows::{Both, Identity, RowDiffOptions, Sample};
 use crate::{Manifest, blocking};
@@ -16,39 +16,17 @@ use crate::{Manifest, blocking};
 /// How many batches of changes wait for the reader.
 const WAITING_BATCHES: usize = 2;
 
+/// Compares the rows of two tables; returns also how many bytes were read of their files.
 pub(super) async fn compare(
     repo: &Repo,
     manifests: Both<Manifest>,
-    options: &CompareOptions,
-) -> Result<DatasetDiff> {
-    let mut diff = DatasetDiff::between(&manifests.before, &manifests.after, &options.thresholds)?;
-    let tables = manifests.iter().all(|manifest| manifest.table.is_some());
-    let Some(rows) = options.rows.clone().filter(|_| tables) else {
-        return Ok(diff);
-    };
-    if diff.same_rows {
-        let order_only = !diff.same_table;
-        diff.rows.compared = Some(ComparedRows::alike(
-            &rows.identity,
-            diff.rows.after,
-            order_only,
-        ));
-        return Ok(diff);
-    }
-    let (compared, bytes) = compare_rows(repo, manifests, rows, &diff.schema).await?;
-    diff.rows.compared = Some(compared);
-    diff.bytes_read += bytes;
-    Ok(diff)
-}
-
-async fn compare_rows(
-    repo: &Repo,
-    manifests: Both<Manifest>,
-    rows: CompareRows,
+    identity: Identity,
+    rows: &CompareRows,
     schema: &SchemaDiff,
 ) -> Result<(ComparedRows, u64)> {
     let (repo, runtime) = (repo.clone(), Handle::current());
-    let options = with_renamings(rows.options, schema);
+    let options = with_renamings(rows.options.clone(), schema);
+    let sample = rows.sample;
     // Lives as long as somebody waits.
     let waiting = Arc::new(());
     let alive = Arc::downgrade(&waiting);
@@ -59,17 +37,14 @@ async fn compare_rows(
             manifests: &manifests,
             wanted: &|| alive.strong_count() > 0,
         };
-        let (mut changes, bytes) = stored.run(&rows.identity, options)?;
-        let mut sample = Sample::new(rows.sample);
+        let (mut changes, bytes) = stored.run(&identity, options)?;
+        let mut sample = Sample::new(sample);
         for batch in changes.by_ref() {
             stored.check_wanted()?;
             sample.add(&batch?)?;
         }
         let counts = changes.counts().clone();
-        Ok((
-            ComparedRows::new(&rows.identity, counts, sample.finish()),
-            bytes,
-        ))
+        Ok((ComparedRows::new(&identity, counts, sample.finish()), bytes))
     })
     .await;
     drop(waiting);

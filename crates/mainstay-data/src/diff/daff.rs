@@ -4,13 +4,14 @@
 
 use mainstay_core::{Error, ErrorKind, Result};
 
-use super::{ComparedRows, DatasetDiff};
+use super::{ComparedRows, DatasetDiff, FilesDiff};
+use crate::FileEntry;
 use crate::rows::{CellValue, ChangedRow, Op};
 use crate::stats::ScalarValue;
 
 impl DatasetDiff {
-    /// Spells the sample of rows as a table in the highlighter format of daff, as CSV; `None` when rows
-    /// were not compared.
+    /// Spells the sample of rows as a table in the highlighter format of daff, as CSV; that of files where
+    /// neither snapshot has a table; `None` when rows were not compared.
     ///
     /// Columns are those of the key, then the other later ones, then those that were removed. A schema
     /// row tells added, removed and renamed columns. Rows that are not in the sample are a row of `...`.
@@ -20,7 +21,8 @@ impl DatasetDiff {
     /// [`Internal`](ErrorKind::Internal) when it is no text; it always is.
     pub fn to_daff(&self) -> Result<Option<String>> {
         let Some(rows) = &self.rows.compared else {
-            return Ok(None);
+            let has_table = self.rows.before + self.rows.after > 0;
+            return (!has_table).then(|| csv(&self.files.daff())).transpose();
         };
         let columns = self.daff_columns(rows);
         let mut table = Vec::new();
@@ -123,11 +125,53 @@ fn row_of(row: &ChangedRow, columns: &[Column]) -> Vec<String> {
         Op::Removed => "---".to_owned(),
         Op::Changed | Op::Duplicate => arrow(&cells),
     };
+    with_action(&action, cells)
+}
+
+impl FilesDiff {
+    fn daff(&self) -> Vec<Vec<String>> {
+        let mut table = vec![
+            ["@@", "path", "bytes", "sha256"]
+                .map(str::to_owned)
+                .to_vec(),
+        ];
+        let cells = |file: &FileEntry| {
+            [
+                file.path.to_string(),
+                file.bytes.to_string(),
+                file.digest.to_hex(),
+            ]
+        };
+        for file in &self.sample {
+            table.push(match (&file.before, &file.after) {
+                (Some(before), Some(after)) => {
+                    let pairs = cells(before).into_iter().zip(cells(after));
+                    let changed = pairs.map(|(a, b)| if a == b { (a, None) } else { (a, Some(b)) });
+                    let changed: Vec<_> = changed.collect();
+                    with_action(&arrow(&changed), changed)
+                }
+                (None, Some(only)) => with_action("+++", cells(only).map(|cell| (cell, None))),
+                (Some(only), None) => with_action("---", cells(only).map(|cell| (cell, None))),
+                (None, None) => continue,
+            });
+        }
+        if self.differing() > self.sample.len() as u64 {
+            table.push(vec!["...".to_owned(); 4]);
+        }
+        table
+    }
+}
+
+/// Spells a row: its action, then its cells, of which some are changed.
+fn with_action(
+    action: &str,
+    cells: impl IntoIterator<Item = (String, Option<String>)>,
+) -> Vec<String> {
     let spelled = cells.into_iter().map(|(cell, changed)| match changed {
         Some(changed) => format!("{cell}{action}{changed}"),
         None => cell,
     });
-    [action.clone()].into_iter().chain(spelled).collect()
+    [action.to_owned()].into_iter().chain(spelled).collect()
 }
 
 /// Returns the shortest arrow that is in no cell.

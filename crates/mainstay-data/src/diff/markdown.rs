@@ -2,11 +2,11 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{ComparedRows, DatasetDiff};
+use super::{ComparedRows, DatasetDiff, FilesDiff};
 use crate::rows::{CellValue, ChangedRow};
 
 impl DatasetDiff {
-    /// Spells the comparison as Markdown: schema, drift of the columns that changed, rows.
+    /// Spells the comparison as Markdown: schema, drift of the columns that changed, rows, files.
     #[must_use]
     pub fn to_markdown(&self) -> String {
         let mut text = String::new();
@@ -17,9 +17,13 @@ impl DatasetDiff {
 
     fn write_markdown(&self, out: &mut String) -> fmt::Result {
         let (before, after) = (self.rows.before, self.rows.after);
-        writeln!(out, "**{}**, rows {before} → {after}", self.verdict.name())?;
+        if before + after > 0 {
+            writeln!(out, "**{}**, rows {before} → {after}", self.verdict.name())?;
+        } else {
+            writeln!(out, "**{}**, no table", self.verdict.name())?;
+        }
         if self.same_table {
-            return writeln!(out, "\nThe same table.");
+            out.push_str("\nThe same table.\n");
         }
         self.write_schema(out)?;
         let changed = self.columns.iter().filter(|column| column.changed);
@@ -45,9 +49,10 @@ impl DatasetDiff {
             writeln!(out, " {:+.3} |", drift.missing)?;
         }
         match &self.rows.compared {
-            Some(rows) => write_rows(rows, out),
-            None => Ok(()),
+            Some(rows) if !self.same_table => write_rows(rows, out)?,
+            _ => {}
         }
+        write_files(&self.files, out)
     }
 
     fn write_schema(&self, out: &mut String) -> fmt::Result {
@@ -116,6 +121,34 @@ fn write_rows(rows: &ComparedRows, out: &mut String) -> fmt::Result {
         writeln!(out, "| {} | {key} | {before} | {after} |", row.op.name())?;
     }
     Ok(())
+}
+
+fn write_files(files: &FilesDiff, out: &mut String) -> fmt::Result {
+    let (before, after) = (files.before, files.after);
+    let Some(summary) = files.summary() else {
+        return Ok(());
+    };
+    writeln!(out, "\nFiles {before} → {after}: {summary}\n")?;
+    out.push_str("| file | path | before | after |\n|---|---|---:|---:|\n");
+    for file in &files.sample {
+        let path = match &file.before {
+            Some(before) if before.path != file.path => format!(
+                "{} → {}",
+                escaped(before.path.as_str()),
+                escaped(file.path.as_str())
+            ),
+            _ => escaped(file.path.as_str()),
+        };
+        let [before, after] = [&file.before, &file.after].map(|file| {
+            let bytes = file.as_ref().map(|file| format!("{} bytes", file.bytes));
+            bytes.unwrap_or_default()
+        });
+        writeln!(out, "| {} | {path} | {before} | {after} |", file.op.name())?;
+    }
+    match files.differing() - files.sample.len() as u64 {
+        0 => Ok(()),
+        more => writeln!(out, "\nand {more} more"),
+    }
 }
 
 /// Spells a side of a row: of a changed one, the cells that changed.

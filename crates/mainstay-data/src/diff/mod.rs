@@ -3,6 +3,7 @@
 //! | step | read |
 //! |---|---|
 //! | the same snapshot, the same table, the same rows in any order | manifests |
+//! | which files were added, removed, changed and renamed | manifests; of many files the pages that differ |
 //! | columns added, removed, changed, and renamed: those of another name and the same values | manifests |
 //! | which columns have other values | manifests |
 //! | statistics and drift | manifests |
@@ -38,6 +39,7 @@ mod columns;
 mod compatibility;
 mod daff;
 mod distribution;
+mod files;
 mod markdown;
 mod measure;
 mod options;
@@ -47,11 +49,13 @@ mod verdict;
 
 pub use categories::{CategoryDrift, ChiSquare};
 pub use compatibility::{Compatibility, Direction, Incompatibility};
+pub use files::{ChangedFile, FileOp, FilesDiff};
 pub use options::{CompareOptions, CompareRows};
 pub use rows::{ComparedRows, RowsDiff};
 pub use verdict::{ColumnThresholds, DriftThresholds, Threshold, Verdict};
 
 use crate::Manifest;
+use crate::rows::{Both, Identity};
 use crate::stats::ColumnStats;
 
 /// The differences of two snapshots.
@@ -67,6 +71,8 @@ pub struct DatasetDiff {
     /// Whether both tables hold the same rows, in any order. Between a snapshot of format 1 and a
     /// later one only the same order is recognized.
     pub same_rows: bool,
+    /// How the files differ, also those that are no table.
+    pub files: FilesDiff,
     /// How the columns differ.
     pub schema: SchemaDiff,
     /// Whether a reader of the earlier columns can read the later ones: no column was removed,
@@ -78,9 +84,11 @@ pub struct DatasetDiff {
     pub rows: RowsDiff,
     /// The columns that both have, the most drifted first.
     pub columns: Vec<ColumnDiff>,
-    /// The worst verdict of the columns; [`Verdict::Fail`] also when the schemas are incompatible.
+    /// The worst verdict of the columns; [`Verdict::Fail`] also when the schemas are incompatible, and
+    /// [`Verdict::Unjudged`] when there were no columns to compare and files differ.
     pub verdict: Verdict,
-    /// Bytes read to answer: the two manifests, and what was read of files to compare rows.
+    /// Bytes read to answer: the two manifests, and what was read of files to compare rows. Pages that
+    /// list many files are not counted.
     pub bytes_read: u64,
 }
 
@@ -186,7 +194,7 @@ pub struct Drift {
 }
 
 impl DatasetDiff {
-    /// Compares two manifests.
+    /// Compares two manifests, whose files differ as `files` says.
     ///
     /// Columns are ordered by verdict, then by how far they moved: the greatest of the shift in
     /// standard deviations, twice the KS or total variation distance, and twice the change of the
@@ -197,11 +205,12 @@ impl DatasetDiff {
     /// has no canonical JSON; one that was read from a repository does not.
     /// [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound) when thresholds name a column that the
     /// later table does not have.
-    pub fn between(
-        before: &Manifest,
-        after: &Manifest,
+    pub(crate) fn between(
+        manifests: &Both<Manifest>,
+        files: FilesDiff,
         thresholds: &DriftThresholds,
     ) -> Result<Self> {
+        let Both { before, after } = manifests;
         thresholds.check_names(after.columns())?;
         let encoded = [canon::to_vec(before)?, canon::to_vec(after)?];
         let (schema, pairs) = schema::pair(before.columns(), after.columns());
@@ -209,26 +218,31 @@ impl DatasetDiff {
         let columns = columns::compare(&pairs, thresholds);
         let worst = columns.iter().map(|column| column.verdict).max();
         let tables = before.table.as_ref().zip(after.table.as_ref());
+        let same_table = tables.is_some_and(|(a, b)| a.has_same_values(b));
+        let same_rows = tables.is_some_and(|(a, b)| a.has_same_rows(b));
         let rows = |manifest: &Manifest| manifest.table.as_ref().map_or(0, |table| table.rows);
+        let alike = || ComparedRows::alike(&Identity::WholeRow, rows(after), !same_table);
         Ok(Self {
             before: Digest::of(&encoded[0]),
             after: Digest::of(&encoded[1]),
-            same_table: tables.is_some_and(|(a, b)| a.has_same_values(b)),
-            same_rows: tables.is_some_and(|(a, b)| a.has_same_rows(b)),
+            same_table,
+            same_rows,
             schema,
             compatible,
             compatibility: Compatibility::between(before.columns(), after.columns()),
             rows: RowsDiff {
                 before: rows(before),
                 after: rows(after),
-                compared: None,
+                compared: same_rows.then(alike),
             },
             columns,
-            verdict: if compatible {
-                worst.unwrap_or(Verdict::Pass)
-            } else {
-                Verdict::Fail
+            verdict: match worst {
+                _ if !compatible => Verdict::Fail,
+                Some(worst) => worst,
+                None if files.differing() == 0 => Verdict::Pass,
+                None => Verdict::Unjudged,
             },
+            files,
             bytes_read: encoded.iter().map(|bytes| bytes.len() as u64).sum(),
         })
     }

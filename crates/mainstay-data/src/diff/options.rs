@@ -17,8 +17,9 @@ pub struct CompareOptions {
 #[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct CompareRows {
-    /// What tells rows apart.
-    pub identity: Identity,
+    /// What tells rows apart; `None` is the key that was recorded with the later version, else with the
+    /// earlier one, and whole rows where there is none that both tables have, of the same types.
+    pub identity: Option<Identity>,
     /// How many of the rows that differ are shown; 10 unless set.
     pub sample: usize,
     /// How much memory that takes, and where the rest goes. Renamed columns are found without being
@@ -42,14 +43,23 @@ impl CompareOptions {
     }
 }
 
+impl Default for CompareRows {
+    fn default() -> Self {
+        Self {
+            identity: None,
+            sample: 10,
+            options: RowDiffOptions::default(),
+        }
+    }
+}
+
 impl CompareRows {
     /// Compares rows that `identity` tells apart.
     #[must_use]
     pub fn new(identity: Identity) -> Self {
         Self {
-            identity,
-            sample: 10,
-            options: RowDiffOptions::default(),
+            identity: Some(identity),
+            ..Self::default()
         }
     }
 

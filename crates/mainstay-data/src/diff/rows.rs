@@ -2,11 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 
 use crate::rows::{ChangedRow, Duplicates, Identity, RowCounts};
 
-/// Rows of both tables; 0 where there is no table.
+/// Rows of both tables; 0 where there is no table, which has at least one.
+///
+/// As JSON, the fields of [`ComparedRows`] stand beside `before` and `after`; where rows were not
+/// compared, `added`, `removed` and `changed` are null.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct RowsDiff {
@@ -14,8 +17,9 @@ pub struct RowsDiff {
     pub before: u64,
     /// Of the later snapshot.
     pub after: u64,
-    /// Which rows differ; `None` when that was not asked for, or one has no table.
-    #[serde(flatten)]
+    /// Which rows differ: when that was asked for, and without being asked where digests say that none
+    /// does.
+    #[serde(flatten, serialize_with = "known_or_null")]
     pub compared: Option<ComparedRows>,
 }
 
@@ -45,6 +49,22 @@ pub struct ComparedRows {
     pub order_only: bool,
     /// The rows that differ and come first, in the later order; removed rows are where they were.
     pub sample: Vec<ChangedRow>,
+}
+
+fn known_or_null<S: Serializer>(
+    compared: &Option<ComparedRows>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    #[derive(Default, Serialize)]
+    struct Unknown {
+        added: Option<u64>,
+        removed: Option<u64>,
+        changed: Option<u64>,
+    }
+    match compared {
+        Some(compared) => compared.serialize(serializer),
+        None => Unknown::default().serialize(serializer),
+    }
 }
 
 impl ComparedRows {

@@ -68,6 +68,20 @@ impl SchemaDiff {
             && self.renamed.is_empty()
     }
 
+    /// Returns what a later column was called before.
+    pub(crate) fn earlier_name<'a>(&'a self, later: &'a str) -> &'a str {
+        let mut renamed = self.renamed.iter();
+        let renaming = renamed.find(|renaming| renaming.to == later);
+        renaming.map_or(later, |renaming| &renaming.from)
+    }
+
+    /// Returns what an earlier column is called now.
+    pub(crate) fn later_name<'a>(&'a self, earlier: &'a str) -> &'a str {
+        let mut renamed = self.renamed.iter();
+        let renaming = renamed.find(|renaming| renaming.from == earlier);
+        renaming.map_or(earlier, |renaming| &renaming.to)
+    }
+
     /// Reports whether a reader of the earlier columns can read the later ones.
     pub(super) fn is_compatible(&self) -> bool {
         let still_readable = |change: &TypeChange| {

@@ -9,11 +9,14 @@ use super::Drift;
 use super::measure::Noise;
 use crate::Column;
 
-/// What thresholds say about a column.
+/// What thresholds say about a column, or all of them.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 #[non_exhaustive]
 pub enum Verdict {
+    /// Nothing was judged: there was no table on one side, and files differ. A gate that asks for drift
+    /// must not take it for a pass.
+    Unjudged,
     /// No drift worth a look.
     Pass,
     /// Worth a look.
@@ -23,10 +26,11 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// Returns its name: `pass`, `warn` or `fail`.
+    /// Returns its name: `unjudged`, `pass`, `warn` or `fail`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
+            Self::Unjudged => "unjudged",
             Self::Pass => "pass",
             Self::Warn => "warn",
             Self::Fail => "fail",

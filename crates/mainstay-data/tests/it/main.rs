@@ -7,6 +7,7 @@
 )]
 
 mod branches;
+mod compared_files;
 mod digests;
 mod drift;
 mod drift_vectors;

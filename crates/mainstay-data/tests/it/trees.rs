@@ -8,6 +8,7 @@ use std::time::Duration;
 use futures::TryStreamExt as _;
 use mainstay_core::{ErrorKind, FilePath, ManualClock, NodeRef, SeededIds, Timestamp, canon};
 use mainstay_data::arrow::array::RecordBatch;
+use mainstay_data::diff::{CompareOptions, CompareRows};
 use mainstay_data::rows::{Identity, RowDiffOptions};
 use mainstay_data::{Datasets, FileChange, FileEntry, Files, Manifest, ReadOptions};
 use mainstay_repo::{CollectOptions, Repo, RepoOptions, VerifyLevel};
@@ -139,6 +140,12 @@ async fn versions_of_many_files_share_their_pages_and_log_entries_stay_small() {
     let below: Vec<FileEntry> = below.try_collect().await.unwrap();
     assert_eq!(below.len(), 1);
     assert_eq!(below[0].path.as_str(), "7/000007.txt");
+    let before = world.storage.reading();
+    let diff = reader.compare(&first.node, &second.node).await.unwrap();
+    let cost = world.storage.reading() - before;
+    assert_eq!((diff.files.changed, diff.files.differing()), (1, 1));
+    assert_eq!((diff.files.before, diff.files.after), (count, count));
+    assert!(cost.gets < 60 && cost.bytes_read < 600_000, "{cost:?}");
     let missing = reader
         .find_file(&first.node, &"7/none".parse().unwrap())
         .await;
@@ -252,6 +259,11 @@ async fn a_table_in_many_files_is_read_compared_and_merged() {
         .unwrap();
     let changed: Vec<_> = changed.try_collect().await.unwrap();
     assert_eq!(changed.iter().map(RecordBatch::num_rows).sum::<usize>(), 1);
+    let options = CompareOptions::default().with_rows(CompareRows::new(Identity::key(["id"])));
+    let diff = datasets.compare_with(&first.node, &ours_node, &options);
+    let diff = diff.await.unwrap();
+    assert_eq!((diff.before, diff.files.changed), (first.snapshot, 1));
+    assert_eq!(diff.rows.compared.unwrap().changed, 1);
 
     let spec = mainstay_data::merge::MergeSpec::new(ours_node, theirs_node);
     let plan = datasets.plan_merge(&spec).await.unwrap();

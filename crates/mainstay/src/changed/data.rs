@@ -17,9 +17,12 @@ impl Describe for DescribeData {
     async fn describe(&self, a: &NodeRef, b: &NodeRef) -> Result<Option<Description>> {
         let diff = self.0.compare(a, b).await?;
         let severity = match diff.verdict {
-            Verdict::Pass if diff.same_table => Severity::None,
+            Verdict::Fail => Severity::High,
+            Verdict::Warn | Verdict::Unjudged => Severity::Medium,
+            // Nothing says what they do.
+            Verdict::Pass if diff.files.beside > 0 => Severity::Medium,
+            Verdict::Pass if diff.same_table || diff.files.differing() == 0 => Severity::None,
             Verdict::Pass => Severity::Low,
-            Verdict::Warn => Severity::Medium,
             _ => Severity::High,
         };
         Ok(Some(
@@ -63,7 +66,19 @@ fn summary(diff: &DatasetDiff) -> String {
     if diff.rows.before != diff.rows.after {
         parts.push(format!("{} → {} rows", diff.rows.before, diff.rows.after));
     }
+    let tables = (diff.rows.before > 0, diff.rows.after > 0);
+    match diff.files.summary() {
+        Some(files) if tables != (true, true) => parts.push(format!("files: {files}")),
+        Some(_) if diff.files.beside > 0 => {
+            parts.push(format!(
+                "{} files beside the table differ",
+                diff.files.beside
+            ));
+        }
+        _ => {}
+    }
     match parts.is_empty() {
+        true if tables == (false, false) => "same files".to_owned(),
         true if diff.same_table => "same table".to_owned(),
         true if diff.same_rows => "same rows in another order".to_owned(),
         true => "values changed, no drift".to_owned(),

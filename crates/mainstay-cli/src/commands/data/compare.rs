@@ -1,45 +1,48 @@
 //! `mainstay data diff` and `mainstay data drift`
 
-use crate::commands::resolve;
+mod text;
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
-use anstyle::Style;
 use clap::{Args, ValueEnum};
 use mainstay::data::diff::{
-    CompareOptions, CompareRows, ComparedRows, DatasetDiff, DriftThresholds, Threshold, Verdict,
+    CompareOptions, CompareRows, DatasetDiff, DriftThresholds, Threshold, Verdict,
 };
-use mainstay::data::rows::{CellValue, Identity, Op};
-use mainstay::{Error, Locator, Result};
+use mainstay::data::rows::Identity;
+use mainstay::{Error, Locator, NodeRef, Result};
 
 use crate::args;
 use crate::cli::Global;
+use crate::commands::resolve;
 use crate::output::Answer;
-use crate::text::{BAD, BOLD, CAUTION, Cell, DIM, GOOD, Line, Table, or_dash};
+use crate::text::BOLD;
 
-/// Compare two versions: schema, rows, and how far each column moved
+/// Compare two versions: schema, rows, how far each column moved, and which files differ
 ///
 /// Without --key and --rows only the statistics are read, no data. The verdict of a column is the worst
 /// of its measures: the population stability index, the Kolmogorov-Smirnov (for categories: total
-/// variation) distance and the change of the share of missing values.
+/// variation) distance and the change of the share of missing values. Files that are no table are compared
+/// by name and content; where there is no table to compare, the verdict is that nothing was judged.
 ///
-/// With --key rows are compared by key, cell by cell; with --rows alone equal rows are counted. What
-/// both versions store alike is not read.
+/// With --key rows are compared by key, cell by cell; with --rows alone by the key that was recorded with
+/// the version, and where there is none, equal rows are counted. What both versions store alike is not read.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Example:
   mainstay data diff penguins@1 penguins
   mainstay data diff payments@1 payments --key id --rows 20
   mainstay data diff payments@1 payments --key id --format daff > payments.csv
-  mainstay data diff penguins@v1 penguins --fail-on incompatible,drift")]
+  mainstay data diff penguins@v1 penguins --fail-on incompatible,drift
+  mainstay data diff images@v1 images --fail-on files")]
 pub(crate) struct Diff {
     #[command(flatten)]
     comparison: Comparison,
-    /// Columns that tell rows apart, by their later names
+    /// Columns that tell rows apart, by their later names [default: the recorded key]
     #[arg(long, value_delimiter = ',', value_name = "COL")]
     key: Vec<String>,
-    /// How many of the rows that differ are shown [default: 10 with --key]
+    /// Compare rows, and show so many of those that differ [default: 10 with --key]
     #[arg(long, value_name = "N")]
     rows: Option<usize>,
     /// How the comparison is written; --json is another way
@@ -56,14 +59,15 @@ enum Format {
     Text,
     /// For a review or a report
     Markdown,
-    /// The rows in the highlighter format of daff, as CSV; needs --key or --rows
+    /// The rows in the highlighter format of daff, as CSV, with --key or --rows; the files where there is no
+    /// table
     Daff,
 }
 
 /// Compare two versions, and say no when they drifted apart
 ///
 /// As diff, the most drifted column first. Exit code 1 when the verdict is fail: a column failed, or
-/// the schemas are incompatible.
+/// the schemas are incompatible. Both versions must have a table.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Example:
@@ -78,10 +82,12 @@ pub(crate) struct Drift {
 enum FailOn {
     /// A reader of the earlier columns cannot read the later ones
     Incompatible,
-    /// A column failed, or the schemas are incompatible
+    /// A column failed, or the schemas are incompatible; both versions must have a table
     Drift,
     /// A row was added, removed or changed, or a key is there twice; needs --key or --rows
     Rows,
+    /// A file was added, removed, changed or renamed, of the table or beside it
+    Files,
 }
 
 #[derive(Debug, Args)]
@@ -128,74 +134,138 @@ impl FromStr for Limits {
 impl Diff {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let mut options = self.comparison.options()?;
-        if !self.key.is_empty() || self.rows.is_some() {
-            let identity = if self.key.is_empty() {
-                Identity::WholeRow
-            } else {
-                Identity::key(self.key.clone())
-            };
-            let sample = self
-                .rows
-                .unwrap_or(CompareRows::new(identity.clone()).sample);
-            options = options.with_rows(CompareRows::new(identity).with_sample(sample));
+        if let Some(rows) = self.compared_rows() {
+            options = options.with_rows(rows);
         }
-        let needs_rows = self.format == Format::Daff || self.fail_on.contains(&FailOn::Rows);
-        if needs_rows && options.rows.is_none() {
-            return Err(Error::invalid("comparing rows needs --key or --rows"));
-        }
-        let (diff, title) = self.comparison.run(global, &options).await?;
+        let compared = self.comparison.run(global, &options).await?;
+        let diff = &compared.diff;
         let daff = match self.format {
-            Format::Daff => diff.to_daff()?,
+            Format::Daff => Some(diff.to_daff()?.ok_or_else(rows_unknown)?),
             Format::Text | Format::Markdown => None,
         };
+        let mut found = false;
+        for what in &self.fail_on {
+            found |= what.is_found(&compared)?;
+        }
         global
             .output()
-            .result(&diff, |out| match (self.format, daff) {
-                (Format::Text, _) => {
-                    writeln!(out, "{BOLD}{title}{BOLD:#}")?;
-                    write(&diff, out)
-                }
+            .result(diff, |out| match (self.format, daff) {
+                (Format::Text, _) => compared.write(out),
                 (Format::Markdown, _) => write!(out, "{}", diff.to_markdown()),
                 (Format::Daff, daff) => write!(out, "{}", daff.unwrap_or_default()),
             })?;
-        let found = self.fail_on.iter().any(|what| match what {
-            FailOn::Incompatible => !diff.compatible,
-            FailOn::Drift => diff.verdict == Verdict::Fail,
-            FailOn::Rows => {
-                let rows = diff.rows.compared.as_ref();
-                rows.is_some_and(|rows| rows.differing() > 0)
-            }
-        });
         Ok(Answer::of(!found))
     }
+
+    /// What to compare of rows; `None` when nothing asks for them.
+    fn compared_rows(&self) -> Option<CompareRows> {
+        let rows = if self.key.is_empty() {
+            self.rows.map(|_| CompareRows::default())?
+        } else {
+            CompareRows::new(Identity::key(self.key.clone()))
+        };
+        let sample = self.rows.unwrap_or(rows.sample);
+        Some(rows.with_sample(sample))
+    }
+}
+
+impl FailOn {
+    /// # Errors
+    /// Invalid when the versions have no table, or no rows were compared, to look for it.
+    fn is_found(self, compared: &Compared) -> Result<bool> {
+        let diff = &compared.diff;
+        Ok(match self {
+            Self::Incompatible => {
+                compared.check_some_table()?;
+                !diff.compatible
+            }
+            Self::Drift => compared.has_drifted()?,
+            Self::Rows => {
+                compared.check_tables()?;
+                let rows = diff.rows.compared.as_ref().ok_or_else(rows_unknown)?;
+                rows.differing() > 0
+            }
+            Self::Files => diff.files.differing() > 0,
+        })
+    }
+}
+
+fn rows_unknown() -> Error {
+    Error::invalid("comparing rows needs --key or --rows")
 }
 
 impl Drift {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let options = self.comparison.options()?;
-        let (diff, title) = self.comparison.run(global, &options).await?;
-        global.output().result(&diff, |out| {
-            writeln!(out, "{BOLD}{title}{BOLD:#}")?;
-            write(&diff, out)
-        })?;
-        Ok(Answer::of(diff.verdict != Verdict::Fail))
+        let compared = self.comparison.run(global, &options).await?;
+        let has_drifted = compared.has_drifted()?;
+        global
+            .output()
+            .result(&compared.diff, |out| compared.write(out))?;
+        Ok(Answer::of(!has_drifted))
     }
 }
 
+/// Two versions, and how they differ.
+struct Compared {
+    before: NodeRef,
+    after: NodeRef,
+    diff: DatasetDiff,
+}
+
+impl Compared {
+    fn write(&self, out: &mut dyn Write) -> io::Result<()> {
+        writeln!(out, "{BOLD}{} -> {}{BOLD:#}", self.before, self.after)?;
+        text::write(&self.diff, out)
+    }
+
+    /// Reports whether the verdict is fail.
+    ///
+    /// # Errors
+    /// Invalid naming the version when one has no table.
+    fn has_drifted(&self) -> Result<bool> {
+        self.check_tables()?;
+        Ok(self.diff.verdict == Verdict::Fail)
+    }
+
+    /// Checks that both versions have a table.
+    fn check_tables(&self) -> Result<()> {
+        let rows = &self.diff.rows;
+        let sides = [(&self.before, rows.before), (&self.after, rows.after)];
+        match sides.into_iter().find(|(_, rows)| *rows == 0) {
+            Some((version, _)) => Err(without_table(version)),
+            None => Ok(()),
+        }
+    }
+
+    /// Checks that one of the versions has a table.
+    fn check_some_table(&self) -> Result<()> {
+        let rows = &self.diff.rows;
+        if rows.before + rows.after > 0 {
+            Ok(())
+        } else {
+            Err(without_table(&self.before))
+        }
+    }
+}
+
+fn without_table(version: &NodeRef) -> Error {
+    Error::invalid("the version has no table to judge").context("data", version)
+}
+
 impl Comparison {
-    /// Compares the versions; returns also what they are called.
-    async fn run(
-        &self,
-        global: &Global,
-        options: &CompareOptions,
-    ) -> Result<(DatasetDiff, String)> {
+    async fn run(&self, global: &Global, options: &CompareOptions) -> Result<Compared> {
         let workspace = global.open().await?;
         let view = workspace.repo().view().await?;
         let before = resolve(&view, &self.before).await?;
         let after = resolve(&view, &self.after).await?;
         let datasets = workspace.data();
         let diff = datasets.compare_with(&before, &after, options).await?;
-        Ok((diff, format!("{before} -> {after}")))
+        Ok(Compared {
+            before,
+            after,
+            diff,
+        })
     }
 
     fn options(&self) -> Result<CompareOptions> {
@@ -220,127 +290,4 @@ fn read_thresholds(path: &Path) -> Result<DriftThresholds> {
     let named = |error: Error| error.context("path", path.display());
     let json = std::fs::read(path).map_err(|error| named(error.into()))?;
     DriftThresholds::from_json(&json).map_err(named)
-}
-
-fn write(diff: &DatasetDiff, out: &mut dyn Write) -> io::Result<()> {
-    let (before, after) = (diff.rows.before, diff.rows.after);
-    if diff.same_table {
-        return writeln!(out, "the same table, rows {after}");
-    }
-    writeln!(out, "rows {before} -> {after}")?;
-    if diff.same_rows {
-        writeln!(out, "the same rows in another order")?;
-    }
-    let schema = &diff.schema;
-    for column in &schema.added {
-        let (name, kind) = (Line(&column.name), &column.logical_type);
-        writeln!(out, "added    {name} {kind}")?;
-    }
-    for column in &schema.removed {
-        let (name, kind) = (Line(&column.name), &column.logical_type);
-        writeln!(out, "removed  {name} {kind}")?;
-    }
-    for change in &schema.changed {
-        let name = Line(&change.name);
-        let [before, after] = [&change.before, &change.after].map(|column| {
-            let nullable = if column.nullable { ", nullable" } else { "" };
-            format!("{}{nullable}", column.logical_type)
-        });
-        writeln!(out, "changed  {name} {before} -> {after}")?;
-    }
-    for renaming in &schema.renamed {
-        let (from, to) = (Line(&renaming.from), Line(&renaming.to));
-        writeln!(out, "renamed  {from} -> {to}")?;
-    }
-    if !diff.compatible {
-        writeln!(
-            out,
-            "{BAD}incompatible{BAD:#}: readers of the earlier columns fail"
-        )?;
-    }
-    write_columns(diff, out)?;
-    if let Some(rows) = &diff.rows.compared {
-        write_rows(rows, out)?;
-    }
-    let style = style(diff.verdict);
-    writeln!(out, "verdict {style}{}{style:#}", diff.verdict.name())
-}
-
-fn write_columns(diff: &DatasetDiff, out: &mut dyn Write) -> io::Result<()> {
-    let head = ["column", "verdict", "psi", "ks", "js", "shift", "missing"];
-    let mut table = Table::new(head).numbers_in(&[2, 3, 4, 5, 6]);
-    for column in diff.columns.iter().filter(|column| column.changed) {
-        let shown = |measure: Option<f64>| or_dash(measure.map(|value| format!("{value:.3}")));
-        let drift = &column.drift;
-        table.row([
-            (&column.name).into(),
-            Cell::new(column.verdict.name(), style(column.verdict)),
-            shown(drift.psi).into(),
-            shown(drift.ks).into(),
-            shown(drift.js).into(),
-            shown(drift.shift).into(),
-            Cell::new(format!("{:+.3}", drift.missing), DIM),
-        ]);
-    }
-    table.write(out)
-}
-
-fn write_rows(rows: &ComparedRows, out: &mut dyn Write) -> io::Result<()> {
-    let (added, removed, changed) = (rows.added, rows.removed, rows.changed);
-    let alike = rows.unchanged;
-    writeln!(
-        out,
-        "rows added {added}, removed {removed}, changed {changed}, alike {alike}"
-    )?;
-    let duplicates = &rows.duplicates;
-    if duplicates.keys > 0 {
-        let (keys, before, after) = (duplicates.keys, duplicates.before, duplicates.after);
-        writeln!(
-            out,
-            "{CAUTION}{keys} keys are no keys{CAUTION:#}: rows {before} -> {after}"
-        )?;
-    }
-    for name in &rows.incomparable {
-        let name = Line(name);
-        writeln!(
-            out,
-            "not compared {name}: its types have no values in common"
-        )?;
-    }
-    let mut table = Table::new(["row", "key", "before", "after"]);
-    for row in &rows.sample {
-        let all = row.changed.is_empty();
-        let side = |side: &Option<Vec<(String, CellValue)>>| {
-            let cells = side.iter().flatten();
-            cells_of(cells.filter(|(name, _)| all || row.changed.contains(name)))
-        };
-        let style = match row.op {
-            Op::Added => GOOD,
-            Op::Removed => BAD,
-            Op::Changed | Op::Duplicate => CAUTION,
-        };
-        table.row([
-            Cell::new(row.op.name(), style),
-            cells_of(row.key.iter()).into(),
-            side(&row.before).into(),
-            side(&row.after).into(),
-        ]);
-    }
-    table.write(out)
-}
-
-fn cells_of<'a>(cells: impl Iterator<Item = &'a (String, CellValue)>) -> String {
-    let spelled = cells.map(|(name, value)| match value {
-        Some(value) => format!("{name}={value}"),
-        None => format!("{name} is null"),
-    });
-    spelled.collect::<Vec<_>>().join(" ")
-}
-
-fn style(verdict: Verdict) -> Style {
-    match verdict {
-        Verdict::Pass => GOOD,
-        Verdict::Warn => CAUTION,
-        _ => BAD,
-    }
 }

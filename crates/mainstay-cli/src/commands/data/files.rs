@@ -87,26 +87,36 @@ impl Files {
 
 impl Changes {
     fn write(&self, out: &mut dyn Write) -> io::Result<()> {
-        let mut table = Table::new(["", "file", "before", "after"]).numbers_in(&[2, 3]);
-        let size = |file: &FileEntry| bytes(file.bytes);
-        for change in &self.changes {
-            let (what, before, after) = match change {
-                FileChange::Added(after) => (Cell::new("added", GOOD), String::new(), size(after)),
-                FileChange::Removed(before) => {
-                    (Cell::new("removed", BAD), size(before), String::new())
-                }
-                FileChange::Changed { before, after } => {
-                    (Cell::new("changed", CAUTION), size(before), size(after))
-                }
-                _ => (Cell::new("differs", CAUTION), String::new(), String::new()),
-            };
-            table.row([
-                what,
-                change.path().to_string().into(),
-                before.into(),
-                after.into(),
-            ]);
-        }
-        table.write(out)
+        let sides = self.changes.iter().filter_map(|change| match change {
+            FileChange::Added(after) => Some((None, Some(after))),
+            FileChange::Removed(before) => Some((Some(before), None)),
+            FileChange::Changed { before, after } => Some((Some(before), Some(after))),
+            _ => None,
+        });
+        write_changes(sides, out)
     }
+}
+
+/// Writes a table of files before and after.
+pub(super) fn write_changes<'f>(
+    files: impl Iterator<Item = (Option<&'f FileEntry>, Option<&'f FileEntry>)>,
+    out: &mut dyn Write,
+) -> io::Result<()> {
+    let mut table = Table::new(["", "file", "before", "after"]).numbers_in(&[2, 3]);
+    for (before, after) in files {
+        let (op, path) = match (before, after) {
+            (Some(before), Some(after)) if before.path != after.path => (
+                Cell::new("renamed", CAUTION),
+                format!("{} -> {}", before.path, after.path),
+            ),
+            (Some(_), Some(after)) => (Cell::new("changed", CAUTION), after.path.to_string()),
+            (None, Some(after)) => (Cell::new("added", GOOD), after.path.to_string()),
+            (Some(before), None) => (Cell::new("removed", BAD), before.path.to_string()),
+            (None, None) => continue,
+        };
+        let [before, after] =
+            [before, after].map(|file| file.map_or_else(String::new, |file| bytes(file.bytes)));
+        table.row([op, path.into(), before.into(), after.into()]);
+    }
+    table.write(out)
 }

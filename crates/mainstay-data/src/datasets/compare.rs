@@ -1,0 +1,78 @@
+//! Comparing versions, as far down as was asked for.
+
+use mainstay_core::{Error, NodeRef, Result};
+
+use super::{Datasets, rows};
+use crate::diff::{CompareOptions, ComparedRows, DatasetDiff, FilesDiff, SchemaDiff};
+use crate::rows::{Both, Identity, Side};
+use crate::{Manifest, file_tree};
+
+pub(super) async fn compare(
+    datasets: &Datasets,
+    nodes: Both<&NodeRef>,
+    options: &CompareOptions,
+) -> Result<DatasetDiff> {
+    let manifests = datasets.load_both(nodes.before, nodes.after).await?;
+    if options.rows.is_some() {
+        check_tables(&manifests, nodes)?;
+    }
+    let files = Both::of(|side| &manifests[side].files);
+    let changes = file_tree::changes(&datasets.repo, files.before, files.after);
+    let files = FilesDiff::of(files.before.count(), files.after.count(), changes).await?;
+    let mut diff = DatasetDiff::between(&manifests, files, &options.thresholds)?;
+    let Some(rows) = &options.rows else {
+        return Ok(diff);
+    };
+    let identity = match &rows.identity {
+        Some(identity) => identity.clone(),
+        None => recorded(datasets, nodes, &manifests, &diff.schema).await?,
+    };
+    if diff.same_rows {
+        let alike = ComparedRows::alike(&identity, diff.rows.after, !diff.same_table);
+        diff.rows.compared = Some(alike);
+        return Ok(diff);
+    }
+    let manifests = datasets.with_tables(manifests).await?;
+    let compared = rows::compare(&datasets.repo, manifests, identity, rows, &diff.schema);
+    let (compared, bytes) = compared.await?;
+    diff.rows.compared = Some(compared);
+    diff.bytes_read += bytes;
+    Ok(diff)
+}
+
+/// Checks that both versions have rows to compare.
+pub(super) fn check_tables(manifests: &Both<Manifest>, nodes: Both<&NodeRef>) -> Result<()> {
+    for side in Side::BOTH {
+        if manifests[side].table.is_none() {
+            let error = Error::invalid("the version has no table whose rows could be compared");
+            return Err(error.context("data", nodes[side]));
+        }
+    }
+    Ok(())
+}
+
+/// Returns the key that was recorded with the later version, else with the earlier one, if both tables have
+/// its columns and of one type.
+async fn recorded(
+    datasets: &Datasets,
+    nodes: Both<&NodeRef>,
+    manifests: &Both<Manifest>,
+    schema: &SchemaDiff,
+) -> Result<Identity> {
+    let mut key = datasets.record(nodes.after).await?.key;
+    if key.is_empty() {
+        let earlier = datasets.record(nodes.before).await?.key;
+        let later = earlier.iter().map(|name| schema.later_name(name));
+        key = later.map(str::to_owned).collect();
+    }
+    let is_shared = |name: &String| {
+        let before = manifests.before.column(schema.earlier_name(name));
+        let both = before.zip(manifests.after.column(name));
+        both.is_some_and(|(before, after)| before.logical_type == after.logical_type)
+    };
+    Ok(if !key.is_empty() && key.iter().all(is_shared) {
+        Identity::Key(key)
+    } else {
+        Identity::WholeRow
+    })
+}
