@@ -228,7 +228,7 @@ fn the_recorded_key_tells_rows_apart_when_none_is_said() {
         &["rows by id: added 1, removed 1, changed 1, alike 1"],
     );
     let daff = shell.run("data diff t@1 t --rows 5 --format daff").out;
-    assert_eq!(daff, "@@,id,n\n---,2,b\n->,3,c->d\n+++,4,e\n");
+    assert_eq!(daff, "@@,id,n\n->,3,c->d\n---,2,b\n+++,4,e\n");
     let whole = "data diff t@1 t --key n --rows 0";
     assert_eq!(shell.json(whole)["rows"]["key"], json!(["n"]));
 }
@@ -306,7 +306,45 @@ fn a_removed_column_is_incompatible() {
     shell.json("data snapshot t t.csv");
     shell.write("t.csv", "a\n1\n");
     shell.json("data snapshot t t.csv");
-    let diff = shell.answer(1, "data diff t@1 t --fail-on incompatible");
-    assert_eq!(diff["compatible"], false);
-    assert_eq!(diff["schema"]["removed"][0]["name"], "b");
+    for gate in ["incompatible", "forward", "backward,forward", "drift"] {
+        let diff = shell.answer(1, &format!("data diff t@1 t --fail-on {gate}"));
+        assert_eq!(diff["compatible"], false);
+        assert_eq!(diff["schema"]["removed"][0]["name"], "b");
+    }
+    shell.json("data diff t@1 t --fail-on backward");
+    let text = shell.run("data diff t@1 t").out;
+    contains(
+        &text,
+        &[
+            "not forward compatible: readers of the earlier columns fail on the later data\n  b: it is missing\n",
+        ],
+    );
+    assert!(!text.contains("not backward"), "{text}");
+    // The other way round.
+    shell.json("data diff t t@1 --fail-on incompatible,drift");
+    shell.answer(1, "data diff t t@1 --fail-on backward");
+}
+
+#[test]
+fn a_rare_new_category_is_told_and_fails_where_it_is_judged() {
+    let shell = Shell::new();
+    let rows = |new: usize| {
+        let rows = (0..400).map(|n| if n < new { "c" } else { ["a", "b"][n % 2] });
+        let rows: Vec<&str> = rows.collect();
+        format!("letter\n{}\n", rows.join("\n"))
+    };
+    shell.write("t.csv", &rows(0));
+    shell.json("data snapshot t t.csv");
+    shell.write("t.csv", &rows(14));
+    shell.json("data snapshot t t.csv");
+    let text = shell.run("data drift t@1 t").out;
+    contains(
+        &text,
+        &["chi-square", "(df 2)", "<0.001", "3.5 %: c", "verdict warn"],
+    );
+    shell.write(
+        "strict.json",
+        r#"{"new_categories": {"warn": 0, "fail": 0.03}}"#,
+    );
+    shell.answer(1, "data drift t@1 t --thresholds strict.json");
 }

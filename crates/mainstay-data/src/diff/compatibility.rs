@@ -7,8 +7,12 @@ use crate::Column;
 /// Verdicts in the words of Confluent's schema registry, for tables.
 ///
 /// A reader asks for its columns by name. It can read data that have each of them, in a type whose
-/// values all fit into its own, and without nulls where it allows none; a column that it allows nulls
-/// in may be missing. Further columns do not matter. A renamed column is one missing and one more.
+/// values all fit into its own, and without nulls where it allows none. Further columns do not matter. A
+/// renamed column is one missing and one more. So to add a column is compatible forward alone, to drop one
+/// backward alone, and to widen a type backward alone.
+///
+/// In a registry a field with a default may be missing. Columns have no defaults, and that a column
+/// allows nulls says little, as most writers let all columns allow them: no column may be missing.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize)]
 #[non_exhaustive]
 pub struct Compatibility {
@@ -45,7 +49,33 @@ pub enum Direction {
     Forward,
 }
 
+impl Direction {
+    /// Returns its name: `backward` or `forward`.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Backward => "backward",
+            Self::Forward => "forward",
+        }
+    }
+
+    /// Says what it means when versions are not compatible in this direction.
+    #[must_use]
+    pub fn failure(self) -> &'static str {
+        match self {
+            Self::Backward => "readers of the later columns fail on the earlier data",
+            Self::Forward => "readers of the earlier columns fail on the later data",
+        }
+    }
+}
+
 impl Compatibility {
+    /// Returns why readers of one direction fail; nothing when they do not.
+    pub fn reasons_of(&self, direction: Direction) -> impl Iterator<Item = &Incompatibility> {
+        let reasons = self.reasons.iter();
+        reasons.filter(move |reason| reason.direction == direction)
+    }
+
     /// Compares the columns of two versions.
     #[must_use]
     pub fn between(before: &[Column], after: &[Column]) -> Self {
@@ -63,8 +93,7 @@ impl Compatibility {
 fn unreadable(direction: Direction, reader: &[Column], data: &[Column]) -> Vec<Incompatibility> {
     let reason = |wanted: &Column| {
         let Some(found) = data.iter().find(|column| column.name == wanted.name) else {
-            let missing = "it is missing, and the reader allows no nulls";
-            return (!wanted.nullable).then(|| missing.to_owned());
+            return Some("it is missing".to_owned());
         };
         if !fits(&found.logical_type, &wanted.logical_type) {
             return Some(format!(

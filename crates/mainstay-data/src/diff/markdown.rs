@@ -2,7 +2,7 @@
 
 use std::fmt::{self, Write as _};
 
-use super::{ComparedRows, DatasetDiff, FilesDiff};
+use super::{ComparedRows, DatasetDiff, Direction, Drift, FilesDiff};
 use crate::rows::{CellValue, ChangedRow};
 
 impl DatasetDiff {
@@ -48,6 +48,7 @@ impl DatasetDiff {
             }
             writeln!(out, " {:+.3} |", drift.missing)?;
         }
+        self.write_evidence(out)?;
         match &self.rows.compared {
             Some(rows) if !self.same_table => write_rows(rows, out)?,
             _ => {}
@@ -90,6 +91,36 @@ impl DatasetDiff {
                 code(&renaming.from),
                 code(&renaming.to)
             )?;
+        }
+        self.write_compatibility(out)
+    }
+
+    fn write_compatibility(&self, out: &mut String) -> fmt::Result {
+        for direction in [Direction::Forward, Direction::Backward] {
+            let reasons = self.compatibility.reasons_of(direction);
+            let reasons = reasons
+                .map(|found| format!("{} ({})", code(&found.column), escaped(&found.reason)))
+                .collect::<Vec<_>>()
+                .join(", ");
+            if !reasons.is_empty() {
+                let (name, failure) = (direction.name(), direction.failure());
+                writeln!(out, "- **not {name} compatible**: {failure}: {reasons}")?;
+            }
+        }
+        Ok(())
+    }
+
+    fn write_evidence(&self, out: &mut String) -> fmt::Result {
+        let changed = self.columns.iter().filter(|column| column.changed);
+        let told = changed.filter_map(|column| Some((&column.name, column.drift.evidence()?)));
+        let mut told = told.peekable();
+        if told.peek().is_some() {
+            writeln!(out, "\n| column | {} |", Drift::EVIDENCE.join(" | "))?;
+            out.push_str("|---|---:|---:|---:|---:|---|---|\n");
+        }
+        for (column, evidence) in told {
+            let cells = evidence.map(|text| escaped(&text)).join(" | ");
+            writeln!(out, "| {} | {cells} |", escaped(column))?;
         }
         Ok(())
     }

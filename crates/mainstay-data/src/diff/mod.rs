@@ -39,6 +39,7 @@ mod columns;
 mod compatibility;
 mod daff;
 mod distribution;
+mod evidence;
 mod files;
 mod markdown;
 mod measure;
@@ -75,8 +76,8 @@ pub struct DatasetDiff {
     pub files: FilesDiff,
     /// How the columns differ.
     pub schema: SchemaDiff,
-    /// Whether a reader of the earlier columns can read the later ones: no column was removed,
-    /// renamed or changed its type, and none that had no nulls allows them now.
+    /// Whether readers of the earlier columns can read the later data: the same as
+    /// [`Compatibility::forward`].
     pub compatible: bool,
     /// Whether readers of either version can read the other, and why not.
     pub compatibility: Compatibility,
@@ -84,7 +85,7 @@ pub struct DatasetDiff {
     pub rows: RowsDiff,
     /// The columns that both have, the most drifted first.
     pub columns: Vec<ColumnDiff>,
-    /// The worst verdict of the columns; [`Verdict::Fail`] also when the schemas are incompatible, and
+    /// The worst verdict of the columns; [`Verdict::Fail`] also when it is not [`compatible`](Self::compatible), and
     /// [`Verdict::Unjudged`] when there were no columns to compare and files differ.
     pub verdict: Verdict,
     /// Bytes read to answer: the two manifests, and what was read of files to compare rows. Pages that
@@ -214,7 +215,8 @@ impl DatasetDiff {
         thresholds.check_names(after.columns())?;
         let encoded = [canon::to_vec(before)?, canon::to_vec(after)?];
         let (schema, pairs) = schema::pair(before.columns(), after.columns());
-        let compatible = schema.is_compatible();
+        let compatibility = Compatibility::between(before.columns(), after.columns());
+        let compatible = compatibility.forward;
         let columns = columns::compare(&pairs, thresholds);
         let worst = columns.iter().map(|column| column.verdict).max();
         let tables = before.table.as_ref().zip(after.table.as_ref());
@@ -229,7 +231,7 @@ impl DatasetDiff {
             same_rows,
             schema,
             compatible,
-            compatibility: Compatibility::between(before.columns(), after.columns()),
+            compatibility,
             rows: RowsDiff {
                 before: rows(before),
                 after: rows(after),

@@ -51,6 +51,7 @@ pub struct ComparedRows {
     pub sample: Vec<ChangedRow>,
 }
 
+#[expect(clippy::ref_option, reason = "serde calls it with the field")]
 fn known_or_null<S: Serializer>(
     compared: &Option<ComparedRows>,
     serializer: S,

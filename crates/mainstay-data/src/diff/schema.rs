@@ -81,14 +81,4 @@ impl SchemaDiff {
         let renaming = renamed.find(|renaming| renaming.from == earlier);
         renaming.map_or(earlier, |renaming| &renaming.to)
     }
-
-    /// Reports whether a reader of the earlier columns can read the later ones.
-    pub(super) fn is_compatible(&self) -> bool {
-        let still_readable = |change: &TypeChange| {
-            change.before.logical_type == change.after.logical_type && !change.after.nullable
-        };
-        self.removed.is_empty()
-            && self.renamed.is_empty()
-            && self.changed.iter().all(still_readable)
-    }
 }

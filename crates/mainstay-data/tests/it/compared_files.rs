@@ -6,6 +6,7 @@ use arrow::array::Int64Array;
 use mainstay_core::{ErrorKind, NodeRef};
 use mainstay_data::Datasets;
 use mainstay_data::diff::{CompareOptions, CompareRows, DatasetDiff, FileOp, Verdict};
+use mainstay_data::rows::{Identity, RowDiffOptions};
 use serde_json::json;
 
 use crate::model::Random;
@@ -96,13 +97,13 @@ async fn a_table_that_is_gone_fails_and_a_new_one_is_not_judged() {
     let with: [(&str, &[u8]); 2] = [("a.txt", b"text"), ("t.csv", b"a,b\n1,2\n")];
     let gone = compare(&with, &with[..1]).await;
     assert_eq!(gone.verdict, Verdict::Fail);
-    assert!(!gone.compatible);
+    assert!(!gone.compatible && gone.compatibility.backward);
     assert_eq!((gone.rows.before, gone.rows.after), (1, 0));
     assert_eq!(told(&gone), [(FileOp::Removed, "t.csv")]);
     assert_eq!(gone.files.beside, 0);
     let new = compare(&with[..1], &with).await;
     assert_eq!(new.verdict, Verdict::Unjudged);
-    assert!(new.compatible);
+    assert!(new.compatible && !new.compatibility.backward);
 }
 
 #[tokio::test]
@@ -130,8 +131,8 @@ async fn rows_of_a_version_without_a_table_are_refused_by_its_name() {
     for (before, after) in [(&files, &table), (&table, &files), (&files, &files)] {
         let outcome = datasets.compare_with(before, after, &options).await;
         check_error(outcome, ErrorKind::Invalid, &["data:d@1", "no table"]);
-        let identity = mainstay_data::rows::Identity::WholeRow;
-        let changes = datasets.row_changes(before, after, identity, Default::default());
+        let options = RowDiffOptions::default();
+        let changes = datasets.row_changes(before, after, Identity::WholeRow, options);
         let outcome = changes.await.map(drop);
         check_error(outcome, ErrorKind::Invalid, &["data:d@1", "no table"]);
     }

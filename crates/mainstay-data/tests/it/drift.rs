@@ -3,7 +3,9 @@
 use arrow::array::{BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use mainstay_core::NodeRef;
 use mainstay_data::Datasets;
-use mainstay_data::diff::{CompareOptions, DatasetDiff, DriftThresholds, Threshold, Verdict};
+use mainstay_data::diff::{
+    CompareOptions, DatasetDiff, Direction, DriftThresholds, Threshold, Verdict,
+};
 
 use crate::support::{column, datasets, penguins, rows, spec, table};
 
@@ -270,12 +272,90 @@ async fn compatibility_is_told_in_both_directions_with_reasons() {
         ("a", column(Int64Array::from(vec![1]))),
         ("new", column(Int64Array::from(vec![2]))),
     ]);
-    let found = compare(before, after).await.compatibility;
-    // An int32 fits into an int64, and columns that allow nulls may be missing.
-    assert!(found.backward && !found.forward && !found.full);
-    assert_eq!(found.reasons.len(), 1);
-    assert_eq!(found.reasons[0].column, "a");
-    assert_eq!(found.reasons[0].reason, "int64 does not fit into int32");
+    let diff = compare(before, after).await;
+    let found = &diff.compatibility;
+    assert!(!found.backward && !found.forward && !found.full);
+    let told = found.reasons.iter();
+    let told: Vec<_> = told
+        .map(|found| {
+            (
+                found.direction,
+                found.column.as_str(),
+                found.reason.as_str(),
+            )
+        })
+        .collect();
+    assert_eq!(
+        told,
+        [
+            (Direction::Backward, "new", "it is missing"),
+            (Direction::Forward, "a", "int64 does not fit into int32"),
+            (Direction::Forward, "gone", "it is missing"),
+        ]
+    );
+    let markdown = diff.to_markdown();
+    for part in [
+        "- **not forward compatible**: readers of the earlier columns fail on the later data: `a` (int64 \
+         does not fit into int32), `gone` (it is missing)",
+        "- **not backward compatible**: readers of the later columns fail on the earlier data: `new` (it is \
+         missing)",
+    ] {
+        assert!(markdown.contains(part), "{part}: {markdown}");
+    }
+}
+
+/// One rule decides, whatever is asked: `compatible` is the forward direction.
+#[tokio::test]
+async fn each_change_of_a_schema_is_compatible_in_the_direction_that_can_read_it() {
+    use arrow::array::Int32Array;
+    let narrow = || ("a", column(Int32Array::from(vec![1, 2])));
+    let wide = || ("a", column(Int64Array::from(vec![1, 2])));
+    let other = || ("b", column(StringArray::from(vec!["x", "y"])));
+    for (before, after, backward, forward) in [
+        (table([narrow()]), table([narrow(), other()]), false, true),
+        (table([narrow(), other()]), table([narrow()]), true, false),
+        (table([narrow()]), table([wide()]), true, false),
+        (table([wide()]), table([narrow()]), false, true),
+        (table([narrow()]), table([("c", narrow().1)]), false, false),
+        (
+            table([narrow(), other()]),
+            table([other(), narrow()]),
+            true,
+            true,
+        ),
+    ] {
+        let diff = compare(before, after).await;
+        let found = &diff.compatibility;
+        assert_eq!(
+            (found.backward, found.forward),
+            (backward, forward),
+            "{found:?}"
+        );
+        assert_eq!(
+            (diff.compatible, found.full),
+            (forward, backward && forward)
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_rare_new_category_is_told_to_people() {
+    let letters = |new: usize| {
+        let letters = (0..400).map(|i| if i < new { "new|er" } else { ["a", "b"][i % 2] });
+        table([("letter", column(StringArray::from_iter_values(letters)))])
+    };
+    let diff = compare(letters(0), letters(14)).await;
+    assert_eq!(diff.verdict, Verdict::Warn);
+    let evidence = diff.columns[0].drift.evidence().unwrap();
+    assert_eq!(evidence[4], "3.5 %: new|er");
+    let markdown = diff.to_markdown();
+    for part in [
+        "| column | chi-square | p | Cramér's V | missing p | new | vanished |",
+        "(df 2) | \\<0.001 | 0.13",
+        "| 3.5 %: new\\|er |",
+    ] {
+        assert!(markdown.contains(part), "{part}: {markdown}");
+    }
 }
 
 /// Of many different texts, how often each occurs is compared, not which there are.

@@ -17,7 +17,6 @@ impl Describe for DescribeData {
     async fn describe(&self, a: &NodeRef, b: &NodeRef) -> Result<Option<Description>> {
         let diff = self.0.compare(a, b).await?;
         let severity = match diff.verdict {
-            Verdict::Fail => Severity::High,
             Verdict::Warn | Verdict::Unjudged => Severity::Medium,
             // Nothing says what they do.
             Verdict::Pass if diff.files.beside > 0 => Severity::Medium,

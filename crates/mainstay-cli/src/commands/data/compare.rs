@@ -23,8 +23,11 @@ use crate::text::BOLD;
 ///
 /// Without --key and --rows only the statistics are read, no data. The verdict of a column is the worst
 /// of its measures: the population stability index, the Kolmogorov-Smirnov (for categories: total
-/// variation) distance and the change of the share of missing values. Files that are no table are compared
-/// by name and content; where there is no table to compare, the verdict is that nothing was judged.
+/// variation) distance and the change of the share of missing values. What tests say besides, of chi-square,
+/// Cramér's V, missing values, new and vanished categories, is judged only where --thresholds ask.
+///
+/// Files that are no table are compared by name and content; where there is no table to compare, the
+/// verdict is that nothing was judged.
 ///
 /// With --key rows are compared by key, cell by cell; with --rows alone by the key that was recorded with
 /// the version, and where there is none, equal rows are counted. What both versions store alike is not read.
@@ -34,7 +37,7 @@ Example:
   mainstay data diff penguins@1 penguins
   mainstay data diff payments@1 payments --key id --rows 20
   mainstay data diff payments@1 payments --key id --format daff > payments.csv
-  mainstay data diff penguins@v1 penguins --fail-on incompatible,drift
+  mainstay data diff penguins@v1 penguins --fail-on forward,drift
   mainstay data diff images@v1 images --fail-on files")]
 pub(crate) struct Diff {
     #[command(flatten)]
@@ -67,7 +70,7 @@ enum Format {
 /// Compare two versions, and say no when they drifted apart
 ///
 /// As diff, the most drifted column first. Exit code 1 when the verdict is fail: a column failed, or
-/// the schemas are incompatible. Both versions must have a table.
+/// readers of the earlier columns cannot read the later data. Both versions must have a table.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Example:
@@ -80,9 +83,13 @@ pub(crate) struct Drift {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum FailOn {
-    /// A reader of the earlier columns cannot read the later ones
-    Incompatible,
-    /// A column failed, or the schemas are incompatible; both versions must have a table
+    /// Readers of the earlier columns cannot read the later data: a column is gone, or has another name, a
+    /// wider type, or nulls; "incompatible" means the same
+    #[value(alias = "incompatible")]
+    Forward,
+    /// Readers of the later columns cannot read the earlier data: a column is new, or has a narrower type
+    Backward,
+    /// A column failed, or readers of the earlier columns cannot read the later data; both versions must have a table
     Drift,
     /// A row was added, removed or changed, or a key is there twice; needs --key or --rows
     Rows,
@@ -175,9 +182,13 @@ impl FailOn {
     fn is_found(self, compared: &Compared) -> Result<bool> {
         let diff = &compared.diff;
         Ok(match self {
-            Self::Incompatible => {
+            Self::Forward => {
                 compared.check_some_table()?;
-                !diff.compatible
+                !diff.compatibility.forward
+            }
+            Self::Backward => {
+                compared.check_some_table()?;
+                !diff.compatibility.backward
             }
             Self::Drift => compared.has_drifted()?,
             Self::Rows => {

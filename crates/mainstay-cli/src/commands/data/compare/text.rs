@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 
 use anstyle::Style;
-use mainstay::data::diff::{ComparedRows, DatasetDiff, FilesDiff, Verdict};
+use mainstay::data::diff::{
+    ComparedRows, Compatibility, DatasetDiff, Direction, Drift, FilesDiff, Verdict,
+};
 use mainstay::data::rows::{CellValue, Op};
 
 use crate::commands::data::files::write_changes;
@@ -13,7 +15,9 @@ use crate::text::{BAD, CAUTION, Cell, DIM, GOOD, Line, Table, or_dash};
 pub(super) fn write(diff: &DatasetDiff, out: &mut dyn Write) -> io::Result<()> {
     write_size(diff, out)?;
     write_schema(diff, out)?;
+    write_compatibility(&diff.compatibility, out)?;
     write_columns(diff, out)?;
+    write_evidence(diff, out)?;
     match &diff.rows.compared {
         Some(rows) if !diff.same_rows => write_rows(rows, out)?,
         _ => {}
@@ -63,12 +67,6 @@ fn write_schema(diff: &DatasetDiff, out: &mut dyn Write) -> io::Result<()> {
         let (from, to) = (Line(&renaming.from), Line(&renaming.to));
         writeln!(out, "renamed  {from} -> {to}")?;
     }
-    if !diff.compatible {
-        writeln!(
-            out,
-            "{BAD}incompatible{BAD:#}: readers of the earlier columns fail"
-        )?;
-    }
     Ok(())
 }
 
@@ -89,6 +87,50 @@ fn write_columns(diff: &DatasetDiff, out: &mut dyn Write) -> io::Result<()> {
         ]);
     }
     table.write(out)
+}
+
+/// Says which readers fail, and on which columns.
+fn write_compatibility(found: &Compatibility, out: &mut dyn Write) -> io::Result<()> {
+    for (direction, style) in [(Direction::Forward, BAD), (Direction::Backward, CAUTION)] {
+        let mut reasons = found.reasons_of(direction).peekable();
+        if reasons.peek().is_some() {
+            let (name, failure) = (direction.name(), direction.failure());
+            writeln!(out, "{style}not {name} compatible{style:#}: {failure}")?;
+        }
+        for reason in reasons {
+            writeln!(out, "  {}: {}", Line(&reason.column), Line(&reason.reason))?;
+        }
+    }
+    Ok(())
+}
+
+/// Writes what tests say beside the measures.
+fn write_evidence(diff: &DatasetDiff, out: &mut dyn Write) -> io::Result<()> {
+    let [test, p, v, missing, new, vanished] = Drift::EVIDENCE;
+    let head = ["column", test, p, v, missing, new, vanished];
+    let mut table = Table::new(head).numbers_in(&[1, 2, 3, 4]);
+    for column in diff.columns.iter().filter(|column| column.changed) {
+        if let Some([test, p, v, missing, new, vanished]) = column.drift.evidence() {
+            let name: Cell = (&column.name).into();
+            let [test, p, v, missing] =
+                [test, p, v, missing].map(|text| or_dash(filled(text)).into());
+            let new = Cell::new(or_dash(filled(new)), CAUTION);
+            table.row([
+                name,
+                test,
+                p,
+                v,
+                missing,
+                new,
+                or_dash(filled(vanished)).into(),
+            ]);
+        }
+    }
+    table.write(out)
+}
+
+fn filled(text: String) -> Option<String> {
+    (!text.is_empty()).then_some(text)
 }
 
 fn write_rows(rows: &ComparedRows, out: &mut dyn Write) -> io::Result<()> {
