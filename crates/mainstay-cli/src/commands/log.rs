@@ -15,9 +15,9 @@ use crate::text::{BOLD, DIM, Line, when};
 /// One entry is one change of any number of refs, with who made it and why.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
-Examples:
+Example:
   mainstay log -n 5
-  mainstay log --after 120 --json    what was done since, to be followed from the last position on")]
+  mainstay log --after 120 --json")]
 pub(crate) struct Log {
     /// Show at most so many entries
     #[arg(long, short = 'n', default_value_t = 20, value_name = "N")]
