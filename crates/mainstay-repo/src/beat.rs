@@ -6,20 +6,20 @@
 //! Normative: `docs/formats/beat.md`.
 
 use mainstay_core::{Digest, Error, NodeRef, Result, Timestamp};
-use mainstay_store::{Key, PutMode};
+use mainstay_store::{Key, PutMode, Storage};
 use serde::{Deserialize, Serialize};
 use tracing::instrument;
 
 use crate::seal::{self, Format};
 use crate::{Repo, keys};
 
-const DIRECTORY: &str = "beat";
+pub(crate) const DIRECTORY: &str = "beat";
 /// Far more than the longest reference takes.
 const MAX_BYTES: u64 = 4_096;
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Beat {
+pub(crate) struct Beat {
     format: Format,
     of: NodeRef,
     time: Timestamp,
@@ -69,16 +69,8 @@ impl Repo {
     /// beat replaces either.
     #[instrument(skip(self), err(level = "debug"))]
     pub async fn last_beat(&self, of: &NodeRef) -> Result<Option<Timestamp>> {
-        let key = key(of);
-        let Some(bytes) = seal::read(&*self.inner.storage, &key, MAX_BYTES).await? else {
-            return Ok(None);
-        };
-        let beat: Beat = seal::decode(&key, &bytes)?;
-        if beat.of == *of {
-            Ok(Some(beat.time))
-        } else {
-            Err(Error::corrupt(&key, "not what its key says"))
-        }
+        let beat = read(&*self.inner.storage, &key(of)).await?;
+        Ok(beat.map(|beat| beat.time))
     }
 
     /// Removes what [`beat`](Self::beat) wrote; of what is not there, nothing.
@@ -88,6 +80,21 @@ impl Repo {
     #[instrument(skip(self), err(level = "debug"))]
     pub async fn forget_beat(&self, of: &NodeRef) -> Result<()> {
         self.inner.storage.delete(&key(of)).await
+    }
+}
+
+/// Reads the beat that stands under a key; `None` when there is none.
+pub(crate) async fn read(storage: &dyn Storage, key: &Key) -> Result<Option<Beat>> {
+    let bytes = seal::read(storage, key, MAX_BYTES).await?;
+    bytes.map(|bytes| decode(key, &bytes)).transpose()
+}
+
+fn decode(key: &Key, bytes: &[u8]) -> Result<Beat> {
+    let beat: Beat = seal::decode(key, bytes)?;
+    if self::key(&beat.of) == *key {
+        Ok(beat)
+    } else {
+        Err(Error::corrupt(key, "not what its key says"))
     }
 }
 

@@ -23,10 +23,14 @@ pub(crate) fn is_damage(error: &Error) -> bool {
 
 /// Reads a root.
 pub(crate) async fn root(storage: &dyn Storage, seq: u64) -> Result<Root> {
-    match seal::read(storage, &root_key(seq), MAX_ROOT_BYTES).await? {
-        Some(bytes) => Root::decode(seq, &bytes),
-        None => Err(Error::corrupt(root_key(seq), "checkpoint is missing")),
-    }
+    let read = root_if_stored(storage, seq).await?;
+    read.ok_or_else(|| Error::corrupt(root_key(seq), "checkpoint is missing"))
+}
+
+/// Reads a root that may have been deleted.
+pub(crate) async fn root_if_stored(storage: &dyn Storage, seq: u64) -> Result<Option<Root>> {
+    let bytes = seal::read(storage, &root_key(seq), MAX_ROOT_BYTES).await?;
+    bytes.map(|bytes| Root::decode(seq, &bytes)).transpose()
 }
 
 /// Reads one shard of a checkpoint.

@@ -11,8 +11,8 @@ use crate::checkpoint::swept::Swept;
 use crate::checkpoint::{self, load};
 use crate::{View, keys};
 
-/// Deletes damaged roots and shards; those roots that a collection has condemned, as of the newest view,
-/// are left to it.
+/// Deletes damaged roots and shards; a root that a collection has condemned, as of the newest view, may
+/// lack shards.
 pub(super) async fn repair(
     storage: &dyn Storage,
     view: &View,
@@ -20,10 +20,15 @@ pub(super) async fn repair(
 ) -> Result<()> {
     let swept = Swept::read(view).await?;
     for key in list(storage, checkpoint::ROOTS).await? {
-        let Some(seq) = keys::number(&key).filter(|seq| !swept.condemns(*seq)) else {
+        let Some(seq) = keys::number(&key) else {
             continue;
         };
-        if let Err(error) = check(storage, seq).await {
+        let checked = if swept.condemns(seq) {
+            load::root_if_stored(storage, seq).await.map(drop)
+        } else {
+            check(storage, seq).await
+        };
+        if let Err(error) = checked {
             delete(storage, &key, error, report).await?;
         }
     }

@@ -37,9 +37,14 @@ pub(super) async fn check(
         let by = Some(path.to_string());
         blobs.extend(held.blobs.into_iter().map(|digest| (digest, by.clone())));
         for (page, error) in held.unread {
+            let object = format!("blob {page}");
             // What is missing is told of as a blob.
-            if store.find(&page).await?.is_some() {
-                findings.error(format!("blob {page}"), error)?;
+            if findings
+                .note(&object, store.find(&page).await)?
+                .flatten()
+                .is_some()
+            {
+                findings.error(object, error)?;
             }
         }
     }

@@ -70,8 +70,8 @@ pub(super) async fn check(
     Ok(view)
 }
 
-/// Forgets what was found of checkpoints that a collection has condemned, perhaps after they were
-/// listed: their shards may be deleted.
+/// Forgets what is missing of checkpoints that a collection has condemned, perhaps after they were
+/// listed: what is left of them is still what was written.
 async fn excuse_condemned(
     storage: &dyn Storage,
     view: &View,
@@ -88,7 +88,7 @@ async fn excuse_condemned(
         Ok(swept) => {
             for (seq, found) in of_checkpoints {
                 if swept.condemns(*seq) {
-                    found.clear();
+                    *found = check_condemned(storage, *seq).await?;
                 }
             }
             Ok(())
@@ -194,6 +194,15 @@ async fn check_checkpoint(
     {
         findings.fault(object, "corrupt", "not the state that the log comes to");
     }
+    Ok(findings)
+}
+
+/// Checks the root of a checkpoint that may lack it, and shards that it names.
+async fn check_condemned(storage: &dyn Storage, seq: u64) -> Result<Findings> {
+    let mut findings = Findings::default();
+    findings.checked();
+    let root = load::root_if_stored(storage, seq).await;
+    findings.note(checkpoint::root_key(seq), root)?;
     Ok(findings)
 }
 

@@ -1,5 +1,6 @@
 //! Verification: reports every fault found.
 
+mod beats;
 mod blobs;
 mod log;
 mod packs;
@@ -22,7 +23,7 @@ use crate::{View, descriptor, gc};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum VerifyLevel {
-    /// Log, checkpoints, tallies, and that every blob named is findable and its parts exist with right
+    /// Log, checkpoints, tallies, beats, and that every blob named is findable and its parts exist with right
     /// sizes.
     Quick,
     /// As `Quick`, and every byte of about so many percent of the packs, drawn by the seed: with
@@ -142,6 +143,7 @@ pub(crate) async fn check(
     let all = level == VerifyLevel::Full && condemned.run == 0;
     blobs::check(storage, &view, index, (level, all), &mut findings).await?;
     tallies::check(&**storage, &view, &mut findings).await?;
+    beats::check(&**storage, &mut findings).await?;
     let mut report = findings.0;
     // What several checks came upon is told once.
     report.faults.sort();
@@ -162,11 +164,6 @@ impl Findings {
 
     fn is_empty(&self) -> bool {
         self.0.faults.is_empty()
-    }
-
-    /// Forgets the faults.
-    fn clear(&mut self) {
-        self.0.faults.clear();
     }
 
     fn add(&mut self, other: Self) {

@@ -10,6 +10,9 @@ use super::{Fault, VerifyLevel};
 use crate::blobs::testing::random_bytes;
 use crate::{CommitOutcome, Expectation, Repo, RepoOptions, Transaction, Value};
 
+mod flips;
+mod rich;
+
 type Objects = BTreeMap<Key, Bytes>;
 
 const LEVELS: [VerifyLevel; 2] = [VerifyLevel::Quick, VerifyLevel::Full];
@@ -117,17 +120,6 @@ fn is_damage(error: &mainstay_core::Error) -> bool {
     )
 }
 
-/// Offsets to damage: all of a small object, a sample and both ends of a large one.
-fn offsets(len: usize) -> Vec<usize> {
-    if len <= 4096 {
-        return (0..len).collect();
-    }
-    (0..64)
-        .chain((64..len - 128).step_by(len / 100))
-        .chain(len - 128..len)
-        .collect()
-}
-
 #[tokio::test]
 async fn a_sound_repository_has_no_faults() {
     let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
@@ -145,45 +137,6 @@ async fn a_sound_repository_has_no_faults() {
         assert!(report.checked > 10, "{}", report.checked);
     }
     assert_eq!(read_all(&storage).await, contents().len());
-}
-
-#[tokio::test]
-async fn every_flipped_bit_in_blobs_is_a_fault_and_never_read_as_data() {
-    flip_bits(&["index/", "pack/"]).await;
-}
-
-#[tokio::test]
-async fn every_flipped_bit_elsewhere_is_a_fault_and_never_read_as_data() {
-    flip_bits(&["checkpoint/", "log/", "mainstay.json", "shard/"]).await;
-}
-
-async fn flip_bits(below: &[&str]) {
-    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
-    let repo = sample(Arc::clone(&storage)).await;
-    let mut objects = objects(&*storage).await;
-    objects.retain(|key, _| below.iter().any(|start| key.as_str().starts_with(start)));
-    assert!(objects.len() >= below.len());
-    for (key, bytes) in objects {
-        for (number, offset) in offsets(bytes.len()).into_iter().enumerate() {
-            let mut damaged = bytes.to_vec();
-            damaged[offset] ^= 1 << (number % 8);
-            overwrite(&*storage, &key, damaged).await;
-            let faults = if number % 2 == 0 {
-                faults(&repo, VerifyLevel::Full).await
-            } else {
-                // By who has not read the repository before.
-                let checked = super::verify(Arc::clone(&storage), VerifyLevel::Full).await;
-                checked.unwrap().faults
-            };
-            let named = faults.iter().any(|fault| fault.object == key.as_str());
-            assert!(named, "{key} at {offset}: {faults:?}");
-            if number % 13 == 0 {
-                read_all(&storage).await;
-            }
-        }
-        overwrite(&*storage, &key, bytes).await;
-    }
-    assert_eq!(faults(&repo, VerifyLevel::Full).await, []);
 }
 
 #[tokio::test]
