@@ -5,7 +5,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use futures::TryStreamExt as _;
 use mainstay_core::{Actor, Digest, ErrorKind, ManualClock, SeededIds, Timestamp};
-use mainstay_store::fault::{Applied, FaultStorage};
+use mainstay_store::fault::{Applied, Fault, FaultStorage};
 use mainstay_store::{MemoryStorage, NoWait, Prefix, Storage, StorageExt as _};
 
 use crate::blobs::testing::random_bytes;
@@ -21,6 +21,15 @@ mod stalled;
 mod sweep;
 
 const GRACE: Duration = Duration::from_hours(1);
+
+/// What may become of an operation.
+const FAULTS: [Fault; 5] = [
+    Fault::Crash(Applied::Yes),
+    Fault::Crash(Applied::No),
+    Fault::LoseResponse,
+    Fault::LoseRequest,
+    Fault::Refuse(ErrorKind::Unavailable),
+];
 
 /// A storage that several processes share, with a clock that they share.
 struct World {

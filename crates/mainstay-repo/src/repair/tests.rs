@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
-use mainstay_core::{Actor, Digest};
-use mainstay_store::fault::{Applied, FaultStorage};
+use mainstay_core::{Actor, Digest, ErrorKind};
+use mainstay_store::fault::{Applied, Fault, FaultStorage};
 use mainstay_store::{Key, MemoryStorage, Prefix, PutMode, Storage, StorageExt as _};
 
 use super::{RepairOptions, RepairReport, repair};
@@ -199,7 +199,7 @@ async fn after_any_damage_repair_makes_nothing_worse_and_names_what_is_lost() {
 }
 
 #[tokio::test]
-async fn a_crash_at_any_operation_of_a_repair_makes_nothing_worse() {
+async fn a_fault_at_any_operation_of_a_repair_makes_nothing_worse() {
     let mut objects = sample().await;
     let packs = objects
         .iter_mut()
@@ -220,21 +220,28 @@ async fn a_crash_at_any_operation_of_a_repair_makes_nothing_worse() {
     let mut operation = 0;
     loop {
         operation += 1;
-        let mut crashed = false;
-        for applied in [Applied::Yes, Applied::No] {
+        let mut reached = false;
+        for fault in [
+            Fault::Crash(Applied::Yes),
+            Fault::Crash(Applied::No),
+            Fault::LoseResponse,
+            Fault::LoseRequest,
+            Fault::Refuse(ErrorKind::Unavailable),
+        ] {
             let storage = storage_of(&objects).await;
             let faulty = Arc::new(FaultStorage::new(Arc::clone(&storage)));
-            faulty.crash_at(operation, applied);
+            faulty.fail_at(operation, fault);
             let options = RepairOptions::default().with_apply(true);
             let repaired = repair(Arc::clone(&faulty) as _, &options).await;
-            assert!(repaired.is_ok() || faulty.is_crashed());
-            crashed |= faulty.is_crashed();
+            let struck = faulty.operations() >= operation;
+            assert!(repaired.is_ok() || struck);
+            reached |= struck;
             let storage: Arc<dyn Storage> = storage;
             assert!(before.is_subset(&readable(&storage).await));
             let report = check(storage).await;
-            assert_eq!(report.lost, []);
+            assert_eq!(report.lost, [], "{fault:?} at {operation}");
         }
-        if !crashed {
+        if !reached {
             assert!(operation > 10);
             return;
         }

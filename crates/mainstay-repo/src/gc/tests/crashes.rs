@@ -1,4 +1,4 @@
-//! A crash at every operation of a run.
+//! A fault at every operation of a run: not applied, applied and not heard of, refused, or a crash.
 
 use super::*;
 
@@ -29,37 +29,45 @@ async fn busy() -> World {
 }
 
 #[tokio::test]
-async fn a_crash_at_any_operation_of_a_run_loses_nothing_and_the_next_goes_on() {
+async fn a_fault_at_any_operation_of_a_run_loses_nothing_and_the_next_goes_on() {
     let busy = busy().await;
     let kept = [big(1), "small".into(), big(3)];
     let mut operation = 0;
     loop {
         operation += 1;
-        let mut crashed = false;
-        for applied in [Applied::Yes, Applied::No] {
+        let mut reached = false;
+        for fault in FAULTS {
             let mut world = busy.copy().await;
             let faulty = Arc::new(FaultStorage::new(Arc::clone(&world.storage)));
-            let repo = world.open_on(Arc::clone(&faulty) as _).await;
+            let mut repo = world.open_on(Arc::clone(&faulty) as _).await;
             let plan = repo.plan_collection(&options()).await.unwrap();
-            faulty.crash_at(faulty.operations() + operation, applied);
+            let at = faulty.operations() + operation;
+            faulty.fail_at(at, fault);
             let applied = repo.apply_collection(&plan, tester(), "collect").await;
-            crashed |= faulty.is_crashed();
-            assert!(applied.is_ok() || faulty.is_crashed());
+            let struck = faulty.operations() >= at;
+            assert!(applied.is_ok() || struck, "{applied:?}");
+            reached |= struck;
+            faulty.clear();
 
-            let repo = world.open().await;
+            // Who lives goes on with what he remembers.
+            if faulty.is_crashed() {
+                repo = world.open().await;
+            }
             for content in &kept {
                 assert_eq!(read(&repo, content).await.as_ref(), Some(content));
             }
             assert_sound(&repo).await;
             settle(&repo, &world).await;
-            for content in &kept {
-                assert_eq!(read(&repo, content).await.as_ref(), Some(content));
+            for repo in [&repo, &world.open().await] {
+                for content in &kept {
+                    assert_eq!(read(repo, content).await.as_ref(), Some(content));
+                }
+                assert_sound(repo).await;
             }
-            assert_sound(&repo).await;
             let stats = repo.stats().await.unwrap();
-            assert_eq!(stats.logical_bytes, 120_005);
+            assert_eq!(stats.logical_bytes, 120_005, "{fault:?} at {operation}");
         }
-        if !crashed {
+        if !reached {
             assert!(operation > 20, "{operation}");
             return;
         }
