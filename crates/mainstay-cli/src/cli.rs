@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 use clap::builder::NonEmptyStringValueParser;
 use clap::{Args, Parser, Subcommand};
 use mainstay::data::Datasets;
+use mainstay::repo::Repo;
 use mainstay::{Actor, Result, Workspace};
 
 use crate::commands;
@@ -96,6 +97,15 @@ impl Global {
         match self.output().progress() {
             Some(progress) => datasets.with_progress(progress),
             None => datasets,
+        }
+    }
+
+    /// Lets calls on the repository show how far they have come, until the handle is dropped.
+    pub(crate) fn watching(&self, repo: &Repo) -> Repo {
+        let repo = repo.clone();
+        match self.output().progress() {
+            Some(progress) => repo.with_progress(progress),
+            None => repo,
         }
     }
 

@@ -9,11 +9,14 @@ use mainstay::Progress;
 use crate::text::bytes;
 
 /// What is shown, in this order, and how much more of it is worth writing the line again.
-const UNITS: [(&str, u64); 4] = [
+const UNITS: [(&str, u64); 7] = [
     ("bytes", 8_000_000),
     ("rows", 100_000),
     ("files", 100),
     ("entries", 1),
+    ("packs", 1),
+    ("blobs", 100),
+    ("objects", 100),
 ];
 /// To the first column, and nothing behind the cursor.
 const CLEAR: &str = "\r\u{1b}[K";
@@ -101,7 +104,7 @@ mod tests {
             line.advance("bytes", done * 100_000, None);
         }
         line.advance("files", 1, Some(7));
-        line.advance("packs", 1, None);
+        line.advance("crates", 1, None);
         line.advance("entries", 2, Some(5));
         drop(line);
         let written = String::from_utf8(written).unwrap();

@@ -72,6 +72,8 @@ mod checkpoint;
 mod descriptor;
 mod gc;
 mod history;
+#[cfg(test)]
+mod hostile;
 mod keys;
 mod lease;
 mod log;
@@ -84,6 +86,7 @@ mod repo;
 mod seal;
 mod series;
 mod tally;
+mod telling;
 mod transaction;
 mod tree;
 mod value;
@@ -92,8 +95,9 @@ mod view;
 
 pub use blobs::{Blob, BlobCheck, BlobReader, Cut, Ingest, IngestReport, Layout, StoredBlob};
 pub use gc::{
-    BlobExplanation, CheckpointExplanation, CollectOptions, CollectionPlan, CollectionReport,
-    HoldingPack, NamedBy, PlannedCheckpoints, PlannedPack, RefExplanation, SweptCheckpoints,
+    BlobExplanation, CheckpointExplanation, CollectOptions, CollectionPlan, CollectionReceipt,
+    CollectionReport, Held, Hold, HoldingPack, NamedBy, PlannedCheckpoints, PlannedPack,
+    RefExplanation, SweptCheckpoints,
 };
 pub use history::{LogEntry, RefChange};
 pub use lease::{Contender, Lease, LeaseHolder};
@@ -110,5 +114,5 @@ pub use tally::{
 pub use transaction::{CommitOutcome, Committed, Conflict, Expectation, Transaction};
 pub use tree::{StoredTree, Tree, TreeBuilder, TreeChange, TreeEntry};
 pub use value::{RefState, Value};
-pub use verify::{Fault, RepoStats, VerifyLevel, VerifyReport, verify};
+pub use verify::{Fault, RepoStats, VerifyLevel, VerifyOptions, VerifyReport, verify};
 pub use view::{Dependent, Mention, Projection, View};

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use futures::FutureExt as _;
 use futures::stream::BoxStream;
-use mainstay_core::{Actor, Clock, Digest, RefPath, Result, Timestamp, WriteId};
+use mainstay_core::{Actor, Clock, Digest, Progress, RefPath, Result, Timestamp, WriteId};
 use mainstay_store::Storage;
 use tokio::sync::Mutex;
 use tracing::field::Empty;
@@ -18,12 +18,14 @@ use crate::log::group::Turn;
 use crate::log::read::READ_AHEAD;
 use crate::log::{as_of, commit, read, walk};
 use crate::metrics::Told;
+use crate::telling::Telling;
 use crate::verify::{RepoStats, VerifyLevel, VerifyReport};
 use crate::view::{Base, Source};
 use crate::{
-    BlobExplanation, CheckpointExplanation, CollectOptions, CollectionPlan, CollectionReport,
-    CommitOutcome, Committed, LogEntry, Position, RefChange, RefExplanation, ReplicateOptions,
-    ReplicateReport, RepoOptions, Transaction, Tree, View, checkpoint, descriptor, gc, replicate,
+    BlobExplanation, CheckpointExplanation, CollectOptions, CollectionPlan, CollectionReceipt,
+    CollectionReport, CommitOutcome, Committed, Held, Hold, LogEntry, Position, RefChange,
+    RefExplanation, ReplicateOptions, ReplicateReport, RepoOptions, Transaction, Tree, View,
+    checkpoint, descriptor, gc, replicate,
 };
 
 /// A repository on a storage. Cheap to clone; clones share their caches.
@@ -32,6 +34,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Repo {
     pub(crate) inner: Arc<Inner>,
+    progress: Option<Arc<dyn Progress>>,
 }
 
 pub(crate) struct Inner {
@@ -96,7 +99,31 @@ impl Repo {
         };
         Ok(Self {
             inner: Arc::new(inner),
+            progress: None,
         })
+    }
+
+    /// Tells `progress` how far verification, collection and statistics of this handle have come; the
+    /// other handles are not concerned.
+    ///
+    /// * [`verify`](Self::verify): how many `entries` of the log, `packs` and `blobs` have been checked,
+    ///   and how many `bytes` of packs and blobs have been read.
+    /// * [`plan_collection`](Self::plan_collection) and [`apply_collection`](Self::apply_collection):
+    ///   how many `entries` of the kept history and `packs` have been gone through, how many `bytes` of
+    ///   packs have been read, and how many `objects` have been deleted.
+    /// * [`stats`](Self::stats): how many `objects` have been listed, `packs` gone through and `bytes`
+    ///   of them read.
+    ///
+    /// Each call counts from 0. What is stored, read and replicated has a progress of its own:
+    /// [`Ingest::with_progress`], [`Blob::with_progress`], [`ReplicateOptions::with_progress`].
+    #[must_use]
+    pub fn with_progress(mut self, progress: Arc<dyn Progress>) -> Self {
+        self.progress = Some(progress);
+        self
+    }
+
+    pub(crate) fn telling(&self) -> Telling {
+        Telling::new(self.progress.clone())
     }
 
     /// Returns another handle that shares the blobs and tells the time of its commits by `clock`.
@@ -113,6 +140,7 @@ impl Repo {
         };
         Self {
             inner: Arc::new(inner),
+            progress: None,
         }
     }
 
@@ -291,7 +319,8 @@ impl Repo {
     /// Checks the repository and reports every fault found.
     #[instrument(skip(self), err(level = "debug"))]
     pub async fn verify(&self, level: VerifyLevel) -> Result<VerifyReport> {
-        crate::verify::check(&self.inner.storage, &self.inner.head(), level).await
+        let telling = self.telling();
+        crate::verify::check(&self.inner.storage, &self.inner.head(), level, telling).await
     }
 
     /// Plans a collection: what is of no use, what would be done about it, and why. Changes nothing.
@@ -305,7 +334,8 @@ impl Repo {
     /// collection ran meanwhile: plan again.
     #[instrument(skip_all, err(level = "debug"))]
     pub async fn plan_collection(&self, options: &CollectOptions) -> Result<CollectionPlan> {
-        gc::plan(&self.inner, options).boxed().await
+        let telling = self.telling();
+        gc::plan(&self.inner, options, telling).boxed().await
     }
 
     /// Carries out of a plan what still holds, and records the run in the log.
@@ -335,7 +365,8 @@ impl Repo {
         actor: Actor,
         reason: impl Into<String> + Send,
     ) -> Result<CollectionReport> {
-        let applying = gc::apply(&self.inner, plan, actor, reason.into());
+        let by = (actor, reason.into());
+        let applying = gc::apply(&self.inner, plan, by, self.telling());
         let report = applying.boxed().await?;
         let span = Span::current();
         span.record("condemned", report.condemned);
@@ -346,6 +377,64 @@ impl Repo {
         span.record("written_bytes", report.written_bytes);
         self.inner.told.collected(&report);
         Ok(report)
+    }
+
+    /// Walks what runs of collection have deleted, newest first. Ends after an error.
+    ///
+    /// Costs one read for each run.
+    #[must_use]
+    pub fn receipts(&self) -> BoxStream<'static, Result<CollectionReceipt>> {
+        gc::receipts(Arc::clone(&self.inner))
+    }
+
+    /// Keeps what blobs and refs hold at this moment until the hold is
+    /// [released](Self::release_hold), whatever becomes of the refs.
+    ///
+    /// `name` is names joined by `/`. The hold is a ref, `hold/<name>`, so it has a history, and
+    /// replication takes it along. What the held things were made from is not held with them.
+    ///
+    /// # Errors
+    /// * [`AlreadyExists`](mainstay_core::ErrorKind::AlreadyExists): there is a hold of this name.
+    /// * [`NotFound`](mainstay_core::ErrorKind::NotFound): no ref of such a path, nor below it, has a
+    ///   value.
+    /// * [`Invalid`](mainstay_core::ErrorKind::Invalid): the name breaks the rule, nothing is to be held
+    ///   or it has no bytes, or a blob is not stored or has been collected.
+    ///
+    /// Otherwise those of [`transact`](Self::transact).
+    #[instrument(skip_all, err(level = "debug"))]
+    pub async fn hold(
+        &self,
+        name: &str,
+        of: impl IntoIterator<Item = Held> + Send,
+        actor: Actor,
+        reason: impl Into<String> + Send,
+    ) -> Result<Hold> {
+        let of = of.into_iter().collect();
+        gc::hold(&self.inner, name, of, (actor, reason.into())).await
+    }
+
+    /// Ends a hold: what no other ref needs goes, once it has left the kept history.
+    ///
+    /// # Errors
+    /// [`NotFound`](mainstay_core::ErrorKind::NotFound) when there is no such hold; otherwise those of
+    /// [`transact`](Self::transact).
+    #[instrument(skip_all, err(level = "debug"))]
+    pub async fn release_hold(
+        &self,
+        name: &str,
+        actor: Actor,
+        reason: impl Into<String> + Send,
+    ) -> Result<()> {
+        gc::release(&self.inner, name, (actor, reason.into())).await
+    }
+
+    /// Returns every hold there is, ordered by name. Costs one read for each.
+    ///
+    /// # Errors
+    /// [`Incompatible`](mainstay_core::ErrorKind::Incompatible) when a newer Mainstay made one.
+    #[instrument(skip_all, err(level = "debug"))]
+    pub async fn holds(&self) -> Result<Vec<Hold>> {
+        gc::holds(&self.inner).await
     }
 
     /// Explains why a blob is kept, or that it is not.

@@ -11,7 +11,7 @@ use mainstay_registry::eval::Evaluations;
 use mainstay_registry::run::Runs;
 use mainstay_repo::{
     RepairOptions, RepairReport, ReplicateOptions, ReplicateReport, Repo, RepoOptions, Value,
-    VerifyLevel, VerifyReport, View,
+    VerifyOptions, VerifyReport, View,
 };
 use mainstay_rollout::{Rollouts, Units};
 use mainstay_store::Storage;
@@ -222,10 +222,10 @@ fn pinned(view: &View, kind: NodeKind, locator: &Locator) -> Result<NodeRef> {
 /// # Errors
 /// [`NotFound`](mainstay_core::ErrorKind::NotFound) when there is no workspace; otherwise those of the
 /// storage. Damage is in the report.
-pub async fn verify(url: &str, level: VerifyLevel) -> Result<VerifyReport> {
+pub async fn verify(url: &str, options: impl Into<VerifyOptions> + Send) -> Result<VerifyReport> {
     let location = Location::parse(url)?;
     location.check_present()?;
-    mainstay_repo::verify(location.open().await?, level).await
+    mainstay_repo::verify(location.open().await?, options).await
 }
 
 /// Repairs the workspace at `url`, also one that is too damaged to open, or says what it would do.

@@ -2,7 +2,11 @@
 
 mod apply;
 mod explain;
+mod hold;
+mod holds;
 mod plan;
+mod receipts;
+mod release;
 
 use std::time::Duration;
 
@@ -18,6 +22,10 @@ pub(crate) enum Gc {
     Plan(plan::Plan),
     Apply(apply::Apply),
     Explain(explain::Explain),
+    Hold(hold::Hold),
+    Release(release::Release),
+    Holds(holds::Holds),
+    Receipts(receipts::Receipts),
 }
 
 impl Gc {
@@ -26,6 +34,10 @@ impl Gc {
             Self::Plan(command) => command.run(global).await,
             Self::Apply(command) => command.run(global).await,
             Self::Explain(command) => command.run(global).await,
+            Self::Hold(command) => command.run(global).await,
+            Self::Release(command) => command.run(global).await,
+            Self::Holds(command) => command.run(global).await,
+            Self::Receipts(command) => command.run(global).await,
         }
     }
 }

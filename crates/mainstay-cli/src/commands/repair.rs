@@ -29,8 +29,13 @@ pub(crate) struct Repair {
 
 impl Repair {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
-        let options = RepairOptions::default().with_apply(self.apply);
+        let mut options = RepairOptions::default().with_apply(self.apply);
+        if let Some(progress) = global.output().progress() {
+            options = options.with_progress(progress);
+        }
         let report = mainstay::repair(&global.repo, &options).await?;
+        // The line of progress makes room for the report.
+        drop(options);
         global.output().result(&report, |out| write(&report, out))?;
         let mut actions = report.actions.iter();
         let unrepaired = actions.any(|action| !report.applied || action.action == "leave");

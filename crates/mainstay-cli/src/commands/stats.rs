@@ -18,7 +18,8 @@ pub(crate) struct Stats {}
 
 impl Stats {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
-        let stats = global.open().await?.repo().stats().await?;
+        let workspace = global.open().await?;
+        let stats = global.watching(workspace.repo()).stats().await?;
         global.output().result(&stats, |out| {
             Fields::new()
                 .with("stored", bytes(stats.stored_bytes))

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use clap::Args;
-use mainstay::repo::{Fault, VerifyLevel};
+use mainstay::repo::{Fault, VerifyLevel, VerifyOptions};
 use mainstay::{Clock as _, Result, SystemClock};
 use serde::Serialize;
 
@@ -51,7 +51,11 @@ impl Verify {
             _ if self.full => VerifyLevel::Full,
             _ => VerifyLevel::Quick,
         };
-        let report = mainstay::verify(&global.repo, level).await?;
+        let mut options = VerifyOptions::from(level);
+        if let Some(progress) = global.output().progress() {
+            options = options.with_progress(progress);
+        }
+        let report = mainstay::verify(&global.repo, options).await?;
         let document = Document {
             ok: report.faults.is_empty(),
             checked: report.checked,

@@ -80,6 +80,48 @@ fn refs_and_blobs_are_explained() {
 }
 
 #[test]
+fn what_is_held_outlives_its_refs_and_what_was_collected_has_a_receipt() {
+    let shell = Shell::new();
+    assert_eq!(shell.json("gc holds")["holds"], serde_json::json!([]));
+    assert_eq!(shell.json("gc receipts")["receipts"], serde_json::json!([]));
+    shell.json("model register m model.bin");
+    shell.write("other.bin", "other weights");
+    shell.json("model register m other.bin --bump major");
+    let held = shell.json("gc hold case-7 model:m@latest --reason audit");
+    has(
+        &held,
+        &[
+            "name", "of", "blobs", "trees", "seq", "time", "actor", "reason",
+        ],
+    );
+    assert_eq!(held["name"], "case-7");
+    shell.failure(4, "gc hold case-7 model:m@latest");
+    shell.failure(3, "gc hold case-8 model/other");
+    shell.failure(2, "gc hold case-8 nothing@@");
+    let holds = shell.json("gc holds");
+    assert_eq!(holds["holds"], serde_json::json!([held]));
+    assert!(shell.run("gc holds").out.contains("audit"));
+    shell.json("gc release case-7");
+    shell.failure(3, "gc release case-7");
+
+    let stray = shell.path(".mainstay/pack").join("00".repeat(32));
+    fs::write(&stray, "given up").unwrap();
+    for _ in 0..3 {
+        shell.json("gc apply --grace-hours 0");
+    }
+    let receipts = shell.json("gc receipts");
+    let receipts = receipts["receipts"].as_array().unwrap();
+    assert_eq!(receipts.len(), 3);
+    let newest = shell.json("gc receipts 3");
+    assert_eq!(newest, receipts[0]);
+    let key = format!("pack/{}", "00".repeat(32));
+    assert_eq!(newest["deleted"], serde_json::json!([key]));
+    assert!(shell.run("gc receipts 3").out.contains(&key));
+    assert_eq!(shell.run("gc receipts").code, 0);
+    shell.failure(3, "gc receipts 4");
+}
+
+#[test]
 fn a_lost_index_is_repaired() {
     let shell = Shell::new();
     shell.json("data snapshot penguins penguins.csv");

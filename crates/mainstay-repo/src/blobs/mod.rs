@@ -42,6 +42,7 @@ use self::pack::PackId;
 use self::record::RecordId;
 use self::reliance::Reliance;
 use crate::metrics::Told;
+use crate::telling::Telling;
 
 /// How many blobs of one repository are stored at a time. Each holds a blocking thread, of which the
 /// storage must find some too.
@@ -127,10 +128,12 @@ impl BlobStore {
     }
 
     /// Adds up the sizes of all blobs. Reads their manifests, pack by pack.
-    pub(crate) async fn logical_bytes(&self) -> Result<u64> {
+    pub(crate) async fn logical_bytes(&self, telling: &Telling) -> Result<u64> {
         self.shared.index.refresh().await?;
         let mut total = 0;
-        for (pack, entries) in self.shared.index.manifests() {
+        let manifests = self.shared.index.manifests();
+        telling.expect("packs", manifests.len());
+        for (pack, entries) in manifests {
             let key = pack.key()?;
             let fetched = self.shared.storage.get_all(&key).await?;
             let fetched = fetched.ok_or_else(|| Error::corrupt(&key, "missing pack"))?;
@@ -140,6 +143,8 @@ impl BlobStore {
                 let manifest = Manifest::decode(&bytes, &digest);
                 total += manifest.map_err(|damage| damage.of(entry.header.id))?.size;
             }
+            telling.add("bytes", fetched.len());
+            telling.add("packs", 1);
         }
         Ok(total)
     }

@@ -48,12 +48,10 @@ impl Swept {
         let Some(value) = &state.value else {
             return Ok(Self::default());
         };
-        value.check_format(KIND, FORMAT)?;
-        let Record { kept, .. } = value.decode(KIND)?;
         Ok(Self {
             seq: state.seq,
             since: Some(state.time),
-            kept,
+            kept: record(value)?.kept,
         })
     }
 
@@ -62,6 +60,16 @@ impl Swept {
     pub(crate) fn condemns(&self, checkpoint: u64) -> bool {
         checkpoint < self.seq && !self.kept.contains(&checkpoint)
     }
+}
+
+fn record(value: &Value) -> Result<Record> {
+    value.check_format(KIND, FORMAT)?;
+    value.decode(KIND)
+}
+
+/// The checkpoints that the run which set a value went on to delete.
+pub(crate) fn deletes(value: &Value) -> Result<BTreeSet<u64>> {
+    Ok(record(value)?.deletes)
 }
 
 /// The ref.
@@ -77,4 +85,33 @@ pub(crate) fn value(kept: BTreeSet<u64>, deletes: BTreeSet<u64>) -> Result<Value
         deletes,
     };
     Value::new(KIND, &record)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::hostile;
+
+    proptest! {
+        #[test]
+        fn what_stays_is_read_as_it_was_written_or_refused(stored in hostile::near(json!({
+            "deletes": [1, 2],
+            "format": 1,
+            "kept": [3, 4, 18_446_744_073_709_551_615_u64],
+        }))) {
+            let sample = value(BTreeSet::new(), BTreeSet::new()).unwrap();
+            let value = Value { record: stored.clone(), ..sample };
+            if let Ok(read) = record(&value) {
+                let held = [(read.kept, "kept"), (read.deletes, "deletes")];
+                for (numbers, member) in held {
+                    let all = stored[member].as_array().unwrap().iter();
+                    let all: Option<BTreeSet<u64>> = all.map(serde_json::Value::as_u64).collect();
+                    prop_assert_eq!(Some(numbers), all);
+                }
+            }
+        }
+    }
 }

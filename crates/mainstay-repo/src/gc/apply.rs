@@ -19,6 +19,7 @@ use crate::blobs::record::Entry;
 use crate::log::plan::beside;
 use crate::log::{commit, read, walk};
 use crate::repo::{Inner, Step};
+use crate::telling::Telling;
 use crate::{Expectation, Transaction, View, tree};
 
 /// How often a run looks at what others committed meanwhile before it gives up.
@@ -48,13 +49,13 @@ pub struct CollectionReport {
 pub(crate) async fn apply(
     inner: &Arc<Inner>,
     plan: &CollectionPlan,
-    actor: Actor,
-    reason: String,
+    by: (Actor, String),
+    telling: Telling,
 ) -> Result<CollectionReport> {
     check_log(inner, plan).await?;
-    let survey = Survey::of(inner, &plan.options, Some(&Allowed::by(plan))).await?;
+    let survey = Survey::of(inner, &plan.options, Some(&Allowed::by(plan)), telling).await?;
     let generation = survey.collected.generation;
-    let applied = run(inner, survey, (actor, reason)).await;
+    let applied = run(inner, survey, by).await;
     unless_overtaken(inner, generation, applied).await
 }
 
@@ -72,10 +73,8 @@ async fn run(
     let deleted = delete(inner, &survey, &mut report).await?;
     record(inner, &mut survey, deleted, (actor, reason), &mut report).await?;
     if report.seq.is_some() {
-        let sweeping = survey
-            .sweep
-            .delete(&*inner.storage, &mut report.checkpoints);
-        sweeping.await?;
+        let told = (&mut report.checkpoints, &survey.telling);
+        survey.sweep.delete(&*inner.storage, told).await?;
         report.freed_bytes += report.checkpoints.freed_bytes;
     }
     Ok(report)
@@ -149,15 +148,19 @@ async fn delete(
         report.written_bytes += pointers::write(storage, rest).await?.bytes;
         return Ok(BTreeSet::new());
     }
+    let telling = &survey.telling;
+    telling.expect("objects", stale.len() + survey.delete.len());
     for hash in stale {
         let key = index::key(hash)?;
         storage.delete(&key).await?;
+        telling.add("objects", 1);
         report.deleted.push(key.as_str().to_owned());
         report.freed_bytes += encoded_len(catalog, &hash);
     }
     for pack in &survey.delete {
         let key: Key = pack.key()?;
         storage.delete(&key).await?;
+        telling.add("objects", 1);
         if let Some(bytes) = catalog.packs.get(pack).and_then(|pack| pack.stored) {
             report.deleted.push(key.as_str().to_owned());
             report.freed_bytes += bytes;
@@ -182,7 +185,7 @@ async fn repack(inner: &Inner, survey: &Survey, report: &mut CollectionReport) -
         .collect();
     let condemned = state::condemned(&inner.blobs, &survey.view).await?;
     let mut repack = Repack::new(storage, &condemned);
-    repack.packs(&used).await?;
+    repack.packs(&used, &survey.telling).await?;
     let (mut contents, written) = repack.finish().await?;
     let is_condemned = |pack: PackId| goes(&pack) || survey.collected.is_condemned(pack);
     let stale = pointers::naming(&survey.catalog, is_condemned);

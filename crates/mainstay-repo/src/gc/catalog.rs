@@ -15,6 +15,7 @@ use crate::blobs::open_within;
 use crate::blobs::pack::{self, PackId};
 use crate::blobs::record::{Entry, Kind, RecordId};
 use crate::keys;
+use crate::telling::Telling;
 
 /// How many objects are read at a time.
 const FETCHES: usize = 4;
@@ -50,6 +51,8 @@ pub(crate) struct Catalog {
     pub(crate) damaged: BTreeMap<[u8; 32], Error>,
     /// In which packs each record is; ordered.
     records: Vec<(RecordId, PackId)>,
+    /// Is told of packs that are read.
+    pub(super) telling: Telling,
 }
 
 impl Catalog {
@@ -64,6 +67,7 @@ impl Catalog {
             indexes: BTreeMap::new(),
             damaged: BTreeMap::new(),
             records: Vec::new(),
+            telling: Telling::default(),
         };
         let mut listed = addressed(&**storage, index::DIRECTORY).await?;
         loop {
@@ -80,6 +84,12 @@ impl Catalog {
             }
             listed = now;
         }
+    }
+
+    /// Lets it be told how many packs, and bytes of them, are read.
+    pub(super) fn with_telling(mut self, telling: Telling) -> Self {
+        self.telling = telling;
+        self
     }
 
     /// Reads those of the listed index objects that are not known yet, and forgets all others.
@@ -153,11 +163,15 @@ impl Catalog {
             let pack = self.holders(&id).next();
             by_pack.entry(pack).or_default().insert(id);
         }
+        self.telling.expect("packs", by_pack.len());
         for (pack, ids) in by_pack {
             let whole = match pack {
                 Some(pack) => self.storage.get_all(&pack.key()?).await?,
                 None => None,
             };
+            let read = whole.as_ref().map_or(0, Bytes::len);
+            self.telling.add("bytes", read);
+            self.telling.add("packs", 1);
             for id in ids {
                 let read = match (pack, &whole) {
                     (Some(pack), Some(whole)) => self.open(pack, whole, &id),

@@ -13,6 +13,7 @@ use crate::blobs::pack::PackId;
 use crate::blobs::record::RecordId;
 use crate::log::{as_of, walk};
 use crate::repo::Inner;
+use crate::telling::Telling;
 use crate::{Value, View, tree};
 
 /// The view from which on history is kept, not after `view`.
@@ -34,8 +35,15 @@ pub(super) async fn kept_from(
 }
 
 /// The blobs of every state that the refs had from `from` on.
-pub(super) async fn blobs_since(inner: &Arc<Inner>, from: &View) -> Result<BTreeSet<Digest>> {
+pub(super) async fn blobs_since(
+    inner: &Arc<Inner>,
+    from: &View,
+    telling: &Telling,
+) -> Result<BTreeSet<Digest>> {
     let mut named = live(from).await?;
+    let count = |entries| usize::try_from(entries).unwrap_or(usize::MAX);
+    telling.expect("entries", count(inner.head().seq.saturating_sub(from.seq)));
+    let mut told = from.seq;
     let mut entries = walk::forwards(Arc::clone(inner), from.seq.into());
     while let Some(entry) = entries.try_next().await? {
         let values = entry
@@ -43,6 +51,9 @@ pub(super) async fn blobs_since(inner: &Arc<Inner>, from: &View) -> Result<BTree
             .iter()
             .filter_map(|change| change.value.as_ref());
         values.for_each(|value| named.add(value));
+        // An entry may hold several transactions.
+        telling.add("entries", count(entry.seq.saturating_sub(told)));
+        told = entry.seq;
     }
     named.blobs(&inner.blobs).await
 }

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 
 /// How to collect.
 ///
-/// What live refs name is always kept. To keep something else, let a ref name it: `hold/<name>` with
-/// the blobs in its value, as any other.
+/// What live refs name is always kept. To keep what they may not name for long, make a
+/// [hold](crate::Repo::hold).
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[non_exhaustive]
 pub struct CollectOptions {
@@ -26,7 +26,8 @@ pub struct CollectOptions {
     pub max_repack_bytes: u64,
     /// How far apart checkpoints may be that are older than the newest two, in percent of their age in
     /// log entries; 12 by default, which keeps some 50 of a log of 100,000 entries. A state of the past
-    /// is folded from the next older one. 0 keeps all.
+    /// is folded from the next older one. 0 keeps all; a plan that was stored without this member has it,
+    /// for it was made before checkpoints were collected and names none.
     #[serde(default)]
     pub checkpoint_spacing_percent: u8,
 }

@@ -17,6 +17,7 @@ use crate::View;
 use crate::blobs::pack::{FOOTER_LEN, HEADER_LEN, PackId};
 use crate::blobs::record::{Entry, Kind, RecordId};
 use crate::repo::Inner;
+use crate::telling::Telling;
 
 /// A pack is not written again for less than this.
 const LEAST_UNUSED: u64 = 4096;
@@ -116,6 +117,7 @@ pub(super) struct Survey {
     pub(super) rescue: BTreeSet<PackId>,
     pub(super) delete: BTreeSet<PackId>,
     pub(super) sweep: Sweep,
+    pub(super) telling: Telling,
     needed: Needed,
 }
 
@@ -125,25 +127,28 @@ impl Survey {
         inner: &Arc<Inner>,
         options: &CollectOptions,
         allowed: Option<&Allowed<'_>>,
+        telling: Telling,
     ) -> Result<Self> {
         let view = inner.refresh().await?;
         let collected = Collected::read(&view).await?;
         let generation = collected.generation;
-        let survey = Self::of_view(inner, options, (view, collected), allowed).await;
+        let found = (view, collected, telling);
+        let survey = Self::of_view(inner, options, found, allowed).await;
         unless_overtaken(inner, generation, survey).await
     }
 
     async fn of_view(
         inner: &Arc<Inner>,
         options: &CollectOptions,
-        (view, collected): (View, Collected),
+        (view, collected, telling): (View, Collected, Telling),
         allowed: Option<&Allowed<'_>>,
     ) -> Result<Self> {
         let now = inner.options.clock.now();
         let from = mark::kept_from(inner, &view, options, now).await?;
-        let blobs = mark::blobs_since(inner, &from).await?;
+        let blobs = mark::blobs_since(inner, &from, &telling).await?;
         // After the log: what an entry names was in the index before.
         let catalog = Catalog::load(&inner.storage).await?;
+        let catalog = catalog.with_telling(telling.clone());
         if let Some((_, error)) = catalog.damaged.iter().next() {
             let why = "repair the repository before collecting";
             return Err(Error::new(ErrorKind::Corrupt, why).context("damage", error));
@@ -163,6 +168,7 @@ impl Survey {
             rescue: BTreeSet::new(),
             delete: BTreeSet::new(),
             sweep,
+            telling,
             needed,
         };
         survey.choose_places();
@@ -421,7 +427,11 @@ impl Survey {
 }
 
 /// Plans what a run would do now.
-pub(crate) async fn plan(inner: &Arc<Inner>, options: &CollectOptions) -> Result<CollectionPlan> {
-    let survey = Survey::of(inner, options, None).await?;
+pub(crate) async fn plan(
+    inner: &Arc<Inner>,
+    options: &CollectOptions,
+    telling: Telling,
+) -> Result<CollectionPlan> {
+    let survey = Survey::of(inner, options, None, telling).await?;
     Ok(survey.plan(options))
 }

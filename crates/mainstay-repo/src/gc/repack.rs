@@ -13,6 +13,7 @@ use crate::blobs::object;
 use crate::blobs::pack::{PackBuilder, PackId};
 use crate::blobs::record::{Entry, Header, Kind};
 use crate::blobs::{blocking, open_within};
+use crate::telling::Telling;
 
 /// As large as ingest makes them.
 const PACK_BYTES: usize = 16 * 1024 * 1024;
@@ -47,7 +48,12 @@ impl<'a> Repack<'a> {
     ///
     /// # Errors
     /// [`Corrupt`](mainstay_core::ErrorKind::Corrupt) when a record is damaged.
-    pub(crate) async fn packs(&mut self, used: &BTreeMap<PackId, Vec<Entry>>) -> Result<()> {
+    pub(crate) async fn packs(
+        &mut self,
+        used: &BTreeMap<PackId, Vec<Entry>>,
+        telling: &Telling,
+    ) -> Result<()> {
+        telling.expect("packs", used.len());
         for (pack, entries) in used {
             let key = pack.key()?;
             let whole = self.storage.get_all(&key).await?;
@@ -55,6 +61,8 @@ impl<'a> Repack<'a> {
             for entry in entries {
                 self.record(*pack, entry, &whole).await?;
             }
+            telling.add("bytes", whole.len());
+            telling.add("packs", 1);
         }
         Ok(())
     }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 use crate::blobs::BlobStore;
 use crate::blobs::condemned::Condemned;
 use crate::blobs::pack::PackId;
-use crate::{RefState, Value, View};
+use crate::{Value, View};
 
 /// Above every ref of collection.
 const DIRECTORY: &str = "gc";
@@ -116,7 +116,10 @@ impl Collected {
             let mut collected = Self::default();
             if let Some(state) = view.state(&path)? {
                 collected.generation = state.generation;
-                collected.run = run_record(state)?;
+                collected.run = match &state.value {
+                    Some(value) => run_record(value)?,
+                    None => RunRecord::default(),
+                };
             }
             for (path, state) in view.states_below(PACKS)? {
                 match (pack_in(path), &state.value) {
@@ -143,14 +146,9 @@ impl Collected {
     }
 }
 
-fn run_record(state: &RefState) -> Result<RunRecord> {
-    match &state.value {
-        Some(value) => {
-            value.check_format(RUN_KIND, FORMAT)?;
-            value.decode(RUN_KIND)
-        }
-        None => Ok(RunRecord::default()),
-    }
+pub(super) fn run_record(value: &Value) -> Result<RunRecord> {
+    value.check_format(RUN_KIND, FORMAT)?;
+    value.decode(RUN_KIND)
 }
 
 pub(super) fn pack_value(bytes: u64, because: &str) -> Result<Value> {
@@ -164,4 +162,30 @@ pub(super) fn pack_value(bytes: u64, because: &str) -> Result<Value> {
 
 pub(super) fn run_value(record: &RunRecord) -> Result<Value> {
     Value::new(RUN_KIND, record)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::hostile;
+
+    proptest! {
+        #[test]
+        fn a_run_is_read_as_it_was_written_or_refused(record in hostile::near(json!({
+            "deleted": ["pack/ab", "index/cd"],
+            "format": 1,
+            "waiting": { "ab": "2026-01-01T00:00:00.000000Z" },
+        }))) {
+            let value = Value { record: record.clone(), ..run_value(&RunRecord::default()).unwrap() };
+            if let Ok(run) = run_record(&value) {
+                let read = run_value(&run).unwrap().record;
+                for member in ["format", "deleted", "waiting"] {
+                    prop_assert_eq!(&read[member], &record[member]);
+                }
+            }
+        }
+    }
 }

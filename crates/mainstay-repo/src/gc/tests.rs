@@ -15,8 +15,10 @@ use crate::{
 };
 
 mod crashes;
+mod holds;
 mod hollow;
 mod model;
+mod progress;
 mod stalled;
 mod sweep;
 

@@ -17,6 +17,7 @@ use crate::blobs::record::{Entry, Header, Kind, RecordId};
 use crate::gc::catalog::Catalog;
 use crate::gc::pointers::{self, Contents};
 use crate::gc::repack::Repack;
+use crate::telling::Telling;
 
 /// What reading a pack whole showed.
 enum Found {
@@ -33,11 +34,14 @@ pub(super) async fn repair(
     storage: &Arc<dyn Storage>,
     condemned: &Condemned,
     report: &mut RepairReport,
+    telling: &Telling,
 ) -> Result<()> {
     let catalog = Catalog::load(storage).await?;
     let mut sound: Vec<(PackRef, Vec<Entry>)> = Vec::new();
     let mut damaged: BTreeMap<PackId, Vec<Entry>> = BTreeMap::new();
+    telling.expect("packs", catalog.packs.len());
     for (id, known) in &catalog.packs {
+        telling.add("packs", 1);
         let Some(size) = known.stored else {
             if !condemned.contains(id) && is_named(&catalog, *id) {
                 report.act(id.key()?, "forget", "it is missing");
@@ -47,6 +51,7 @@ pub(super) async fn repair(
         let Some(bytes) = storage.get_all(&id.key()?).await? else {
             continue;
         };
+        telling.add("bytes", bytes.len());
         match examine(*id, &known.entries, bytes).await? {
             _ if condemned.contains(id) => {}
             Found::Sound(entries) => sound.push((PackRef { id: *id, size }, entries)),

@@ -10,22 +10,26 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use futures::TryStreamExt as _;
-use mainstay_core::{Digest, RefPath, Result};
+use mainstay_core::{Digest, Progress, RefPath, Result};
 use mainstay_store::Storage;
 use serde::Serialize;
 
 use crate::blobs::BlobStore;
 use crate::gc::catalog::is_damage;
 use crate::log::read::{self, READ_AHEAD};
+use crate::telling::Telling;
 use crate::view::Source;
 use crate::{View, checkpoint, descriptor, gc, tree};
 
 /// How to repair.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Default)]
 #[non_exhaustive]
 pub struct RepairOptions {
     /// Whether to do it; otherwise only to say what would be done, which is the default.
     pub apply: bool,
+    /// Is told how many `packs` and `blobs` have been looked at, and how many `bytes` of them have been
+    /// read.
+    pub progress: Option<Arc<dyn Progress>>,
 }
 
 impl RepairOptions {
@@ -33,6 +37,13 @@ impl RepairOptions {
     #[must_use]
     pub fn with_apply(mut self, apply: bool) -> Self {
         self.apply = apply;
+        self
+    }
+
+    /// Sets who is told how far it is.
+    #[must_use]
+    pub fn with_progress(mut self, progress: Arc<dyn Progress>) -> Self {
+        self.progress = Some(progress);
         self
     }
 }
@@ -96,17 +107,21 @@ impl RepairReport {
 /// are made again. The log cannot be repaired. Whatever could be read before can be read after, and a
 /// second repair has nothing to do. Reads every byte. Nobody else should write meanwhile.
 ///
+/// What a writer that died had not published yet is no object, so it is not looked at: a local storage
+/// drops it when it is opened, others need not.
+///
 /// # Errors
 /// [`NotFound`](mainstay_core::ErrorKind::NotFound) when there is no repository,
 /// [`Incompatible`](mainstay_core::ErrorKind::Incompatible) when a newer Mainstay wrote it, and those
 /// of the storage. Damage is in the report.
-#[tracing::instrument(skip(storage), err(level = "debug"))]
+#[tracing::instrument(skip_all, fields(apply = options.apply), err(level = "debug"))]
 pub async fn repair(storage: Arc<dyn Storage>, options: &RepairOptions) -> Result<RepairReport> {
     match descriptor::check(&*storage).await {
         // Nothing but the identity of the repository is in it.
         Err(error) if error.kind() == mainstay_core::ErrorKind::Corrupt => {}
         checked => checked?,
     }
+    let telling = Telling::new(options.progress.clone());
     let mut report = RepairReport {
         applied: options.apply,
         ..RepairReport::default()
@@ -127,9 +142,9 @@ pub async fn repair(storage: Arc<dyn Storage>, options: &RepairOptions) -> Resul
         Some(view) => gc::condemned_in(view, &Arc::default()).await?,
         None => Arc::default(),
     };
-    blobs::repair(&storage, &condemned, &mut report).await?;
+    blobs::repair(&storage, &condemned, &mut report, &telling).await?;
     if let Some(view) = view {
-        report.lost = lost(&storage, &view).await?;
+        report.lost = lost(&storage, &view, &telling).await?;
     }
     Ok(report)
 }
@@ -151,7 +166,7 @@ async fn from_checkpoint(storage: &Arc<dyn Storage>) -> Result<Option<View>> {
 }
 
 /// Reads every blob that a live ref names.
-async fn lost(storage: &Arc<dyn Storage>, view: &View) -> Result<Vec<Lost>> {
+async fn lost(storage: &Arc<dyn Storage>, view: &View, telling: &Telling) -> Result<Vec<Lost>> {
     let named = view.read(|view| {
         let (mut named, mut trees) = (Vec::new(), BTreeMap::new());
         for (path, state) in view.below("")? {
@@ -171,13 +186,15 @@ async fn lost(storage: &Arc<dyn Storage>, view: &View) -> Result<Vec<Lost>> {
         named.extend(held.blobs.into_iter().map(|blob| (blob, path.clone())));
     }
     named.sort();
+    telling.expect("blobs", named.len());
     let mut lost = Vec::new();
     let mut last: Option<(Digest, Option<String>)> = None;
     for (blob, path) in named {
         let detail = match &last {
             Some((known, detail)) if *known == blob => detail.clone(),
-            _ => what_is_wrong(&store, &blob).await?,
+            _ => what_is_wrong(&store, &blob, telling).await?,
         };
+        telling.add("blobs", 1);
         last = Some((blob, detail.clone()));
         lost.extend(detail.map(|detail| Lost { path, blob, detail }));
     }
@@ -186,13 +203,19 @@ async fn lost(storage: &Arc<dyn Storage>, view: &View) -> Result<Vec<Lost>> {
 }
 
 /// Reads a blob; says why it cannot be read.
-async fn what_is_wrong(store: &BlobStore, digest: &Digest) -> Result<Option<String>> {
+async fn what_is_wrong(
+    store: &BlobStore,
+    digest: &Digest,
+    telling: &Telling,
+) -> Result<Option<String>> {
     let read = async {
         let Some(blob) = store.find(digest).await? else {
             return Ok(Some("no index knows it".to_owned()));
         };
         let mut pieces = blob.stream();
-        while pieces.try_next().await?.is_some() {}
+        while let Some(piece) = pieces.try_next().await? {
+            telling.add("bytes", piece.len());
+        }
         Ok(None)
     };
     match read.await {

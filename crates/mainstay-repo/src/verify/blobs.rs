@@ -10,6 +10,7 @@ use mainstay_store::Storage;
 use super::{Findings, VerifyLevel, detail};
 use crate::blobs::BlobStore;
 use crate::blobs::index::Index;
+use crate::telling::Telling;
 use crate::{View, tree};
 
 /// Checks blobs, `all` or those that are named, against an index whose packs have been checked.
@@ -48,10 +49,13 @@ pub(super) async fn check(
             }
         }
     }
+    findings.telling.expect("blobs", blobs.len());
     for (digest, named_by) in blobs {
         findings.checked();
         let object = format!("blob {digest}");
-        match check_blob(&store, &digest, level).await {
+        let checked = check_blob(&store, &digest, level, &findings.telling).await;
+        findings.telling.add("blobs", 1);
+        match checked {
             Ok(true) => {}
             Ok(false) => {
                 let by = named_by.unwrap_or_default();
@@ -90,7 +94,12 @@ async fn named(view: &View) -> Result<(Named, Named)> {
 }
 
 /// Returns whether the blob is there, or what is wrong with it.
-async fn check_blob(store: &BlobStore, digest: &Digest, level: VerifyLevel) -> Result<bool> {
+async fn check_blob(
+    store: &BlobStore,
+    digest: &Digest,
+    level: VerifyLevel,
+    telling: &Telling,
+) -> Result<bool> {
     let Some(blob) = store.find(digest).await? else {
         return Ok(false);
     };
@@ -98,7 +107,9 @@ async fn check_blob(store: &BlobStore, digest: &Digest, level: VerifyLevel) -> R
         VerifyLevel::Quick | VerifyLevel::Sampled { .. } => blob.check_parts().await?,
         VerifyLevel::Full => {
             let mut pieces = blob.stream();
-            while pieces.try_next().await?.is_some() {}
+            while let Some(piece) = pieces.try_next().await? {
+                telling.add("bytes", piece.len());
+            }
         }
     }
     Ok(true)

@@ -32,6 +32,7 @@ pub(super) async fn check(
     let checkpoints = numbered(storage, checkpoint::ROOTS, findings).await?;
     let entries = numbered(storage, "log", findings).await?;
 
+    findings.telling.expect("entries", entries.len());
     let (mut chain, mut of_checkpoints) = (Chain::new(), BTreeMap::new());
     let mut reads = stream::iter(entries)
         .map(|seq| async move { (seq, read_raw(storage, seq).await) })
@@ -55,6 +56,7 @@ pub(super) async fn check(
             let found = check_checkpoint(storage, seq, chain.view.as_ref()).await?;
             of_checkpoints.insert(seq, found);
         }
+        findings.telling.add("entries", 1);
     }
     for seq in checkpoints.range((Bound::Excluded(chain.seq), Bound::Unbounded)) {
         of_checkpoints.insert(*seq, check_checkpoint(storage, *seq, None).await?);

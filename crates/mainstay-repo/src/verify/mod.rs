@@ -13,10 +13,11 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use futures::TryStreamExt as _;
-use mainstay_core::{Error, ErrorKind, Result};
+use mainstay_core::{Error, ErrorKind, Progress, Result};
 use mainstay_store::{Key, MeterStorage, Prefix, Storage};
 
 pub(crate) use self::stats::stats;
+use crate::telling::Telling;
 use crate::{View, descriptor, gc};
 
 /// How hard to look.
@@ -51,6 +52,35 @@ impl VerifyLevel {
                 u128::from_le_bytes(draw) % 100 < u128::from(percent)
             }
         }
+    }
+}
+
+/// How to verify a storage.
+#[derive(Debug, Clone)]
+#[non_exhaustive]
+pub struct VerifyOptions {
+    /// How hard to look.
+    pub level: VerifyLevel,
+    /// Is told how many `entries` of the log, `packs` and `blobs` have been checked, and how many
+    /// `bytes` of packs and blobs have been read.
+    pub progress: Option<Arc<dyn Progress>>,
+}
+
+impl From<VerifyLevel> for VerifyOptions {
+    fn from(level: VerifyLevel) -> Self {
+        Self {
+            level,
+            progress: None,
+        }
+    }
+}
+
+impl VerifyOptions {
+    /// Sets who is told how far it is.
+    #[must_use]
+    pub fn with_progress(mut self, progress: Arc<dyn Progress>) -> Self {
+        self.progress = Some(progress);
+        self
     }
 }
 
@@ -111,8 +141,12 @@ pub struct RepoStats {
 /// # Errors
 /// [`NotFound`](ErrorKind::NotFound) when there is no repository; otherwise those of the storage.
 /// Damage is in the report.
-#[tracing::instrument(skip(storage), err(level = "debug"))]
-pub async fn verify(storage: Arc<dyn Storage>, level: VerifyLevel) -> Result<VerifyReport> {
+#[tracing::instrument(skip_all, err(level = "debug"))]
+pub async fn verify(
+    storage: Arc<dyn Storage>,
+    options: impl Into<VerifyOptions> + Send,
+) -> Result<VerifyReport> {
+    let options = options.into();
     if let Err(error) = descriptor::check(&*storage).await
         && error.kind() == ErrorKind::NotFound
         && storage
@@ -123,7 +157,8 @@ pub async fn verify(storage: Arc<dyn Storage>, level: VerifyLevel) -> Result<Ver
     {
         return Err(error);
     }
-    check(&storage, &View::empty(), level).await
+    let telling = Telling::new(options.progress);
+    check(&storage, &View::empty(), options.level, telling).await
 }
 
 /// Checks a repository of which `known` was read before; trusts nothing else that is cached.
@@ -131,10 +166,14 @@ pub(crate) async fn check(
     storage: &Arc<dyn Storage>,
     known: &View,
     level: VerifyLevel,
+    telling: Telling,
 ) -> Result<VerifyReport> {
     let meter = Arc::new(MeterStorage::new(Arc::clone(storage)));
     let storage: &Arc<dyn Storage> = &(Arc::<MeterStorage<_>>::clone(&meter) as _);
-    let mut findings = Findings::default();
+    let mut findings = Findings {
+        telling,
+        ..Findings::default()
+    };
     let view = log::check(&**storage, known, level, &mut findings).await?;
     let condemned = gc::condemned_in(&view, &Arc::default()).await;
     let condemned = findings.note("log", condemned)?.unwrap_or_default();
@@ -144,7 +183,7 @@ pub(crate) async fn check(
     blobs::check(storage, &view, index, (level, all), &mut findings).await?;
     tallies::check(&**storage, &view, &mut findings).await?;
     beats::check(&**storage, &mut findings).await?;
-    let mut report = findings.0;
+    let mut report = findings.report;
     // What several checks came upon is told once.
     report.faults.sort();
     report.faults.dedup();
@@ -154,25 +193,28 @@ pub(crate) async fn check(
 
 /// The report being written.
 #[derive(Debug, Default)]
-struct Findings(VerifyReport);
+struct Findings {
+    report: VerifyReport,
+    telling: Telling,
+}
 
 impl Findings {
     /// Counts an object that was looked at.
     fn checked(&mut self) {
-        self.0.checked += 1;
+        self.report.checked += 1;
     }
 
     fn is_empty(&self) -> bool {
-        self.0.faults.is_empty()
+        self.report.faults.is_empty()
     }
 
     fn add(&mut self, other: Self) {
-        self.0.checked += other.0.checked;
-        self.0.faults.extend(other.0.faults);
+        self.report.checked += other.report.checked;
+        self.report.faults.extend(other.report.faults);
     }
 
     fn fault(&mut self, object: impl Display, kind: &'static str, detail: impl Display) {
-        self.0.faults.push(Fault {
+        self.report.faults.push(Fault {
             object: object.to_string(),
             kind,
             detail: detail.to_string(),

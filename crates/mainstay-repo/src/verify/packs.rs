@@ -34,7 +34,9 @@ pub(super) async fn check(
     findings: &mut Findings,
 ) -> Result<Index> {
     let (index, mut packs) = check_index(storage, condemned, findings).await?;
-    for (key, hash, size) in addressed(storage, pack::DIRECTORY, findings).await? {
+    let stored = addressed(storage, pack::DIRECTORY, findings).await?;
+    findings.telling.expect("packs", stored.len());
+    for (key, hash, size) in stored {
         findings.checked();
         let indexed = packs.remove(&PackId(hash)).unwrap_or_default();
         if indexed.sizes.iter().any(|indexed| *indexed != size) {
@@ -44,11 +46,15 @@ pub(super) async fn check(
         let checked = match level {
             _ if size > MAX_PACK as u64 => Err(Error::corrupt(&key, "longer than a pack may be")),
             _ if level.reads_pack(&hash) => {
-                check_all(&**storage, &key, hash, indexed.entries).await
+                let checked = check_all(&**storage, &key, hash, indexed.entries).await;
+                let read = usize::try_from(size).unwrap_or(usize::MAX);
+                findings.telling.add("bytes", read);
+                checked
             }
             _ => check_end(&**storage, &key, size, indexed.entries).await,
         };
         findings.note(&key, checked)?;
+        findings.telling.add("packs", 1);
     }
     // An index object of a session that was stalled may name what has been collected.
     packs.retain(|id, _| !condemned.contains(id));

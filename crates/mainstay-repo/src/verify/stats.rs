@@ -18,7 +18,9 @@ pub(crate) async fn stats(repo: &Repo) -> Result<RepoStats> {
     );
     let mut stats = RepoStats::default();
     let mut listed = storage.list(&Prefix::all(), None);
+    let telling = repo.telling();
     while let Some(object) = listed.try_next().await? {
+        telling.add("objects", 1);
         stats.objects += 1;
         stats.stored_bytes += object.size;
         stats.log_entries += u64::from(log.covers(&object.key));
@@ -29,6 +31,6 @@ pub(crate) async fn stats(repo: &Repo) -> Result<RepoStats> {
         stats.tally_objects += u64::from(tallies.covers(&object.key));
     }
     stats.head = repo.view().await?.seq();
-    stats.logical_bytes = repo.inner.blobs.logical_bytes().await?;
+    stats.logical_bytes = repo.inner.blobs.logical_bytes(&telling).await?;
     Ok(stats)
 }

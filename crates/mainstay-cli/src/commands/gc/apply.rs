@@ -37,17 +37,21 @@ pub(crate) struct Apply {
 impl Apply {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let workspace = global.open().await?;
-        let repo = workspace.repo();
-        let plan = match &self.plan {
-            Some(path) => serde_json::from_slice::<CollectionPlan>(&read_file(path, MAX_PLAN)?)
-                .map_err(|error| {
-                    let error = Error::invalid("not a plan").with_source(error);
-                    error.context("path", path.display())
-                })?,
-            None => repo.plan_collection(&self.options.collect()).await?,
+        let plan = if let Some(path) = &self.plan {
+            let plan = serde_json::from_slice::<CollectionPlan>(&read_file(path, MAX_PLAN)?);
+            plan.map_err(|error| {
+                let error = Error::invalid("not a plan").with_source(error);
+                error.context("path", path.display())
+            })?
+        } else {
+            let planning = global.watching(workspace.repo());
+            planning.plan_collection(&self.options.collect()).await?
         };
+        let repo = global.watching(workspace.repo());
         let (actor, reason) = (global.actor()?, global.reason("collect"));
         let report = repo.apply_collection(&plan, actor, reason).await?;
+        // The line of progress makes room for the report.
+        drop(repo);
         global.output().result(&report, |out| {
             Fields::new()
                 .with("waiting", report.waiting)

@@ -48,7 +48,10 @@ impl Plan {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let workspace = global.open().await?;
         let options = self.options.collect();
-        let plan = workspace.repo().plan_collection(&options).await?;
+        let repo = global.watching(workspace.repo());
+        let plan = repo.plan_collection(&options).await?;
+        // The line of progress makes room for the plan.
+        drop(repo);
         let document = Document {
             plan: &plan,
             because: because(&plan),

@@ -17,6 +17,7 @@ use crate::blobs::manifest::{Body, ChunkRef, ListRef, Manifest, decode_list, enc
 use crate::blobs::pack::{FOOTER_LEN, Footer, PackBuilder, Sealed, check_header};
 use crate::blobs::record::{Entry, RecordId};
 use crate::blobs::testing::random_bytes;
+use crate::telling::Telling;
 
 /// A chunk of each codec with the bytes that are stored for it, and the blobs they make.
 struct Sample {
@@ -239,7 +240,10 @@ async fn check_golden(index_version: u32) {
         assert!(get(&store, &manifest.digest).await.unwrap() == bytes);
         size += manifest.size;
     }
-    assert_eq!(store.logical_bytes().await.unwrap(), size);
+    assert_eq!(
+        store.logical_bytes(&Telling::default()).await.unwrap(),
+        size
+    );
 }
 
 /// Whatever a decoder makes of bytes; it must not panic, and must not take what is not so.

@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::Sweep;
 use crate::checkpoint::{root_key, shard_key};
+use crate::telling::Telling;
 
 /// How many shards are deleted at a time.
 const DELETES: usize = 8;
@@ -41,23 +42,28 @@ impl Sweep {
     pub(in crate::gc) async fn delete(
         &self,
         storage: &dyn Storage,
-        report: &mut SweptCheckpoints,
+        (report, telling): (&mut SweptCheckpoints, &Telling),
     ) -> Result<()> {
+        let shards = self.delete.values().map(Vec::len).sum::<usize>() + self.orphans.len();
+        telling.expect("objects", self.delete.len() + shards);
         report.condemned = self.condemn.len() as u64;
         for (root, shards) in &self.delete {
             storage.delete(&root_key(*root)).await?;
+            telling.add("objects", 1);
             report.deleted += 1;
             report.freed_bytes += self.roots.get(root).copied().unwrap_or(0);
-            self.delete_shards(storage, shards, report).await?;
+            self.delete_shards(storage, shards, (report, telling))
+                .await?;
         }
-        self.delete_shards(storage, &self.orphans, report).await
+        let told = (report, telling);
+        self.delete_shards(storage, &self.orphans, told).await
     }
 
     async fn delete_shards(
         &self,
         storage: &dyn Storage,
         shards: &[Digest],
-        report: &mut SweptCheckpoints,
+        (report, telling): (&mut SweptCheckpoints, &Telling),
     ) -> Result<()> {
         let mut deletions = stream::iter(shards.to_vec())
             .map(|shard| async move {
@@ -66,6 +72,7 @@ impl Sweep {
             })
             .buffered(DELETES);
         while let Some(shard) = deletions.try_next().await? {
+            telling.add("objects", 1);
             report.deleted_shards += 1;
             report.freed_bytes += self.shards.get(&shard).copied().unwrap_or(0);
         }

@@ -196,7 +196,7 @@ async fn verification_and_repair_tell_what_a_tree_has_lost() {
     let fault = fault.unwrap();
     assert_eq!(fault.kind, "missing");
     assert!(fault.detail.contains("data/d/version/1"), "{fault:?}");
-    let report = crate::repair(storage, &crate::RepairOptions { apply: true })
+    let report = crate::repair(storage, &crate::RepairOptions::default().with_apply(true))
         .await
         .unwrap();
     assert_eq!(report.lost, []);
