@@ -101,3 +101,45 @@ fn decode(key: &Key, bytes: &[u8]) -> Result<Beat> {
 fn key(of: &NodeRef) -> Key {
     keys::addressed(DIRECTORY, &Digest::of(of.to_string().as_bytes()))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::hostile;
+
+    const OF: &str = "deployment:web@1";
+
+    fn sample() -> serde_json::Value {
+        json!({ "format": 1, "of": OF, "time": "2026-01-01T00:00:00.000000Z" })
+    }
+
+    /// What is read under the key of [`OF`] is exactly what is stored for it.
+    fn check(bytes: &[u8]) {
+        if let Ok(beat) = decode(&key(&OF.parse().unwrap()), bytes) {
+            assert_eq!(
+                (beat.of.to_string(), seal::encode(&beat).unwrap()),
+                (OF.into(), bytes.to_vec().into())
+            );
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_beat_is_read_as_it_was_written_or_refused(record in hostile::near(sample())) {
+            // Not every number can be stored.
+            if let Ok(bytes) = seal::encode(&record) {
+                check(&bytes);
+            }
+        }
+
+        #[test]
+        fn damaged_bytes_are_no_beat(
+            bytes in hostile::bytes_near(seal::encode(&sample()).unwrap().into()),
+        ) {
+            check(&bytes);
+        }
+    }
+}

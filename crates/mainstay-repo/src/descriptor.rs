@@ -67,3 +67,50 @@ pub(crate) async fn id(storage: &dyn Storage) -> Result<WriteId> {
 pub(crate) fn key() -> Key {
     keys::trusted("mainstay.json")
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::hostile;
+
+    fn sample() -> serde_json::Value {
+        json!({
+            "chunking": "gear-8-64-128",
+            "created": "2026-01-01T00:00:00.000000Z",
+            "format": 1,
+            "id": "ab".repeat(16),
+        })
+    }
+
+    fn check(bytes: &[u8]) {
+        if let Ok(descriptor) = seal::decode::<Descriptor>(&key(), bytes) {
+            assert_eq!(seal::encode(&descriptor).unwrap(), bytes);
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_descriptor_is_read_as_it_was_written_or_refused(record in hostile::near(sample())) {
+            // Not every number can be stored.
+            if let Ok(bytes) = seal::encode(&record) {
+                check(&bytes);
+            }
+        }
+
+        #[test]
+        fn damaged_bytes_are_no_descriptor(
+            bytes in hostile::bytes_near(seal::encode(&sample()).unwrap().into()),
+        ) {
+            check(&bytes);
+        }
+    }
+
+    #[test]
+    fn the_sample_is_a_descriptor() {
+        let bytes = seal::encode(&sample()).unwrap();
+        assert!(seal::decode::<Descriptor>(&key(), &bytes).is_ok());
+    }
+}

@@ -134,3 +134,29 @@ impl LeaseState {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
+    use super::*;
+    use crate::hostile;
+
+    proptest! {
+        #[test]
+        fn a_holder_is_read_as_it_was_written_or_refused(record in hostile::near(json!({
+            "actor": "router-7",
+            "format": 1,
+            "id": "ab".repeat(16),
+            "term_ms": 15_000,
+        }))) {
+            let value = Value { record: record.clone(), ..beat_value(1).unwrap() };
+            let value = Value { kind: HOLDER.to_owned(), ..value };
+            if let Ok(holder) = LeaseHolder::of(&value) {
+                prop_assert!(holder.has_sane_term());
+                prop_assert_eq!(holder.to_value().unwrap().record, record);
+            }
+        }
+    }
+}

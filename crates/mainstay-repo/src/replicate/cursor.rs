@@ -49,6 +49,13 @@ struct Record {
     collected: Vec<Digest>,
 }
 
+impl Record {
+    fn of(value: &Value) -> Result<Self> {
+        value.check_format(KIND, FORMAT)?;
+        value.decode(KIND)
+    }
+}
+
 /// One selection of refs on its way from one repository into another.
 #[derive(Debug)]
 pub(super) struct Stream {
@@ -75,12 +82,8 @@ impl Stream {
     /// Reads how far the target has come; `None` before the first transaction.
     pub(super) fn position(&self, view: &View) -> Result<Option<Position>> {
         let held = view.get(&self.path)?.and_then(|state| state.value.as_ref());
-        let Some(value) = held else {
-            return Ok(None);
-        };
-        value.check_format(KIND, FORMAT)?;
-        let record: Record = value.decode(KIND)?;
-        Ok(Some(Position {
+        let record = held.map(Record::of).transpose()?;
+        Ok(record.map(|record| Position {
             seq: record.seq,
             entry: record.entry,
             transactions: record.transactions,
@@ -114,8 +117,11 @@ impl Stream {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+    use serde_json::json;
+
     use super::*;
-    use crate::ReplicateOptions;
+    use crate::{ReplicateOptions, hostile};
 
     #[test]
     fn the_stored_cursor_is_that_of_version_1() {
@@ -152,5 +158,27 @@ mod tests {
         let value = Value::new(KIND, &serde_json::json!({ "format": 2 })).unwrap();
         let refused = value.check_format(KIND, FORMAT).unwrap_err();
         assert_eq!(refused.kind(), mainstay_core::ErrorKind::Incompatible);
+    }
+
+    proptest! {
+        #[test]
+        fn a_cursor_is_read_as_it_was_written_or_refused(record in hostile::near(json!({
+            "by": "ada",
+            "collected": [],
+            "entry": Digest::of(b"entry"),
+            "format": 1,
+            "from": "",
+            "into": "mirror",
+            "refs": ["model/fraud"],
+            "seq": 12,
+            "source": "ab".repeat(16),
+            "time": "2026-01-01T00:00:00.000000Z",
+            "transactions": 2,
+        }))) {
+            let value = Value { record: record.clone(), ..Value::new(KIND, &1).unwrap() };
+            if let Ok(read) = Record::of(&value) {
+                prop_assert_eq!(serde_json::to_value(&read).unwrap(), record);
+            }
+        }
     }
 }
