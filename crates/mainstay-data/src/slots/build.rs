@@ -12,7 +12,8 @@ use arrow::datatypes::{
 };
 use mainstay_core::{Error, ErrorKind, Result};
 
-use super::nested::{DictionarySlots, ListSlots, RunSlots, StructSlots, UnionSlots};
+use super::dictionary::DictionarySlots;
+use super::nested::{ListSlots, RunSlots, StructSlots, UnionSlots};
 use super::numbers::{
     decimal32, decimal64, decimal128, decimal256, float16, float32, float64, integer,
 };
@@ -69,10 +70,11 @@ pub(crate) fn slots(array: &dyn Array, profile: Profile) -> Result<Boxed<'_>> {
         DataType::Union(..) => union(array.as_union(), profile)?,
         DataType::Map(..) => map(array.as_map(), profile)?,
         DataType::Dictionary(..) => downcast_dictionary_array!(
-            array => Box::new(DictionarySlots {
-                keys: array.keys(),
-                values: slots(array.values().as_ref(), profile)?,
-            }),
+            array => Box::new(DictionarySlots::new(
+                array.keys(),
+                slots(array.values().as_ref(), profile)?,
+                array.values().len(),
+            )),
             _ => return Err(unsupported(array)),
         ),
         DataType::RunEndEncoded(..) => downcast_run_array!(

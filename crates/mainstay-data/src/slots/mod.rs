@@ -1,6 +1,6 @@
 //! The values of an Arrow array by slot, free of its encoding.
 //!
-//! Dictionaries, runs, offsets and views are looked through one slot at a time, so a small array that
+//! Dictionaries of large values, runs, offsets and views are looked through one slot at a time, so a small array that
 //! stands for a huge one is never unfolded in memory.
 
 use std::ops::Range;
@@ -10,6 +10,7 @@ use arrow::datatypes::i256;
 mod build;
 mod bytes;
 mod canonical;
+mod dictionary;
 mod nested;
 mod numbers;
 mod primitive;

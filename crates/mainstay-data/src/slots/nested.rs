@@ -1,10 +1,10 @@
-//! Slots of nested and encoded arrays.
+//! Slots of nested and run-end encoded arrays.
 
 use std::ops::Range;
 
-use arrow::array::{Array, PrimitiveArray, RunArray, UnionArray};
+use arrow::array::{RunArray, UnionArray};
 use arrow::buffer::NullBuffer;
-use arrow::datatypes::{ArrowDictionaryKeyType, ArrowNativeType as _, RunEndIndexType};
+use arrow::datatypes::RunEndIndexType;
 
 use super::{
     Scalar, Slots, collect_each, most_bytes_of_each, stream_each, write_cell, write_each_cell,
@@ -159,60 +159,6 @@ impl Slots for UnionSlots<'_> {
             let offset = self.array.value_offset(slot);
             self.member(slot)
                 .map_or(0, |(_, values)| values.most_bytes(offset..offset + 1))
-        })
-    }
-
-    fn write_rows(&self, first: usize, rows: &mut [Vec<u8>]) {
-        write_each_row(self, first, rows);
-    }
-
-    fn stream(&self, count: usize, out: &mut ColumnStreams) {
-        stream_each(self, count, out);
-    }
-
-    fn collect(&self, count: usize, out: &mut ColumnCollector) {
-        collect_each(self, count, out);
-    }
-}
-
-/// Dictionary-encoded values.
-pub(super) struct DictionarySlots<'a, K: ArrowDictionaryKeyType> {
-    pub(super) keys: &'a PrimitiveArray<K>,
-    pub(super) values: Box<dyn Slots + 'a>,
-}
-
-impl<K: ArrowDictionaryKeyType> DictionarySlots<'_, K> {
-    fn key(&self, slot: usize) -> usize {
-        self.keys.value(slot).as_usize()
-    }
-}
-
-#[deny(clippy::missing_trait_methods)]
-impl<K: ArrowDictionaryKeyType> Slots for DictionarySlots<'_, K> {
-    fn is_null(&self, slot: usize) -> bool {
-        self.keys.is_null(slot) || self.values.is_null(self.key(slot))
-    }
-
-    fn length(&self, slot: usize) -> Option<u64> {
-        self.values.length(self.key(slot))
-    }
-
-    fn write(&self, slot: usize, out: &mut dyn ByteSink) {
-        self.values.write(self.key(slot), out);
-    }
-
-    fn scalar(&self, slot: usize) -> Scalar<'_> {
-        self.values.scalar(self.key(slot))
-    }
-
-    fn write_cells(&self, slots: Range<usize>, out: &mut dyn ByteSink) {
-        write_each_cell(self, slots, out);
-    }
-
-    fn most_bytes(&self, slots: Range<usize>) -> usize {
-        most_bytes_of_each(self, slots, |slot| {
-            let key = self.key(slot);
-            self.values.most_bytes(key..key + 1)
         })
     }
 

@@ -31,9 +31,9 @@ impl Categories {
     }
 
     #[inline]
-    pub(super) fn add_bool(&mut self, value: bool) {
+    pub(super) fn add_bool(&mut self, value: bool, times: u64) {
         if let Self::Counting { bools, .. } = self {
-            bools[usize::from(value)] += 1;
+            bools[usize::from(value)] += times;
         }
     }
 
@@ -41,7 +41,7 @@ impl Categories {
     #[inline]
     pub(super) fn add_integer(&mut self, hash: u64, number: i128) {
         if let Self::Counting { integers, .. } = self {
-            integers.add(hash, &number, |key| key, |key| *key);
+            integers.add((hash, &number), 1, |key| key, |key| *key);
             if integers.entries.len() > MAX_CATEGORIES {
                 *self = Self::TooMany;
             }
@@ -50,9 +50,9 @@ impl Categories {
 
     /// Adds a text, of which `hash` is a function.
     #[inline]
-    pub(super) fn add_text(&mut self, hash: u64, text: &str) {
+    pub(super) fn add_text(&mut self, hash: u64, text: &str, times: u64) {
         if let Self::Counting { texts, .. } = self {
-            texts.add(hash, text, |key| key, |key| key.into());
+            texts.add((hash, text), times, |key| key, |key| key.into());
             if texts.entries.len() > MAX_CATEGORIES || text.len() > MAX_TEXT_BYTES {
                 *self = Self::TooMany;
             }
@@ -106,8 +106,8 @@ impl<K: Ord> Counts<K> {
     #[inline]
     fn add<Q: PartialEq + ?Sized>(
         &mut self,
-        hash: u64,
-        key: &Q,
+        (hash, key): (u64, &Q),
+        times: u64,
         as_key: impl Fn(&K) -> &Q,
         copy: impl Fn(&Q) -> K,
     ) {
@@ -115,13 +115,13 @@ impl<K: Ord> Counts<K> {
         loop {
             let number = &mut self.places[usize::from(place)];
             let Some(index) = number.checked_sub(1) else {
-                self.entries.push((copy(key), 1));
+                self.entries.push((copy(key), times));
                 *number = u8::try_from(self.entries.len()).unwrap_or(u8::MAX);
                 return;
             };
             let (found, count) = &mut self.entries[usize::from(index)];
             if as_key(found) == key {
-                *count += 1;
+                *count += times;
                 return;
             }
             place = place.wrapping_add(1);
@@ -143,7 +143,7 @@ mod tests {
         let mut categories = Categories::new();
         // All in one place of the table.
         for text in ["b", "c", "a", "c"] {
-            categories.add_text(0xff00, text);
+            categories.add_text(0xff00, text, 1);
         }
         let found: Vec<_> = categories
             .finish()

@@ -94,17 +94,34 @@ impl ColumnCollector {
                     self.numeric.add(number);
                 }
             }
-            Scalar::Text(text) => {
-                let hash = xxh3_64(text.as_bytes());
-                self.distinct.add_hash(hash);
-                self.buckets.add(hash, 1);
-                self.categories.add_text(hash, text);
-            }
+            Scalar::Text(text) => self.add_text(text, 1),
             Scalar::Bytes(bytes) => self.distinct.add(bytes),
-            Scalar::Bool(value) => self.categories.add_bool(value),
+            Scalar::Bool(value) => self.categories.add_bool(value, 1),
             Scalar::Other => {}
         }
         self.bounds.add(value);
+    }
+
+    /// Adds a value that so many slots hold, at least one.
+    pub(crate) fn add_times(&mut self, value: Scalar<'_>, times: u64) {
+        match value {
+            Scalar::Text(text) => self.add_text(text, times),
+            Scalar::Bytes(bytes) => self.distinct.add(bytes),
+            Scalar::Bool(value) => self.categories.add_bool(value, times),
+            Scalar::Float(_) | Scalar::Int(_) | Scalar::Decimal(_) | Scalar::Other => {
+                return (0..times).for_each(|_| self.add(value));
+            }
+        }
+        self.count += times;
+        self.bounds.add(value);
+    }
+
+    #[inline]
+    fn add_text(&mut self, text: &str, times: u64) {
+        let hash = xxh3_64(text.as_bytes());
+        self.distinct.add_hash(hash);
+        self.buckets.add(hash, times);
+        self.categories.add_text(hash, text, times);
     }
 
     pub(crate) fn finish(self) -> ColumnStats {
