@@ -35,6 +35,9 @@ pub(crate) struct Changed {
     /// How to write it [default: text]
     #[arg(long, value_enum)]
     format: Option<Format>,
+    /// Tell in text, too, each difference of a component: schema, columns, reasons, lines of a prompt
+    #[arg(long)]
+    full: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -78,9 +81,15 @@ impl Changed {
         if output.json && self.format.is_some() {
             return Err(Error::invalid("--json and --format exclude each other"));
         }
+        let format = self.format.unwrap_or(Format::Text);
+        if self.full && (output.json || format != Format::Text) {
+            return Err(Error::invalid(
+                "--full is for text: every other form has all of it",
+            ));
+        }
         let change = self.compare(&workspace).await?;
-        match self.format.unwrap_or(Format::Text) {
-            Format::Text => output.result(&change, |out| write(&change, out))?,
+        match format {
+            Format::Text => output.result(&change, |out| write(&change, self.full, out))?,
             Format::Markdown => output.verbatim(&change, &change.to_markdown())?,
             Format::Html => {
                 let graph = lineage(&workspace, &change).await?;
@@ -125,7 +134,7 @@ async fn lineage(workspace: &Workspace, change: &Change) -> Result<Graph> {
     Ok(of(&change.a).await?.joined(&of(&change.b).await?))
 }
 
-fn write(change: &Change, out: &mut dyn Write) -> io::Result<()> {
+fn write(change: &Change, full: bool, out: &mut dyn Write) -> io::Result<()> {
     writeln!(out, "{BOLD}{} -> {}{BOLD:#}\n", change.a, change.b)?;
     let slots = change.components.iter().map(|part| part.slot.len());
     let width = slots.max().unwrap_or_default();
@@ -140,6 +149,9 @@ fn write(change: &Change, out: &mut dyn Write) -> io::Result<()> {
             }
         } else {
             writeln!(out, "{style}{slot}{style:#}{pad}  {versions}, unchanged")?;
+        }
+        if full {
+            details(part, width, out)?;
         }
     }
     if !change.events.is_empty() {
@@ -160,6 +172,16 @@ fn write(change: &Change, out: &mut dyn Write) -> io::Result<()> {
             out,
             "  {DIM}at least {omitted} older entries are left out{DIM:#}"
         )?;
+    }
+    Ok(())
+}
+
+fn details(part: &Component, width: usize, out: &mut dyn Write) -> io::Result<()> {
+    for section in &part.sections {
+        writeln!(out, "{:width$}    {DIM}{}{DIM:#}", "", section.title)?;
+        for line in &section.lines {
+            writeln!(out, "{:width$}      {}", "", Line(line))?;
+        }
     }
     Ok(())
 }

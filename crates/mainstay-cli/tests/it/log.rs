@@ -84,6 +84,17 @@ fn changed_has_the_documented_fields_and_compares_one_kind() {
         &changed["components"][0],
         &["kind", "changed", "a", "b", "summary", "detail"],
     );
+    let short = shell.run("changed prompt:p@1 prompt:p").out;
+    let full = shell.run("changed prompt:p@1 prompt:p --full").out;
+    let line = "+Answer {{name}}: {{question}}, please";
+    assert!(!short.contains(line) && full.contains(line), "{full}");
+    let markdown = shell
+        .run("changed prompt:p@1 prompt:p --format markdown")
+        .out;
+    assert!(markdown.contains(&format!("\n{line}\n")), "{markdown}");
+    shell.failure(2, "changed prompt:p@1 prompt:p --full");
+    let refused = shell.run("changed prompt:p@1 prompt:p --full --format html");
+    assert_eq!(refused.code, 2);
     shell.failure(2, "changed prompt:p@1 data:penguins");
     shell.failure(3, "changed p@1 p@2");
 }

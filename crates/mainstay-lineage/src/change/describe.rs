@@ -10,6 +10,7 @@ use mainstay_repo::Value;
 use serde::Serialize;
 
 use super::diff::{Difference, JsonDiff, diff};
+use super::section::Section;
 
 /// How much a change matters, for the order in which changes are told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
@@ -52,6 +53,8 @@ pub struct Description {
     pub detail: serde_json::Value,
     /// How much it matters.
     pub severity: Severity,
+    /// In full, for people.
+    pub sections: Vec<Section>,
 }
 
 impl Description {
@@ -62,6 +65,7 @@ impl Description {
             summary: summary.into(),
             detail: serde_json::Value::Null,
             severity,
+            sections: Vec::new(),
         }
     }
 
@@ -69,6 +73,15 @@ impl Description {
     #[must_use]
     pub fn with_detail(mut self, detail: serde_json::Value) -> Self {
         self.detail = detail;
+        self
+    }
+
+    /// Adds a section of details, unless it has no lines.
+    #[must_use]
+    pub fn with_section(mut self, section: Section) -> Self {
+        if !section.lines.is_empty() {
+            self.sections.push(section);
+        }
         self
     }
 
@@ -142,7 +155,12 @@ pub(super) fn records(
     };
     let detail = serde_json::to_value(&found)
         .map_err(|error| Error::invalid("the difference is not JSON").with_source(error))?;
-    Ok(Description::new(summary(&found), severity).with_detail(detail))
+    let differences = found.differences.iter().map(ToString::to_string);
+    let omitted = (found.omitted > 0).then(|| format!("… and {} more", found.omitted));
+    let section = Section::list("differences", differences.chain(omitted));
+    Ok(Description::new(summary(&found), severity)
+        .with_detail(detail)
+        .with_section(section))
 }
 
 fn summary(diff: &JsonDiff) -> String {

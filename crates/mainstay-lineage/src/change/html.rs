@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use mainstay_core::NodeRef;
 
 use super::markdown::told;
-use super::{Change, Event};
+use super::{Change, Component, Event, Section, SectionLayout};
 use crate::export::svg::escaped;
 use crate::graph::Graph;
 
@@ -26,12 +26,7 @@ impl Change {
         let mut page = format!("{HEAD}<title>{title}</title>\n</head>\n<body>\n<h1>{title}</h1>\n");
         page.push_str("<table>\n<tr><th>part<th>from<th>to<th>what\n");
         for part in &self.components {
-            let detail = if part.detail.is_null() {
-                String::new()
-            } else {
-                let detail = escaped(&format!("{:#}", part.detail));
-                format!("<details><summary>in full</summary><pre>{detail}</pre></details>")
-            };
+            let detail = details(part);
             let _ = writeln!(
                 page,
                 "<tr class=\"{}\"><td>{}<td>{}<td>{}<td>{}{detail}",
@@ -71,6 +66,42 @@ impl Change {
         );
         page
     }
+}
+
+/// The details of a part, folded where there are many.
+fn details(part: &Component) -> String {
+    let mut html = String::new();
+    for Section {
+        title,
+        lines,
+        layout,
+    } in &part.sections
+    {
+        let lines = lines.iter().map(|line| escaped(&line.replace('\n', " ")));
+        let body = match layout {
+            SectionLayout::List => {
+                let items: Vec<String> = lines.collect();
+                format!("<ul><li>{}</ul>", items.join("<li>"))
+            }
+            SectionLayout::Hunks => {
+                let lines: Vec<String> = lines.collect();
+                format!("<pre>{}</pre>", lines.join("\n"))
+            }
+        };
+        let title = escaped(title);
+        let _ = write!(
+            html,
+            "<details open><summary>{title}</summary>{body}</details>"
+        );
+    }
+    if !part.detail.is_null() {
+        let detail = escaped(&format!("{:#}", part.detail));
+        let _ = write!(
+            html,
+            "<details><summary>as JSON</summary><pre>{detail}</pre></details>"
+        );
+    }
+    html
 }
 
 fn side(node: Option<&NodeRef>) -> String {

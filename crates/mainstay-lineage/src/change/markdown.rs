@@ -4,13 +4,14 @@ use std::fmt::Write as _;
 
 use mainstay_core::NodeRef;
 
-use super::{Change, Component, Event};
+use super::{Change, Component, Event, Section, SectionLayout};
 
 impl Change {
-    /// Writes the change as Markdown: a table of the parts, the most telling first, and what happened, the
-    /// most telling first.
+    /// Writes the change as Markdown: a table of the parts, the most telling first, what happened, the
+    /// most telling first, and the details of each part.
     ///
-    /// Text of users cannot add markup: what Markdown or HTML would take for such is escaped.
+    /// Text of users cannot add markup: what Markdown or HTML would take for such is escaped, or stands in
+    /// a code block that it cannot end.
     #[must_use]
     pub fn to_markdown(&self) -> String {
         let mut text = format!("# {} → {}\n\n", escaped(&self.a), escaped(&self.b));
@@ -43,8 +44,55 @@ impl Change {
                 self.events_omitted
             );
         }
+        for part in &self.components {
+            if !part.sections.is_empty() {
+                let _ = writeln!(text, "\n## {}", escaped(&part.slot));
+            }
+            for section in &part.sections {
+                text.push_str(&written(section));
+            }
+        }
         text
     }
+}
+
+fn written(section: &Section) -> String {
+    let mut text = format!("\n{}:\n\n", escaped(&section.title));
+    match section.layout {
+        SectionLayout::List => {
+            for line in &section.lines {
+                let _ = writeln!(text, "- {}", item(line));
+            }
+        }
+        SectionLayout::Hunks => {
+            let lines = section.lines.iter();
+            let lines: Vec<String> = lines
+                .map(|line| line.replace(char::is_control, " "))
+                .collect();
+            let longest = lines.iter().map(|line| longest_run(line, '`')).max();
+            let fence = "`".repeat(longest.unwrap_or(0).max(2) + 1);
+            let _ = writeln!(text, "{fence}diff\n{}\n{fence}", lines.join("\n"));
+        }
+    }
+    text
+}
+
+/// Text that begins no list within the list.
+fn item(line: &str) -> String {
+    let line = line.trim_start();
+    let digits = line.len() - line.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+    if line.starts_with(['-', '+', '=', '>']) {
+        format!("\\{}", escaped(&line))
+    } else if digits > 0 && line[digits..].starts_with(['.', ')']) {
+        format!("{}\\{}", &line[..digits], escaped(&&line[digits..]))
+    } else {
+        escaped(&line)
+    }
+}
+
+fn longest_run(text: &str, of: char) -> usize {
+    let runs = text.split(|c| c != of).map(|run| run.chars().count());
+    runs.max().unwrap_or(0)
 }
 
 pub(super) fn told(part: &Component) -> String {

@@ -6,6 +6,7 @@ mod diff;
 mod events;
 mod html;
 mod markdown;
+mod section;
 mod slots;
 
 use std::cmp::Reverse;
@@ -22,6 +23,7 @@ use slots::{Pair, pairs};
 pub use describe::{Describe, Describers, Description, Severity};
 pub use diff::{Difference, JsonDiff, MAX_DIFFERENCES, diff};
 pub use events::{Event, MAX_EVENTS};
+pub use section::{Section, SectionLayout};
 
 /// What changed from `a` to `b`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -60,6 +62,9 @@ pub struct Component {
     pub summary: String,
     /// The change in full, as the describer of the kind gives it; by default a [`JsonDiff`].
     pub detail: serde_json::Value,
+    /// The change in full for people; no part of the JSON, which has the detail.
+    #[serde(skip)]
+    pub sections: Vec<Section>,
 }
 
 /// Says what changed between two versions of one kind.
@@ -251,6 +256,7 @@ async fn component(view: &View, pair: Pair, describers: &Describers) -> Result<C
         severity: description.severity,
         summary: description.summary,
         detail: description.detail,
+        sections: description.sections,
     })
 }
 

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use mainstay_core::{Error, ErrorKind, NodeKind, NodeRef, Result};
 use mainstay_lineage::change::{
-    Change, Component, Describe, Describers, Description, Severity, changed,
+    Change, Component, Describe, Describers, Description, Section, Severity, changed,
 };
 use serde_json::json;
 
@@ -309,4 +309,51 @@ async fn pages_hold_everything_escaped_and_load_nothing() {
         .map(cells)
         .collect();
     assert!(rows.iter().all(|count| *count == 6), "{text}");
+}
+
+/// Says what would end a code block, a cell or a list, were it let.
+#[derive(Debug)]
+struct Hostile;
+
+#[async_trait]
+impl Describe for Hostile {
+    async fn describe(&self, _: &NodeRef, _: &NodeRef) -> Result<Option<Description>> {
+        let hunks = ["@@ -1 +1 @@", " ````", "+<b>x</b>\r\n# no", "-|"];
+        let items = ["- nested", "1. one", "<i>x</i>", "2) two", "a\nb"];
+        let many = (0..600).map(|n| format!("line {n}"));
+        Ok(Some(
+            Description::new("x", Severity::High)
+                .with_section(Section::hunks("text", hunks))
+                .with_section(Section::list("items", items))
+                .with_section(Section::list("many", many))
+                .with_section(Section::list("none", Vec::<String>::new())),
+        ))
+    }
+}
+
+#[tokio::test]
+async fn details_stand_below_and_add_no_markup() {
+    let fixture = Fixture::penguins().await;
+    let hostile = Describers::new().with(NodeKind::Prompt, Arc::new(Hostile));
+    let change = compare(&fixture, "prompt:explain@1", "prompt:explain@2", &hostile)
+        .await
+        .unwrap();
+    let text = change.to_markdown();
+    let (_, details) = text.split_once("\n## prompt\n").unwrap();
+    assert!(
+        details.starts_with(
+            "\ntext:\n\n`````diff\n@@ -1 +1 @@\n ````\n+<b>x</b>  # no\n-|\n`````\n\
+             \nitems:\n\n- \\- nested\n- 1\\. one\n- &lt;i>x&lt;/i>\n- 2\\) two\n- a b\n\
+             \nmany:\n\n- line 0\n"
+        ),
+        "{details}"
+    );
+    assert!(details.ends_with("- line 499\n- … and 100 more\n"));
+    let graph = mainstay_lineage::Graph::from_view(&fixture.view().await).unwrap();
+    let page = change.to_html(&graph);
+    assert!(page.contains("<summary>text</summary><pre>@@ -1 +1 @@"));
+    assert!(page.contains("<li>&lt;i&gt;x&lt;/i&gt;<li>2) two"));
+    assert!(!page.contains("<b>") && !page.contains("<i>"));
+    let json = serde_json::to_value(&change.components[0]).unwrap();
+    assert!(!json.as_object().unwrap().contains_key("sections"));
 }

@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use mainstay_core::{NodeRef, Result};
 use mainstay_data::Datasets;
-use mainstay_data::diff::{ColumnDiff, DatasetDiff, Verdict};
-use mainstay_lineage::change::{Describe, Description, Severity};
+use mainstay_data::diff::{ColumnDiff, DatasetDiff, SchemaDiff, Verdict};
+use mainstay_lineage::change::{Describe, Description, Section, Severity};
 
 /// How many drifted columns a summary names.
 const NAMED: usize = 3;
@@ -24,44 +24,31 @@ impl Describe for DescribeData {
             Verdict::Pass => Severity::Low,
             _ => Severity::High,
         };
-        Ok(Some(
-            Description::new(summary(&diff), severity).with_detail(super::json(&diff)?),
-        ))
+        let drifted = drifted(&diff).map(|column| {
+            let mut told = vec![column.verdict.name().to_owned()];
+            told.extend(measures(column));
+            told.extend(finer(column));
+            format!("{}: {}", column.name, told.join(", "))
+        });
+        let description = Description::new(summary(&diff), severity)
+            .with_detail(super::json(&diff)?)
+            .with_section(Section::list("schema", schema(&diff.schema)))
+            .with_section(Section::list("drifted columns", drifted));
+        Ok(Some(description))
     }
 }
 
 fn summary(diff: &DatasetDiff) -> String {
     let mut parts: Vec<String> = Vec::new();
-    let drifted = diff
-        .columns
-        .iter()
-        .filter(|column| column.verdict > Verdict::Pass);
-    parts.extend(drifted.take(NAMED).map(drift));
-    let schema = &diff.schema;
     parts.extend(
-        schema
-            .removed
-            .iter()
-            .map(|column| format!("{} removed", column.name)),
+        drifted(diff)
+            .take(NAMED)
+            .map(|column| match measures(column) {
+                measures if measures.is_empty() => format!("{} drifted", column.name),
+                measures => format!("{} drifted ({})", column.name, measures.join(", ")),
+            }),
     );
-    parts.extend(
-        schema
-            .renamed
-            .iter()
-            .map(|rename| format!("{} is now {}", rename.from, rename.to)),
-    );
-    parts.extend(schema.changed.iter().map(|change| {
-        format!(
-            "{}: {} → {}",
-            change.name, change.before.logical_type, change.after.logical_type
-        )
-    }));
-    parts.extend(
-        schema
-            .added
-            .iter()
-            .map(|column| format!("{} added", column.name)),
-    );
+    parts.extend(schema(&diff.schema));
     if diff.rows.before != diff.rows.after {
         parts.push(format!("{} → {} rows", diff.rows.before, diff.rows.after));
     }
@@ -85,7 +72,28 @@ fn summary(diff: &DatasetDiff) -> String {
     }
 }
 
-fn drift(column: &ColumnDiff) -> String {
+fn drifted(diff: &DatasetDiff) -> impl Iterator<Item = &ColumnDiff> {
+    let columns = diff.columns.iter();
+    columns.filter(|column| column.verdict > Verdict::Pass)
+}
+
+fn schema(schema: &SchemaDiff) -> Vec<String> {
+    let removed = schema.removed.iter();
+    let removed = removed.map(|column| format!("{} removed", column.name));
+    let renamed = schema.renamed.iter();
+    let renamed = renamed.map(|rename| format!("{} is now {}", rename.from, rename.to));
+    let changed = schema.changed.iter().map(|change| {
+        format!(
+            "{}: {} → {}",
+            change.name, change.before.logical_type, change.after.logical_type
+        )
+    });
+    let added = schema.added.iter();
+    let added = added.map(|column| format!("{} added", column.name));
+    removed.chain(renamed).chain(changed).chain(added).collect()
+}
+
+fn measures(column: &ColumnDiff) -> Vec<String> {
     let mut measures = Vec::new();
     if let Some((before, after)) = mean(&column.stats.before).zip(mean(&column.stats.after)) {
         measures.push(format!("mean {before:.1} → {after:.1}"));
@@ -96,11 +104,19 @@ fn drift(column: &ColumnDiff) -> String {
     if let Some(psi) = column.drift.psi {
         measures.push(format!("PSI {psi:.2}"));
     }
-    if measures.is_empty() {
-        format!("{} drifted", column.name)
-    } else {
-        format!("{} drifted ({})", column.name, measures.join(", "))
+    measures
+}
+
+/// What only the details tell.
+fn finer(column: &ColumnDiff) -> Vec<String> {
+    let drift = &column.drift;
+    let mut measures: Vec<String> = Vec::new();
+    measures.extend(drift.ks.map(|ks| format!("distance {ks:.3}")));
+    measures.extend(drift.js.map(|js| format!("divergence {js:.3}")));
+    if drift.missing != 0.0 {
+        measures.push(format!("missing {:+.1} %", drift.missing * 100.0));
     }
+    measures
 }
 
 fn mean(stats: &mainstay_data::stats::ColumnStats) -> Option<f64> {

@@ -2,6 +2,7 @@
 
 mod code;
 mod metrics;
+mod sections;
 mod summary;
 mod tensors;
 
@@ -41,7 +42,9 @@ impl Describe for DescribeModel {
         let tensors = Tensors::of(models.tensor_summary(view, &a, &b).await)?;
         let detail = Detail::of(&before, &after, tensors);
         let description = Description::new(detail.summary(), detail.severity());
-        Ok(Some(description.with_detail(super::json(&detail)?)))
+        let description = description.with_detail(super::json(&detail)?);
+        let sections = detail.sections().into_iter();
+        Ok(Some(sections.fold(description, Description::with_section)))
     }
 }
 

@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use mainstay_core::{NodeRef, Result};
-use mainstay_lineage::change::{Describe, Description, Severity};
-use mainstay_prompt::{Change, ChangeClass, PromptDiff};
+use mainstay_lineage::change::{Describe, Description, Section, Severity};
+use mainstay_prompt::{Change, ChangeClass, ConfigChange, Hunk, PromptDiff, VariableChanges};
 use mainstay_repo::View;
 
 use crate::Workspace;
@@ -24,39 +24,19 @@ impl Describe for DescribePrompt {
             Some(_) => Severity::Medium,
             None => Severity::None,
         };
-        Ok(Some(
-            Description::new(summary(&diff), severity).with_detail(super::json(&diff)?),
-        ))
+        let config = diff.config.iter().map(configured);
+        let description = Description::new(summary(&diff), severity)
+            .with_detail(super::json(&diff)?)
+            .with_section(Section::list("variables", variables(&diff.variables)))
+            .with_section(Section::list("configuration", config))
+            .with_section(Section::hunks("text", diff.body.iter().flat_map(lines)));
+        Ok(Some(description))
     }
 }
 
 fn summary(diff: &PromptDiff) -> String {
-    let mut parts: Vec<String> = Vec::new();
-    parts.extend(
-        diff.variables
-            .added
-            .iter()
-            .map(|name| format!("variable {name} added")),
-    );
-    parts.extend(
-        diff.variables
-            .removed
-            .iter()
-            .map(|name| format!("variable {name} removed")),
-    );
-    parts.extend(diff.config.iter().map(|change| {
-        let value = |value: &Option<serde_json::Value>| {
-            value
-                .as_ref()
-                .map_or_else(|| "unset".to_owned(), ToString::to_string)
-        };
-        format!(
-            "{}: {} → {}",
-            change.path,
-            value(&change.a),
-            value(&change.b)
-        )
-    }));
+    let mut parts = variables(&diff.variables);
+    parts.extend(diff.config.iter().map(configured));
     let lines = || diff.body.iter().flat_map(|hunk| &hunk.lines);
     let added = lines().filter(|line| line.change == Change::Added).count();
     let removed = lines()
@@ -70,4 +50,45 @@ fn summary(diff: &PromptDiff) -> String {
     } else {
         parts.join("; ")
     }
+}
+
+fn variables(changes: &VariableChanges) -> Vec<String> {
+    let kinds = [
+        ("added", &changes.added),
+        ("removed", &changes.removed),
+        ("is required now", &changes.now_required),
+        ("is optional now", &changes.now_optional),
+    ];
+    let told = kinds.into_iter().flat_map(|(how, names)| {
+        let names = names.iter();
+        names.map(move |name| format!("variable {name} {how}"))
+    });
+    told.collect()
+}
+
+fn configured(change: &ConfigChange) -> String {
+    let value = |value: &Option<serde_json::Value>| {
+        let value = value.as_ref();
+        value.map_or_else(|| "unset".to_owned(), ToString::to_string)
+    };
+    format!(
+        "{}: {} → {}",
+        change.path,
+        value(&change.a),
+        value(&change.b)
+    )
+}
+
+/// One hunk as in a unified diff.
+fn lines(hunk: &Hunk) -> impl Iterator<Item = String> {
+    let head = format!("@@ -{} +{} @@", hunk.a_line, hunk.b_line);
+    let lines = hunk.lines.iter().map(|line| {
+        let sign = match line.change {
+            Change::Same => ' ',
+            Change::Removed => '-',
+            Change::Added => '+',
+        };
+        format!("{sign}{}", line.text.trim_end_matches(['\r', '\n']))
+    });
+    std::iter::once(head).chain(lines)
 }

@@ -32,6 +32,15 @@ impl Tensors {
         }
     }
 
+    /// What is known by name, or why nothing is.
+    pub(super) fn lines(&self) -> Vec<String> {
+        match self {
+            Self::Same => Vec::new(),
+            Self::NotCompared(why) => vec![why.clone()],
+            Self::Compared(found) => kinds(found).into_iter().flat_map(named).collect(),
+        }
+    }
+
     pub(super) fn summary(&self) -> Option<String> {
         match self {
             Self::Same => None,
@@ -44,14 +53,28 @@ impl Tensors {
     }
 }
 
-fn told(found: &TensorSummary) -> String {
-    let kinds = [
+fn kinds(found: &TensorSummary) -> [(&'static str, &NamedTensors); 5] {
+    [
         ("added", &found.added),
         ("removed", &found.removed),
         ("reshaped", &found.reshaped),
         ("changed", &found.changed),
         ("perhaps changed", &found.undecided),
-    ];
+    ]
+}
+
+fn named((how, tensors): (&str, &NamedTensors)) -> Vec<String> {
+    let names = tensors.names.iter();
+    let mut lines: Vec<String> = names.map(|name| format!("{name} {how}")).collect();
+    let more = tensors.count - lines.len() as u64;
+    if more > 0 {
+        lines.push(format!("{more} more {how}"));
+    }
+    lines
+}
+
+fn told(found: &TensorSummary) -> String {
+    let kinds = kinds(found);
     let some = kinds.iter().filter(|(_, tensors)| tensors.count > 0);
     let counts: Vec<String> = some.map(|(how, tensors)| counted(how, tensors)).collect();
     format!(
