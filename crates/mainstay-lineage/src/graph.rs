@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mainstay_core::{Edge, EdgeKind, Error, NodeRef, RefPath, Result, Timestamp};
+use mainstay_core::{Actor, Edge, EdgeKind, Error, NodeRef, RefPath, Result, Timestamp};
 use mainstay_repo::View;
 use petgraph::Direction as Along;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -23,6 +23,7 @@ pub struct Graph {
     index: BTreeMap<NodeRef, NodeIndex>,
     names: BTreeMap<NodeRef, Vec<RefPath>>,
     times: BTreeMap<NodeRef, Timestamp>,
+    authors: BTreeMap<NodeRef, Actor>,
 }
 
 #[derive(Debug, Clone)]
@@ -112,6 +113,7 @@ impl Graph {
             index: BTreeMap::new(),
             names: BTreeMap::new(),
             times: BTreeMap::new(),
+            authors: BTreeMap::new(),
         }
     }
 
@@ -130,7 +132,15 @@ impl Graph {
             if let Some(time) = other.committed(node) {
                 self.times.insert(node.clone(), time);
             }
+            if let Some(author) = other.author(node) {
+                self.attribute(node.clone(), author.clone());
+            }
         }
+    }
+
+    /// Notes who committed a node.
+    pub(crate) fn attribute(&mut self, node: NodeRef, author: Actor) {
+        self.authors.insert(node, author);
     }
 
     /// Notes when a node was committed.
@@ -215,6 +225,13 @@ impl Graph {
         self.times.get(node).copied()
     }
 
+    /// Returns who committed a node, as claimed; `None` when it is not in the repository, and unless
+    /// [`with_authors`](Self::with_authors) read it.
+    #[must_use]
+    pub fn author(&self, node: &NodeRef) -> Option<&Actor> {
+        self.authors.get(node)
+    }
+
     /// Returns the edges of a node in one direction with the node at the other end, in order of kind,
     /// role, node.
     pub(crate) fn neighbors(&self, node: &NodeRef, direction: Direction) -> Vec<(&Edge, &NodeRef)> {
@@ -259,6 +276,9 @@ impl Graph {
             graph.name(node, self.names(node).to_vec());
             if let Some(time) = self.committed(node) {
                 graph.time(node, time);
+            }
+            if let Some(author) = self.author(node) {
+                graph.attribute(node.clone(), author.clone());
             }
         }
         graph

@@ -46,6 +46,7 @@
 //! inside: without a describer, two versions are compared by their records. It does not reach beyond
 //! the repository: a code commit is a node without contents.
 
+mod authors;
 pub mod change;
 mod export;
 mod gather;

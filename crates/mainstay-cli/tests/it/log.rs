@@ -134,6 +134,19 @@ fn lineage_is_drawn_in_every_format() {
         );
     }
     shell.failure(2, "lineage graph model:species --format dot");
+    let event = |options: &str| -> serde_json::Value {
+        let ran = shell.run(&format!(
+            "lineage graph model:species --format openlineage {options}"
+        ));
+        serde_json::from_str(ran.out.lines().next().unwrap()).unwrap()
+    };
+    let namespace = event("")["job"]["namespace"].clone();
+    assert!(namespace.as_str().unwrap().starts_with("mainstay://"));
+    assert_eq!(event("")["job"]["namespace"], namespace);
+    assert_eq!(event("--namespace lab")["job"]["namespace"], "lab");
+    assert!(event("")["outputs"][0]["facets"]["ownership"]["owners"][0]["name"].is_string());
+    let misplaced = shell.run("lineage graph model:species --namespace lab");
+    assert_eq!(misplaced.code, 2);
     let near = shell.json("lineage up model:species --depth 0");
     assert_eq!(near["reached"], json!([]));
     let impact = shell.json("lineage impact data:penguins@1");

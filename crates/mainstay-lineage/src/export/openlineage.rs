@@ -10,6 +10,7 @@ use crate::graph::{Direction, Graph};
 const PRODUCER: &str = "https://github.com/mainstay-rs/mainstay";
 const EVENT: &str = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent";
 const VERSION: &str = "https://openlineage.io/spec/facets/1-0-1/DatasetVersionDatasetFacet.json#/$defs/DatasetVersionDatasetFacet";
+const OWNERSHIP: &str = "https://openlineage.io/spec/facets/1-0-1/OwnershipDatasetFacet.json#/$defs/OwnershipDatasetFacet";
 const EDGES: &str =
     "https://github.com/mainstay-rs/mainstay/blob/main/docs/formats/openlineage.md#edges";
 
@@ -29,7 +30,8 @@ impl Graph {
     ///
     /// Data, splits, models, prompts and reports of evaluations are its datasets, with their version as
     /// facet. All edges, also to code and environments, are in the facet `mainstay_edges` of the run;
-    /// see `docs/formats/openlineage.md`. What is not in the repository has no event.
+    /// see `docs/formats/openlineage.md`. What is not in the repository has no event. Who committed a
+    /// dataset is its owner, as far as the graph [has authors](Self::with_authors).
     #[must_use]
     pub fn to_openlineage(&self, namespace: &str) -> Vec<Value> {
         let mut all: BTreeMap<&NodeRef, Made<'_>> = BTreeMap::new();
@@ -57,7 +59,7 @@ impl Graph {
         }
         let mut events: Vec<(Timestamp, &NodeRef, Value)> = all
             .into_iter()
-            .filter_map(|(run, made)| Some((made.time?, run, made.event(run, namespace)?)))
+            .filter_map(|(run, made)| Some((made.time?, run, made.event(self, run, namespace)?)))
             .collect();
         events.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
         events.into_iter().map(|(_, _, event)| event).collect()
@@ -65,9 +67,10 @@ impl Graph {
 }
 
 impl Made<'_> {
-    fn event(&self, run: &NodeRef, namespace: &str) -> Option<Value> {
+    fn event(&self, graph: &Graph, run: &NodeRef, namespace: &str) -> Option<Value> {
         let datasets = |nodes: &BTreeSet<&NodeRef>| -> Vec<Value> {
-            nodes.iter().map(|node| dataset(node, namespace)).collect()
+            let nodes = nodes.iter();
+            nodes.map(|node| dataset(graph, node, namespace)).collect()
         };
         // What one thing of a run made another of it used is no input of the run.
         let inputs = self.inputs.difference(&self.outputs).copied().collect();
@@ -103,14 +106,21 @@ fn is_dataset(node: &NodeRef) -> bool {
     )
 }
 
-fn dataset(node: &NodeRef, namespace: &str) -> Value {
-    let version = json!({
+fn dataset(graph: &Graph, node: &NodeRef, namespace: &str) -> Value {
+    let mut facets = json!({"version": {
         "_producer": PRODUCER, "_schemaURL": VERSION, "datasetVersion": node.version(),
-    });
+    }});
+    if let Some(author) = graph.author(node) {
+        facets["ownership"] = json!({
+            "_producer": PRODUCER,
+            "_schemaURL": OWNERSHIP,
+            "owners": [{"name": author, "type": "COMMITTER"}],
+        });
+    }
     json!({
         "namespace": namespace,
         "name": format!("{}/{}", node.kind(), node.name()),
-        "facets": {"version": version},
+        "facets": facets,
     })
 }
 

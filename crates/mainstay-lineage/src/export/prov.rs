@@ -1,8 +1,9 @@
 //! W3C PROV, as PROV-JSON.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
-use mainstay_core::{Edge, EdgeKind, NodeKind, NodeRef};
+use mainstay_core::{Actor, Edge, EdgeKind, NodeKind, NodeRef};
 use serde_json::{Map, Value, json};
 
 use crate::graph::{Graph, Presence};
@@ -21,7 +22,9 @@ impl Graph {
     ///
     /// Runs, rollouts and experiments are activities, people and services agents, everything else is an
     /// entity. Where PROV has a relation for an edge between such ends it is used, else
-    /// `wasInfluencedBy`; `mainstay:edge` and `mainstay:role` say what it was.
+    /// `wasInfluencedBy`; `mainstay:edge` and `mainstay:role` say what it was. Who committed a thing is
+    /// an agent, too, that it is attributed to, or associated with, as far as the graph
+    /// [has authors](Self::with_authors).
     #[must_use]
     pub fn to_prov(&self) -> Value {
         let mut document: BTreeMap<&str, Map<String, Value>> = BTreeMap::new();
@@ -50,8 +53,45 @@ impl Graph {
             let relations = document.entry(relation).or_default();
             relations.insert(format!("_:e{number}"), about);
         }
+        for (number, (node, author)) in self.authored().enumerate() {
+            let agent = agent(author);
+            let about = json!({"prov:label": author});
+            document
+                .entry("agent")
+                .or_default()
+                .insert(agent.clone(), about);
+            let (relation, end) = match class(node) {
+                Class::Entity => ("wasAttributedTo", "prov:entity"),
+                Class::Activity => ("wasAssociatedWith", "prov:activity"),
+                Class::Agent => continue,
+            };
+            let about = json!({end: id(node), "prov:agent": agent});
+            let relations = document.entry(relation).or_default();
+            relations.insert(format!("_:a{number}"), about);
+        }
         json!(document)
     }
+
+    fn authored(&self) -> impl Iterator<Item = (&NodeRef, &Actor)> {
+        self.nodes()
+            .filter_map(|(node, _)| Some((node, self.author(node)?)))
+    }
+}
+
+/// An actor is any text, a local name is not: what RFC 3986 does not reserve stays, the rest is escaped.
+fn agent(actor: &Actor) -> String {
+    let mut id = "mainstay:actor/".to_owned();
+    for byte in actor.as_str().bytes() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' | b'~' => {
+                id.push(char::from(byte));
+            }
+            other => {
+                let _ = write!(id, "%{other:02X}");
+            }
+        }
+    }
+    id
 }
 
 fn class(node: &NodeRef) -> Class {

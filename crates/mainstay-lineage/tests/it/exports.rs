@@ -8,6 +8,18 @@ use serde_json::{Value, json};
 use crate::fixture::{Fixture, node};
 
 pub(crate) async fn trained() -> Graph {
+    let fixture = fixture().await;
+    Graph::from_view(&fixture.view().await).unwrap()
+}
+
+/// As [`trained`], with who committed what.
+pub(crate) async fn authored() -> Graph {
+    let (fixture, graph) = (fixture().await, trained().await);
+    let view = fixture.view().await;
+    graph.with_authors(&fixture.repo, &view).await.unwrap()
+}
+
+async fn fixture() -> Fixture {
     let fixture = Fixture::penguins().await;
     fixture
         .add(
@@ -33,7 +45,48 @@ pub(crate) async fn trained() -> Graph {
         )
         .await;
     fixture.delete("prompt:explain@1").await;
-    Graph::from_view(&fixture.view().await).unwrap()
+    fixture
+}
+
+#[tokio::test]
+async fn what_somebody_committed_is_attributed_to_them() {
+    let document = authored().await.to_prov();
+    assert_eq!(
+        document["agent"]["mainstay:actor/ada"],
+        json!({"prov:label": "ada"})
+    );
+    let of = |relation: &str, end: &str| -> BTreeSet<String> {
+        let relations = document[relation].as_object().unwrap().values();
+        let committed = relations.filter(|about| about["prov:agent"] == "mainstay:actor/ada");
+        committed
+            .map(|about| about[end].as_str().unwrap().to_owned())
+            .collect()
+    };
+    let attributed = of("wasAttributedTo", "prov:entity");
+    assert!(attributed.contains("mainstay:model/a/version/1.0.0"));
+    assert!(
+        !attributed.contains("mainstay:prompt/explain/version/1"),
+        "it is gone"
+    );
+    let associated = of("wasAssociatedWith", "prov:activity");
+    assert!(associated.contains("mainstay:run/train/version/7"));
+
+    let fixture = Fixture::new().await;
+    let who = "Zoë <z@example.org>";
+    fixture.add_as(who, "data:d@1").await;
+    let view = fixture.view().await;
+    let graph = Graph::from_view(&view).unwrap();
+    let graph = graph.with_authors(&fixture.repo, &view).await.unwrap();
+    let agents = &graph.to_prov()["agent"];
+    let agents: Vec<&String> = agents.as_object().unwrap().keys().collect();
+    assert_eq!(agents, ["mainstay:actor/Zo%C3%AB%20%3Cz%40example.org%3E"]);
+
+    let events = authored().await.to_openlineage("lab");
+    let owners = events
+        .iter()
+        .flat_map(|event| event["outputs"].as_array().unwrap());
+    let mut owners = owners.map(|set| &set["facets"]["ownership"]["owners"][0]["name"]);
+    assert!(owners.all(|name| name == "ada"));
 }
 
 #[tokio::test]

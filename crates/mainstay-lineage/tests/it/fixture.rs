@@ -3,7 +3,9 @@ use std::time::Duration;
 
 use mainstay_core::{Actor, Edge, EdgeKind, ManualClock, NodeRef, SeededIds, Timestamp};
 use mainstay_lineage::{Direction, Graph, WalkOptions};
-use mainstay_repo::{Expectation, Repo, RepoOptions, Step, Transaction, Value, View};
+use mainstay_repo::{
+    CommitOutcome, Expectation, Repo, RepoOptions, Step, Transaction, Value, View,
+};
 use mainstay_store::{MemoryStorage, NoWait, Storage};
 use serde_json::json;
 
@@ -55,6 +57,15 @@ impl Fixture {
             transaction.set(path.clone(), value.clone(), Expectation::Any);
         })
         .await;
+    }
+
+    /// Records a version in the name of somebody.
+    pub(crate) async fn add_as(&self, actor: &str, version: &str) {
+        let mut transaction = Transaction::new(Actor::new(actor).unwrap(), "add");
+        let value = Value::new("note", &version).unwrap();
+        transaction.set(node(version).ref_path(), value, Expectation::Absent);
+        let outcome = self.repo.commit(transaction).await.unwrap();
+        assert!(matches!(outcome, CommitOutcome::Committed(_)));
     }
 
     pub(crate) async fn point(&self, name: &str, version: &str) {

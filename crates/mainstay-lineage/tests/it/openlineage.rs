@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
-use crate::exports::trained;
+use crate::exports::authored;
 
 /// Gives events to `tests/reference/openlineage.py`; `None` without the package, and what it has against
 /// them otherwise.
@@ -46,7 +46,7 @@ fn reference(events: &[Value]) -> Option<Result<(), String>> {
 
 #[tokio::test]
 async fn the_client_of_openlineage_reads_events_and_writes_them_again() {
-    let events = trained().await.to_openlineage("lab");
+    let events = authored().await.to_openlineage("lab");
     let Some(read) = reference(&events) else {
         #[expect(clippy::print_stderr, reason = "a skipped test says so")]
         {

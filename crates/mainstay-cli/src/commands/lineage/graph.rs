@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use mainstay::lineage::{Direction, Graph, Presence};
-use mainstay::{Edge, Error, NodeRef, RefPath, Result};
+use mainstay::{Edge, Error, NodeRef, RefPath, Result, Workspace};
 use serde::Serialize;
 
 use super::{Lines, Walk};
@@ -21,6 +21,9 @@ pub(crate) struct Draw {
     /// How to draw it [default: text]
     #[arg(long, value_enum)]
     format: Option<Format>,
+    /// The namespace of `OpenLineage` events [default: `mainstay://` and the workspace's id]
+    #[arg(long, value_name = "NAME")]
+    namespace: Option<String>,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -65,12 +68,17 @@ impl Draw {
         if output.json && self.format.is_some() {
             return Err(Error::invalid("--json and --format exclude each other"));
         }
+        let format = self.format.unwrap_or(Format::Text);
+        if self.namespace.is_some() && format != Format::Openlineage {
+            return Err(Error::invalid("--namespace is for --format openlineage"));
+        }
+        let workspace = global.open().await?;
         let both = [Direction::Up, Direction::Down];
-        let (graph, node) = self.walk.start(global, &both).await?;
+        let (graph, node) = self.walk.near(&workspace, &both).await?;
         let options = self.walk.options();
         let around = graph.around(&node, &options)?;
         let document = GraphDocument::of(&around);
-        match self.format.unwrap_or(Format::Text) {
+        match format {
             Format::Text => {
                 let up = graph.tree(&node, Direction::Up, &options)?;
                 let down = graph.tree(&node, Direction::Down, &options)?;
@@ -83,15 +91,29 @@ impl Draw {
             Format::Mermaid => output.verbatim(&document, &around.to_mermaid())?,
             Format::Svg => output.verbatim(&document, &around.to_svg())?,
             Format::Openlineage => {
-                let events = around.to_openlineage("mainstay");
+                let namespace = match self.namespace {
+                    Some(namespace) => namespace,
+                    None => format!("mainstay://{}", workspace.repo().id().await?),
+                };
+                let events = authored(&workspace, &around).await?;
+                let events = events.to_openlineage(&namespace);
                 let lines: Vec<String> = events.iter().map(ToString::to_string).collect();
                 let lines = lines.join("\n") + "\n";
                 output.verbatim(&document, &lines)?;
             }
-            Format::Prov => output.verbatim(&document, &format!("{:#}\n", around.to_prov()))?,
+            Format::Prov => {
+                let provenance = authored(&workspace, &around).await?.to_prov();
+                output.verbatim(&document, &format!("{provenance:#}\n"))?;
+            }
         }
         Ok(Answer::Yes)
     }
+}
+
+/// The graph with who committed what.
+async fn authored(workspace: &Workspace, graph: &Graph) -> Result<Graph> {
+    let view = workspace.repo().view().await?;
+    graph.clone().with_authors(workspace.repo(), &view).await
 }
 
 impl<'g> GraphDocument<'g> {
