@@ -170,11 +170,11 @@ async fn a_file_that_only_calls_itself_safetensors_does_not_hide_the_rest() {
     let part = model(&change);
     assert!(
         part.summary
-            .starts_with("depth 6 → 8; tensors cannot be read"),
+            .starts_with("depth 6 → 8; tensors were not compared"),
         "{}",
         part.summary
     );
-    let why = part.detail["tensors"]["unreadable"].as_str().unwrap();
+    let why = part.detail["tensors"]["not_compared"].as_str().unwrap();
     assert!(why.contains("model.safetensors"), "{why}");
 }
 
