@@ -1,5 +1,6 @@
 //! How files are laid out: table files written anew share what versions have in common, whatever wrote them.
 
+use arrow::datatypes::SchemaRef;
 use mainstay_core::{FilePath, Result};
 
 use crate::FileLayout;
@@ -35,7 +36,10 @@ fn rewrite(files: &mut [InputFile]) -> Result<()> {
             continue;
         };
         let encoded = TableReader::open(file.origin.open()?, format, &types, None)
-            .and_then(write::encode)
+            .and_then(|rows| {
+                let schema = SchemaRef::clone(rows.schema());
+                write::encode_table(&schema, rows)
+            })
             .map_err(|error| error.context("file", &file.path))?;
         file.origin.check_unchanged(file.origin.bytes())?;
         file.path = canonical_path(&file.path)?;

@@ -49,6 +49,9 @@
 //! [`split`] divides a table for training, [`merge`] brings two versions together. Parquet files are
 //! stored cut at their pages, so that a page that stays the same is stored once.
 //!
+//! The table files of a snapshot are one table; [`TableFiles`] says which they are where a directory holds
+//! others beside them.
+//!
 //! Up to 1,024 files are listed in the manifest; more are a tree of pages that versions share, so that a
 //! million files fit and a change of one stores a few pages. Where one process is too slow, several
 //! [store parts](Datasets::store_part) and one [joins](Datasets::join) them.
@@ -83,6 +86,7 @@ pub mod merge;
 mod parquet_blob;
 mod part;
 mod patch;
+mod pattern;
 mod pieces;
 mod predicate;
 mod record;
@@ -97,6 +101,7 @@ pub mod split;
 mod spool;
 pub mod stats;
 mod stored;
+mod table_files;
 mod telling;
 mod text;
 mod workers;
@@ -107,6 +112,7 @@ pub use format::JsonType;
 pub use manifest::{Column, Manifest, Table};
 pub use parquet_blob::ParquetBlobReader;
 pub use part::{PartSpec, SnapshotPart};
+pub use pattern::PathPattern;
 pub use predicate::{Comparison, Literal, Predicate};
 pub use record::Transform;
 pub use report::{
@@ -115,3 +121,4 @@ pub use report::{
 };
 pub use sample::{SampleSize, SampleSpec};
 pub use spec::{BatchStream, BranchTarget, FileLayout, Patches, SnapshotInput, SnapshotSpec};
+pub use table_files::TableFiles;

@@ -46,7 +46,7 @@ pub struct Table {
     /// The digest profile: `table-digest v2`, or `v1` in a manifest of format 1. Table and column
     /// digests of both compare, rows digests do not.
     pub profile: String,
-    /// Rows in all table files; at least 1.
+    /// Rows in all table files.
     pub rows: u64,
     /// Identifies the values and the order of the rows.
     pub table_digest: BulkDigest,

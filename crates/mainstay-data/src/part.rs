@@ -7,7 +7,7 @@ use futures::stream::Stream;
 use mainstay_core::{Error, ErrorKind, FilePath, Result, WriteId, canon};
 use serde::{Deserialize, Serialize};
 
-use crate::{BatchStream, FileLayout, Files, SnapshotInput};
+use crate::{BatchStream, FileLayout, Files, SnapshotInput, TableFiles};
 
 /// The format that this build writes, and the newest it reads.
 const FORMAT: u64 = 1;
@@ -27,6 +27,8 @@ pub struct PartSpec {
     pub inputs: Vec<SnapshotInput>,
     /// How table files are laid out.
     pub layout: FileLayout,
+    /// Which files are tables, by their paths inside the snapshot; `None` means all by their extensions.
+    pub table_files: Option<TableFiles>,
     /// The directory of the snapshot that the files come below; its root when `None`.
     pub below: Option<FilePath>,
 }
@@ -85,6 +87,15 @@ impl PartSpec {
     #[must_use]
     pub fn with_layout(mut self, layout: FileLayout) -> Self {
         self.layout = layout;
+        self
+    }
+
+    /// Says which of the files named by [`with_path`](Self::with_path) are tables, as
+    /// [`SnapshotSpec::with_table_files`](crate::SnapshotSpec::with_table_files). Joining keeps that; whoever
+    /// joins says what the version records.
+    #[must_use]
+    pub fn with_table_files(mut self, chosen: TableFiles) -> Self {
+        self.table_files = Some(chosen);
         self
     }
 

@@ -7,10 +7,12 @@ use mainstay_core::{BulkDigest, Digest, Error, Name, Result};
 use mainstay_repo::RefState;
 use serde::{Deserialize, Serialize};
 
-use crate::Manifest;
+use crate::{Manifest, TableFiles};
 
-/// The version of the format that this build writes, and the newest it reads.
-const FORMAT: u64 = 3;
+/// The newest version of the format that this build reads, and what it writes where files were chosen.
+const FORMAT: u64 = 4;
+/// What it writes else.
+const FORMAT_PLAIN: u64 = 3;
 
 /// The record of a version's ref; `docs/formats/data-snapshot.md` is its normative description.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -32,6 +34,9 @@ pub(crate) struct VersionRecord {
     pub(crate) synthetic: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) transform: Option<Transform>,
+    /// Which files the user chose for the table.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) table_files: Option<TableFiles>,
 }
 
 /// What made a version from the versions its edges name: the step of a pipeline and its parameters.
@@ -83,7 +88,7 @@ impl VersionRecord {
     pub(crate) fn new(manifest: &Manifest, snapshot: Digest) -> Self {
         let table = manifest.table.as_ref();
         Self {
-            format: FORMAT,
+            format: FORMAT_PLAIN,
             snapshot,
             files: manifest.files.count(),
             bytes: manifest.files.bytes(),
@@ -94,7 +99,19 @@ impl VersionRecord {
             key: Vec::new(),
             synthetic: false,
             transform: None,
+            table_files: None,
         }
+    }
+
+    /// Says which files were chosen for the table.
+    pub(crate) fn with_table_files(mut self, chosen: Option<TableFiles>) -> Self {
+        self.format = if chosen.is_some() {
+            FORMAT
+        } else {
+            FORMAT_PLAIN
+        };
+        self.table_files = chosen;
+        self
     }
 
     /// Decodes the record of a version's ref.
@@ -103,10 +120,10 @@ impl VersionRecord {
             .value
             .as_ref()
             .ok_or_else(|| Error::corrupt(Self::KIND, "a version without a value"))?;
-        value
-            .check_format(Self::KIND, 1)
-            .or_else(|_| value.check_format(Self::KIND, 2))
-            .or_else(|_| value.check_format(Self::KIND, FORMAT))?;
+        let is_older = |format| value.check_format(Self::KIND, format).is_ok();
+        if !(1..FORMAT).any(is_older) {
+            value.check_format(Self::KIND, FORMAT)?;
+        }
         value.decode(Self::KIND)
     }
 }
@@ -122,7 +139,7 @@ mod tests {
 
     fn record() -> VersionRecord {
         VersionRecord {
-            format: FORMAT,
+            format: FORMAT_PLAIN,
             snapshot: Digest::of(b"manifest"),
             files: 1,
             bytes: 13_464,
@@ -133,6 +150,7 @@ mod tests {
             key: Vec::new(),
             synthetic: false,
             transform: None,
+            table_files: None,
         }
     }
 
@@ -148,15 +166,26 @@ mod tests {
         }
     }
 
+    fn chosen() -> VersionRecord {
+        let chosen = TableFiles::new()
+            .with_table("train/**".parse().unwrap())
+            .with_opaque("*.tsv".parse().unwrap())
+            .with_opaque("train/raw-[0-9].csv".parse().unwrap());
+        described().with_table_files(Some(chosen))
+    }
+
     #[test]
-    fn records_of_format_3_are_written_and_read() {
-        let golden =
-            Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/data-version/v3");
-        for (name, record) in [("plain", record()), ("described", described())] {
+    fn records_are_written_and_read() {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/data-version");
+        for (name, record) in [
+            ("v3/plain", record()),
+            ("v3/described", described()),
+            ("v4/chosen", chosen()),
+        ] {
             let path = golden.join(format!("{name}.json"));
             let written = canon::to_vec(&record).unwrap();
             if !path.exists() {
-                std::fs::create_dir_all(&golden).unwrap();
+                std::fs::create_dir_all(path.parent().unwrap()).unwrap();
                 std::fs::write(&path, &written).unwrap();
             }
             let stored = std::fs::read(&path).unwrap();

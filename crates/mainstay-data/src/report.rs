@@ -3,7 +3,7 @@
 use mainstay_core::{Actor, BulkDigest, Digest, Edge, FilePath, Name, NodeRef, Timestamp};
 use serde::Serialize;
 
-use crate::{FileEntry, Transform};
+use crate::{FileEntry, TableFiles, Transform};
 
 /// What a snapshot stored.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -27,6 +27,11 @@ pub struct SnapshotReport {
     pub rows_digest: Option<BulkDigest>,
     /// The files, in path order.
     pub files: Vec<FileReport>,
+    /// Which files were chosen for the table; `None` where those are that are tables by their extensions.
+    pub table_files: Option<TableFiles>,
+    /// The files that are tables by their extensions and not of the table: stored as they are, and not
+    /// looked into.
+    pub opaque: Vec<FilePath>,
     /// Bytes that were not in the repository before.
     pub new_bytes: u64,
     /// Whether content and lineage equal the latest version's, so that no new version was made.
@@ -112,6 +117,8 @@ pub struct VersionInfo {
     pub synthetic: bool,
     /// What made it from its sources.
     pub transform: Option<Transform>,
+    /// Which files were chosen for its table; `None` where those are that are tables by their extensions.
+    pub table_files: Option<TableFiles>,
     /// When it was committed.
     pub time: Timestamp,
     /// By whom.

@@ -32,7 +32,7 @@ pub(crate) struct TableFile<'a> {
 }
 
 impl<'a> TableFile<'a> {
-    /// A file, if it is a table by its extension.
+    /// A file, if it is read as a table.
     pub(crate) fn of(file: &'a InputFile) -> Option<Self> {
         file.table_format().map(|format| Self {
             path: &file.path,
@@ -61,15 +61,11 @@ impl<'a> TableFile<'a> {
 ///
 /// # Errors
 /// [`ErrorKind::Invalid`] naming the file when it cannot be decoded, when its columns differ from the
-/// first file's, and when no file has a row; [`ErrorKind::Unsupported`] naming file and column whose
-/// type has no logical form.
+/// first file's; [`ErrorKind::Unsupported`] naming file and column whose type has no logical form.
 pub(crate) fn scan(
     files: &[TableFile<'_>],
     telling: &Telling,
 ) -> Result<Option<(Table, Vec<u64>)>> {
-    let Some(first) = files.first() else {
-        return Ok(None);
-    };
     let types = infer(files)?;
     let bytes: u64 = files.iter().map(|file| file.origin.bytes()).sum();
     let threads = if bytes < PARALLEL_BYTES {
@@ -87,17 +83,15 @@ pub(crate) fn scan(
         rows.push(each_batch(file, &types, threads, &mut scan, feed)?);
     }
     let table = scan.map(|scan| scan.finish(&types)).transpose()?;
-    let table = table.filter(|table| table.rows > 0);
-    let empty = || Error::invalid("a table without rows").context("file", first.path);
-    Ok(Some((table.ok_or_else(empty)?, rows)))
+    Ok(table.map(|table| (table, rows)))
 }
 
-/// Decodes the table files of a part of a table, which need not have a row; returns the rows of each.
+/// Decodes the table files of a part of a table; returns the rows of each.
 ///
 /// Blocks.
 ///
 /// # Errors
-/// As [`scan`], but for tables without rows.
+/// As [`scan`].
 pub(crate) fn check(files: &[TableFile<'_>], telling: &Telling) -> Result<Vec<u64>> {
     let types = infer(files)?;
     let mut scan: Option<Scan> = None;

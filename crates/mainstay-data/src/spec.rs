@@ -10,7 +10,7 @@ use futures::StreamExt as _;
 use futures::stream::{BoxStream, Stream};
 use mainstay_core::{Actor, Edge, EdgeKind, FilePath, Name, NodeKind, NodeRef, Result};
 
-use crate::Transform;
+use crate::{TableFiles, Transform};
 
 /// What to take a snapshot of, and how to record it.
 ///
@@ -35,6 +35,9 @@ pub struct SnapshotSpec {
     pub layout: FileLayout,
     /// Whether canonical files are stored as patches.
     pub patches: Patches,
+    /// Which files are the table; `None` chooses as for the version before: the one that the branch points
+    /// to, else the latest.
+    pub table_files: Option<TableFiles>,
     /// Tags to set on the version.
     pub tags: Vec<Name>,
     /// The branch that moves to the version.
@@ -168,6 +171,7 @@ impl SnapshotSpec {
             inputs: Vec::new(),
             layout: FileLayout::Verbatim,
             patches: Patches::Never,
+            table_files: None,
             tags: Vec::new(),
             branch: None,
             key: Vec::new(),
@@ -215,6 +219,15 @@ impl SnapshotSpec {
     #[must_use]
     pub fn with_patches(mut self, patches: Patches) -> Self {
         self.patches = patches;
+        self
+    }
+
+    /// Says which of the files named by [`with_path`](Self::with_path) are the table; the version records
+    /// it. Rows are the table whatever their path. Each pattern must name a file that is a table by its
+    /// extension.
+    #[must_use]
+    pub fn with_table_files(mut self, chosen: TableFiles) -> Self {
+        self.table_files = Some(chosen);
         self
     }
 

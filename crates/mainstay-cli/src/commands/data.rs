@@ -1,6 +1,7 @@
 //! `mainstay data`
 
 mod branch;
+mod chosen;
 mod compact;
 mod compare;
 mod export;

@@ -46,6 +46,51 @@ fn the_same_content_again_is_the_same_version() {
 }
 
 #[test]
+fn a_directory_of_several_tables_is_stored_by_saying_which_is_the_table() {
+    let shell = Shell::new();
+    fs::create_dir_all(shell.path("titanic")).unwrap();
+    shell.write("titanic/train.csv", "id,survived\n1,0\n2,1\n");
+    shell.write("titanic/labels.csv", "id\n3\n");
+    let refused = shell.run("data snapshot titanic titanic");
+    assert_eq!(refused.code, 2, "{refused:?}");
+    for named in ["train.csv", "--table PATTERN", "--opaque PATTERN"] {
+        assert!(refused.err.contains(named), "{refused:?}");
+    }
+    shell.failure(2, "data snapshot titanic titanic --table tran.csv");
+    let report = shell.json("data snapshot titanic titanic --table train*");
+    assert_eq!(
+        (&report["rows"], &report["opaque"]),
+        (&json!(2), &json!(["labels.csv"]))
+    );
+    let again = shell.run("data snapshot titanic titanic");
+    assert!(again.out.contains("labels.csv"), "{again:?}");
+    assert!(again.err.contains("not looked into"), "{again:?}");
+    let shown = shell.json("data show titanic");
+    assert_eq!(shown["table_files"], json!({"table": ["train*"]}));
+
+    shell.json("data part a.part titanic --opaque labels.csv");
+    let joined = shell.json("data join parts a.part");
+    assert_eq!(
+        (&joined["rows"], &joined["opaque"]),
+        (&json!(2), &json!(["labels.csv"]))
+    );
+    let leavings = fs::read_dir(shell.path(".")).unwrap();
+    let mut names = leavings.map(|entry| entry.unwrap().file_name());
+    assert!(!names.any(|name| name.to_string_lossy().contains("unfinished")));
+}
+
+#[test]
+fn patches_are_of_canonical_files() {
+    let shell = Shell::new();
+    shell.failure(2, "data snapshot penguins penguins.csv --patch");
+    shell.failure(
+        2,
+        "data snapshot penguins penguins.csv --patch --layout verbatim",
+    );
+    shell.json("data snapshot penguins penguins.csv --patch --layout canonical");
+}
+
+#[test]
 fn the_files_of_a_version_are_listed_and_those_that_differ() {
     let shell = Shell::new();
     fs::create_dir_all(shell.path("many/a")).unwrap();
@@ -203,6 +248,13 @@ fn a_split_keeps_groups_apart_and_a_sample_has_its_rows() {
     assert_eq!(leaks["rows"][0]["rows_b"], rows(1));
     shell.json("data split penguins --time year --cut 2009 --parts train=1,test=1 --name by-year");
     shell.failure(2, "data split penguins --by nothing=1 --parts train=x");
+    let named =
+        shell.json("data split penguins --by island,year --ratios a=0.5,b=0.5 --name other");
+    assert_eq!(named["parts"][0]["node"], "data:other-a@1");
+    shell.failure(
+        2,
+        "data split penguins --by island --ratios train=0.8,test=0.1",
+    );
 
     let sample = shell.json("data sample penguins --fraction 0.25 --stratify species");
     assert_eq!(

@@ -150,6 +150,7 @@ async fn info(repo: &Repo, found: Found) -> Result<VersionInfo> {
         key: record.key,
         synthetic: record.synthetic,
         transform: record.transform,
+        table_files: record.table_files,
         time: state.time,
         actor: change.actor,
         reason: change.reason,

@@ -35,6 +35,7 @@ pub(super) async fn compact(
     spec.metadata = manifest.metadata;
     spec.key = record.key;
     spec.synthetic = record.synthetic;
+    spec.table_files = record.table_files;
     let follows = if let Some(branch) = branch {
         // The head of the branch becomes the parent by itself.
         spec.branch = Some(branch.at(node.clone()));

@@ -266,8 +266,9 @@ pub(super) async fn apply(datasets: &Datasets, plan: &MergePlan, by: By) -> Resu
         }
     }
     merged.key = merging.key;
-    merged.synthetic = datasets.record(&spec.ours).await?.synthetic
-        || datasets.record(&spec.theirs).await?.synthetic;
+    let ours = datasets.record(&spec.ours).await?;
+    merged.synthetic = ours.synthetic || datasets.record(&spec.theirs).await?.synthetic;
+    merged.table_files = Some(ours.table_files.unwrap_or_default());
     merged
         .edges
         .push(Edge::new(EdgeKind::DerivedFrom, spec.theirs.clone()));

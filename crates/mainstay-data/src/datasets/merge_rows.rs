@@ -152,6 +152,9 @@ pub(super) async fn write(repo: &Repo, sides: Sides) -> Result<Option<Merged>> {
                 batches.extend(behind);
             }
         }
+        if batches.is_empty() {
+            batches.push(RecordBatch::new_empty(schema));
+        }
         Ok(Some(Merged { batches }))
     };
     blocking::run_on_own_thread(work).await

@@ -160,7 +160,9 @@ impl Datasets {
 
     /// Stores the inputs of `spec` as the next version of the dataset.
     ///
-    /// Files are stored verbatim unless [`SnapshotSpec::layout`] says otherwise. When content, metadata
+    /// Files are stored verbatim unless [`SnapshotSpec::layout`] says otherwise. All files that are tables
+    /// by their extensions are one table unless [`SnapshotSpec::table_files`], or that of the version
+    /// before, says which are. When content, metadata
     /// and edges equal those of the latest version, no version is made and [`SnapshotReport::reused`] is set; tags are set in either case, in the
     /// same commit. On a branch, what the branch points to counts instead of the latest version. Input
     /// is read and checked before anything is stored.
@@ -169,9 +171,9 @@ impl Datasets {
     /// * [`NotFound`](mainstay_core::ErrorKind::NotFound): a path, the branch, or a dataset version that
     ///   an edge names, does not exist.
     /// * [`Invalid`](mainstay_core::ErrorKind::Invalid): there is no file, a table file is not what its
-    ///   extension says, the table files differ in their columns, the table has no rows or not the
-    ///   columns of the key, a path is a link or leads out, a tag or branch is reserved. The message
-    ///   names the file, and line or column.
+    ///   extension says, the table files differ in their columns, no file has a path that
+    ///   [`TableFiles`](crate::TableFiles) names, the table has not the columns of the key, a path is a link
+    ///   or leads out, a tag or branch is reserved. The message names the file, and line or column.
     /// * [`Unsupported`](mainstay_core::ErrorKind::Unsupported): a column's type has no logical form, or
     ///   there are more than 16,384 columns.
     /// * [`AlreadyExists`](mainstay_core::ErrorKind::AlreadyExists): a tag points to another version.
@@ -642,8 +644,9 @@ impl Datasets {
     ///
     /// [`NotFound`]: mainstay_core::ErrorKind::NotFound
     ///
-    /// Complexity: one pass over the table for each part, one more over the columns that decide where
-    /// they must be seen whole.
+    /// Complexity: one pass over the table for each part, one more over
+    /// the columns that decide where they must be seen whole. Memory as for a stream of rows in
+    /// [`snapshot`](Self::snapshot); where they must be seen whole, 8 bytes more a row.
     #[instrument(skip_all, fields(source = %spec.source), err)]
     pub async fn split(&self, spec: SplitSpec) -> Result<SplitReport> {
         split::split(self, spec).await
@@ -687,7 +690,8 @@ impl Datasets {
     /// [`Invalid`](mainstay_core::ErrorKind::Invalid) when no row is asked for or the version has no
     /// table; [`NotFound`](mainstay_core::ErrorKind::NotFound) for a version or column.
     ///
-    /// Complexity: two passes over the table, one more over the columns of a filter; 16 bytes of memory for each row chosen, in each stratum.
+    /// Complexity: two passes over the table, one more over the columns of a filter. Memory as for a stream
+    /// of rows in [`snapshot`](Self::snapshot), and 16 bytes for each row chosen, in each stratum.
     #[instrument(skip_all, fields(source = %spec.source), err)]
     pub async fn sample(&self, spec: SampleSpec) -> Result<SnapshotReport> {
         sample::sample(self, spec).await

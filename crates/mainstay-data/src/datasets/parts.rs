@@ -9,8 +9,9 @@ use super::by::By;
 use super::snapshot::{Prepared, session, stage_with, stored};
 use crate::canonical::lay_out;
 use crate::format::TableFormat;
-use crate::input::{gather, in_path_order};
+use crate::input::{InputFile, gather, in_path_order};
 use crate::scan::{TableFile, check};
+use crate::table_files::{Chosen, helped};
 use crate::telling::Telling;
 use crate::{
     FileEntry, FileLayout, PartSpec, SnapshotPart, SnapshotReport, SnapshotSpec, blocking,
@@ -33,30 +34,32 @@ pub(super) async fn store(repo: &Repo, telling: &Telling, spec: PartSpec) -> Res
 /// stored.
 fn prepare(spec: &PartSpec, runtime: &Handle, telling: &Telling) -> Result<Prepared> {
     let mut files = gather(&spec.inputs, runtime)?;
-    if spec.layout == FileLayout::Canonical
-        && let Some(text) = files.iter().find(|file| is_text(&file.path))
-    {
-        let why = "the types of CSV and JSON lines are those of all files together: \
-                   store them verbatim in parts";
-        return Err(Error::invalid(why).context("file", &text.path));
-    }
-    lay_out(&mut files, spec.layout)?;
     if let Some(directory) = &spec.below {
         for file in &mut files {
             file.path = FilePath::new(&format!("{directory}/{}", file.path))?;
         }
     }
+    let chosen = spec.table_files.clone().map(Chosen::Now);
+    chosen.unwrap_or_default().apply(&mut files, spec.layout)?;
+    if spec.layout == FileLayout::Canonical
+        && let Some(text) = files.iter().find(|file| is_text(file))
+    {
+        let why = "the types of CSV and JSON lines are those of all files together: \
+                   store them verbatim in parts";
+        return Err(Error::invalid(why).context("file", &text.path));
+    }
+    lay_out(&mut files, spec.layout).map_err(|error| helped(error, &files))?;
     in_path_order(&mut files)?;
     if files.is_empty() {
         return Err(Error::invalid("a part without files"));
     }
     let tables: Vec<TableFile<'_>> = files.iter().filter_map(TableFile::of).collect();
-    let rows = check(&tables, telling)?;
+    let rows = check(&tables, telling).map_err(|error| helped(error, &files))?;
     Prepared::new(files, None, rows)
 }
 
-fn is_text(path: &FilePath) -> bool {
-    TableFormat::of(path).is_some_and(TableFormat::is_text)
+fn is_text(file: &InputFile) -> bool {
+    file.table_format().is_some_and(TableFormat::is_text)
 }
 
 pub(super) async fn join(
@@ -99,8 +102,7 @@ async fn files(repo: &Repo, part: &SnapshotPart) -> Result<Vec<FileEntry>> {
         if !file.patches().is_empty() {
             return Err(Error::invalid("a part with patches").context("file", &file.path));
         }
-        let is_table = TableFormat::of(&file.path).is_some();
-        if is_table && repo.blob(&file.digest).await?.is_none() {
+        if file.rows.is_some() && repo.blob(&file.digest).await?.is_none() {
             let missing = Error::not_found("blob", file.digest);
             return Err(gone(missing).context("file", &file.path));
         }

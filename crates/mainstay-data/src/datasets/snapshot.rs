@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use bytes::Bytes;
-use mainstay_core::{BulkDigest, Digest, Error, Name, Result, canon};
-use mainstay_repo::{Ingest, Layout, Repo, Step, StoredBlob, Value, View};
+use mainstay_core::{BulkDigest, Digest, Error, Name, NodeKind, Result, canon};
+use mainstay_repo::{Ingest, Layout, Repo, Series, Step, StoredBlob, Value, View};
 use tokio::runtime::Handle;
 
 use super::branches::Head;
@@ -17,17 +17,18 @@ use super::unchanged::Earlier;
 use super::version_number;
 use crate::canonical::lay_out;
 use crate::format::parquet::write::PROFILE;
-use crate::format::{layout, media_type};
+use crate::format::{TableFormat, layout, media_type};
 use crate::input::{InputFile, Origin, StoredFile, gather, in_path_order};
 use crate::record::VersionRecord;
 use crate::report::{ColumnReport, FileReport};
 use crate::scan::{TableFile, scan};
 use crate::spool::Spooled;
 use crate::stored::blob;
+use crate::table_files::{Chosen, helped};
 use crate::telling::Telling;
 use crate::{
     Canonical, FileEntry, FileLayout, Files, Manifest, PatchEntry, Patches, SnapshotInput,
-    SnapshotReport, SnapshotSpec, Table, blocking, file_tree,
+    SnapshotReport, SnapshotSpec, Table, TableFiles, blocking, file_tree,
 };
 
 /// How many small files are stored between looks at whether they changed.
@@ -46,6 +47,7 @@ pub(super) async fn snapshot(
 pub(super) struct Staged {
     dataset: Name,
     pub(super) draft: Draft,
+    table_files: Option<TableFiles>,
     stored: Stored,
 }
 
@@ -64,13 +66,8 @@ pub(super) async fn stage_with(
     for tag in &spec.tags {
         check_pointer("tag", tag)?;
     }
-    let head = match &spec.branch {
-        Some(target) => {
-            let find = |view: &View| Head::find(view, &spec.dataset, target);
-            Some(repo.read(find).await?)
-        }
-        None => None,
-    };
+    let (head, chosen) = before(repo, &spec).await?;
+    let recorded = chosen.recorded();
     let (inputs, layout) = (spec.inputs.clone(), spec.layout);
     let runtime = Handle::current();
     let kept = kept
@@ -78,7 +75,10 @@ pub(super) async fn stage_with(
         .map(|entry| kept_file(repo, entry, &runtime));
     let (kept, told) = (kept.collect(), telling.clone());
     let earlier = Earlier::of(repo, &spec, head.as_ref());
-    let preparing = move || prepare((&inputs, kept), layout, &runtime, &earlier, &told);
+    let preparing = move || {
+        let inputs = (&*inputs, kept, &chosen);
+        prepare(inputs, layout, &runtime, &earlier, &told)
+    };
     let mut prepared = blocking::run_on_own_thread(preparing).await?;
     let (files, patched) = match spec.patches {
         Patches::Never => (prepared.files, Vec::new()),
@@ -87,10 +87,35 @@ pub(super) async fn stage_with(
     prepared.files = files;
     let stored = store((repo, telling), prepared, patched, spec.metadata.clone()).await?;
     Ok(Staged {
-        draft: draft(&spec, head, &stored)?,
+        draft: draft(&spec, recorded.clone(), head, &stored)?,
         dataset: spec.dataset,
+        table_files: recorded,
         stored,
     })
+}
+
+/// Finds the branch to move, and which files are the table where the version before decides that.
+async fn before(repo: &Repo, spec: &SnapshotSpec) -> Result<(Option<Head>, Chosen)> {
+    let given = spec.table_files.clone().map(Chosen::Now);
+    if let (None, Some(given)) = (&spec.branch, &given) {
+        return Ok((None, given.clone()));
+    }
+    let series = Series::new(NodeKind::Data, spec.dataset.clone());
+    let find = |view: &View| {
+        let head = spec.branch.as_ref();
+        let head = head.map(|target| Head::find(view, &spec.dataset, target));
+        let head = head.transpose()?;
+        let version = match &head {
+            Some(head) => head.version.clone(),
+            None => series.latest(view)?.map(|(node, _)| node),
+        };
+        let state = version.map(|node| view.get(&node.ref_path())).transpose()?;
+        let record = state.flatten().map(VersionRecord::of).transpose()?;
+        let chosen = record.and_then(|record| record.table_files);
+        Ok((head, Chosen::Before(chosen.unwrap_or_default())))
+    };
+    let (head, chosen) = repo.read(find).await?;
+    Ok((head, given.unwrap_or(chosen)))
 }
 
 /// The files of a snapshot, scanned and not yet stored.
@@ -105,14 +130,15 @@ pub(super) struct Prepared {
 
 /// Finds the files and scans those that are not known, so that bad input is refused before anything is stored.
 fn prepare(
-    (inputs, kept): (&[SnapshotInput], Vec<InputFile>),
+    (inputs, kept, chosen): (&[SnapshotInput], Vec<InputFile>, &Chosen),
     layout: FileLayout,
     runtime: &Handle,
     earlier: &Earlier,
     telling: &Telling,
 ) -> Result<Prepared> {
     let mut files = gather(inputs, runtime)?;
-    lay_out(&mut files, layout)?;
+    chosen.apply(&mut files, layout)?;
+    lay_out(&mut files, layout).map_err(|error| helped(error, &files))?;
     files.extend(kept);
     in_path_order(&mut files)?;
     if files.is_empty() {
@@ -123,7 +149,7 @@ fn prepare(
         known
     } else {
         let tables: Vec<TableFile<'_>> = files.iter().filter_map(TableFile::of).collect();
-        scan(&tables, telling)?
+        scan(&tables, telling).map_err(|error| helped(error, &files))?
     };
     let (table, rows) = found.unzip();
     Prepared::new(files, table, rows.unwrap_or_default())
@@ -164,7 +190,8 @@ fn layout_of(file: &InputFile) -> Result<Option<Layout>> {
     if let Origin::Stored(_) = file.origin {
         return Ok(None);
     }
-    let Some(format) = file.table_format() else {
+    // Also what is not looked into for its rows is best cut where its format says.
+    let Some(format) = TableFormat::of(&file.path) else {
         return Ok(None);
     };
     Ok(layout(&file.origin.open()?, format))
@@ -332,7 +359,12 @@ async fn put(ingest: &mut Ingest, origin: &Origin, layout: Option<Layout>) -> Re
     }
 }
 
-fn draft(spec: &SnapshotSpec, head: Option<Head>, stored: &Stored) -> Result<Draft> {
+fn draft(
+    spec: &SnapshotSpec,
+    table_files: Option<TableFiles>,
+    head: Option<Head>,
+    stored: &Stored,
+) -> Result<Draft> {
     let Stored {
         manifest, snapshot, ..
     } = stored;
@@ -341,7 +373,7 @@ fn draft(spec: &SnapshotSpec, head: Option<Head>, stored: &Stored) -> Result<Dra
         key: spec.key.clone(),
         synthetic: spec.synthetic,
         transform: spec.transform.clone(),
-        ..VersionRecord::new(manifest, *snapshot)
+        ..VersionRecord::new(manifest, *snapshot).with_table_files(table_files)
     };
     let value = Value::new(VersionRecord::KIND, &record)?.with_edges(spec.edges.iter().cloned());
     let value = match &manifest.files {
@@ -426,6 +458,12 @@ impl Staged {
                 })
                 .collect(),
             files: entries.iter().map(FileReport::from).collect(),
+            table_files: self.table_files,
+            opaque: entries
+                .into_iter()
+                .filter(|file| file.rows.is_none() && TableFormat::of(&file.path).is_some())
+                .map(|file| file.path)
+                .collect(),
             new_bytes,
             reused,
         })

@@ -48,14 +48,20 @@ fn compare_pair(before: &Column, after: &Column, thresholds: &DriftThresholds) -
         ks: measures.ks,
         js: measures.js,
         shift: measures.shift,
-        missing: missing_after / rows_after - missing_before / rows_before,
+        missing: if rows_before > 0.0 && rows_after > 0.0 {
+            missing_after / rows_after - missing_before / rows_before
+        } else {
+            0.0
+        },
     };
     let noise = Noise {
         missing: measure::missing_noise(counts.0, counts.1),
         cramers_v: measure::unless(chi_square.is_some_and(|test| test.p_value < 0.01)),
         ..noise
     };
-    let verdict = if same_type {
+    // Nothing can be measured of a table that lost all its rows, and nothing is as bad.
+    let is_emptied = rows_before > 0.0 && rows_after <= 0.0;
+    let verdict = if same_type && !is_emptied {
         thresholds.judge(&after.name, &drift, &noise)
     } else {
         Verdict::Fail

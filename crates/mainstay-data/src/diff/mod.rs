@@ -183,7 +183,7 @@ pub struct Drift {
     /// The first Wasserstein distance, how far the values moved on average, in standard deviations
     /// of the earlier side; numeric columns that were not constant.
     pub shift: Option<f64>,
-    /// The change of the share of nulls and NaN: -1 to 1.
+    /// The change of the share of nulls and NaN: -1 to 1; 0 where a side has no rows.
     pub missing: f64,
     /// How likely such a change is when nothing drifted, by the two-proportion z test: 0 to 1; absent
     /// when all values or none are missing.

@@ -34,5 +34,6 @@ mod splits;
 mod stored;
 mod stored_rows;
 mod support;
+mod table_files;
 mod trees;
 mod unchanged;

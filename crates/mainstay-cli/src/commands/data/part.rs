@@ -1,6 +1,7 @@
 //! `mainstay data part`, `mainstay data join`
 
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
 use clap::Args;
@@ -8,6 +9,7 @@ use mainstay::data::{PartSpec, SnapshotPart, SnapshotSpec};
 use mainstay::{Error, FilePath, Name, Result};
 use serde::Serialize;
 
+use super::chosen::Chosen;
 use super::said::{Said, tell};
 use super::snapshot::Layout;
 use crate::cli::Global;
@@ -35,6 +37,8 @@ pub(crate) struct Part {
     /// How table files are stored
     #[arg(long, value_enum, default_value_t = Layout::Verbatim)]
     layout: Layout,
+    #[command(flatten)]
+    chosen: Chosen,
 }
 
 /// Make the next version of a dataset from parts
@@ -66,12 +70,13 @@ impl Part {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let mut spec = PartSpec::new().with_layout(self.layout.into());
         spec.below = self.below;
+        spec.table_files = self.chosen.table_files();
         for path in self.paths {
             spec = spec.with_path(path);
         }
         let workspace = global.open().await?;
         let part = global.telling(workspace.data()).store_part(spec).await?;
-        fs::write(&self.file, part.to_bytes()?)
+        write_whole(&self.file, &part.to_bytes()?)
             .map_err(|error| Error::from(error).context("path", self.file.display()))?;
         let document = Document {
             part: &self.file,
@@ -87,6 +92,29 @@ impl Part {
         })?;
         Ok(Answer::Yes)
     }
+}
+
+/// Writes a file so that whoever reads it sees all of it, or what was there before.
+fn write_whole(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    let found = fs::canonicalize(path);
+    let target = found.as_deref().unwrap_or(path);
+    if fs::metadata(target).is_ok_and(|metadata| !metadata.is_file()) {
+        // A pipe or a terminal has no other name to be written under.
+        return fs::write(target, bytes);
+    }
+    let mut name = target.file_name().unwrap_or_default().to_owned();
+    name.push(format!(".{}.unfinished", std::process::id()));
+    let unfinished = target.with_file_name(name);
+    let written = File::create(&unfinished).and_then(|mut file| {
+        file.write_all(bytes)?;
+        file.sync_all()?;
+        fs::rename(&unfinished, target)
+    });
+    if written.is_err() {
+        // What cannot be written may well not be deleted either; the first failure is told.
+        drop(fs::remove_file(&unfinished));
+    }
+    written
 }
 
 impl Join {

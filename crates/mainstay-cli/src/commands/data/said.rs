@@ -10,6 +10,9 @@ use crate::commands::resolve;
 use crate::output::Output;
 use crate::text::{BOLD, Cell, Fields, bytes};
 
+/// So many files that are not of the table are shown to people.
+const MAX_OPAQUE: usize = 8;
+
 #[derive(Debug, Args)]
 pub(super) struct Said {
     /// Tag the version; may be repeated
@@ -80,6 +83,16 @@ impl Said {
     }
 }
 
+/// Names the files that are not of the table, though they could be.
+fn opaque(report: &SnapshotReport) -> Vec<String> {
+    let named = report.opaque.iter().take(MAX_OPAQUE);
+    let mut named: Vec<String> = named.map(ToString::to_string).collect();
+    if let Some(more @ 1..) = report.opaque.len().checked_sub(MAX_OPAQUE) {
+        named.push(format!("and {more} more"));
+    }
+    named
+}
+
 /// Tells what was made.
 pub(super) fn tell(report: &SnapshotReport, output: Output) -> Result<()> {
     output.result(report, |out| {
@@ -89,9 +102,13 @@ pub(super) fn tell(report: &SnapshotReport, output: Output) -> Result<()> {
             .with_some("rows", report.rows)
             .with("columns", report.columns.len())
             .with("files", report.files.len())
+            .with_all("opaque", opaque(report))
             .with("new", bytes(report.new_bytes))
             .write(out)
     })?;
+    if !report.opaque.is_empty() {
+        output.note("opaque files could be tables by their extensions and are not looked into");
+    }
     if report.reused {
         output.note("the content is the latest version's: no new version was made");
     }

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use clap::Args;
 use futures::TryStreamExt as _;
 use mainstay::data::stats::{Bound, ColumnStats, ScalarValue};
-use mainstay::data::{Column, FileEntry, Manifest, Transform, VersionInfo};
+use mainstay::data::{Column, FileEntry, Manifest, TableFiles, Transform, VersionInfo};
 use mainstay::{Actor, BulkDigest, Digest, Edge, Locator, Name, NodeRef, Result, Timestamp};
 use serde::Serialize;
 
@@ -48,6 +48,7 @@ struct Document<'a> {
     key: &'a [String],
     synthetic: bool,
     transform: Option<&'a Transform>,
+    table_files: Option<&'a TableFiles>,
     rows: Option<u64>,
     bytes: u64,
     table_digest: Option<BulkDigest>,
@@ -91,6 +92,7 @@ impl<'a> Document<'a> {
             key: &info.key,
             synthetic: info.synthetic,
             transform: info.transform.as_ref(),
+            table_files: info.table_files.as_ref(),
             rows: info.rows,
             bytes: info.bytes,
             table_digest: table.map(|table| table.table_digest),
@@ -111,6 +113,14 @@ impl<'a> Document<'a> {
             .with_all("made from", self.sources.iter().map(|edge| &edge.to))
             .with_some("by", self.transform.map(|transform| &transform.name))
             .with_all("key", self.key)
+            .with_all(
+                "table",
+                self.table_files.iter().flat_map(|chosen| &chosen.table),
+            )
+            .with_all(
+                "opaque",
+                self.table_files.iter().flat_map(|chosen| &chosen.opaque),
+            )
             .with_some("origin", self.synthetic.then_some("synthetic"))
             .with("made", format!("{} by {}", when(self.time), self.actor))
             .with("because", self.reason)

@@ -4,8 +4,9 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use mainstay::data::{FileLayout, Patches, SnapshotSpec};
-use mainstay::{Name, Result};
+use mainstay::{Error, Name, Result};
 
+use super::chosen::Chosen;
 use super::said::{Said, tell};
 use crate::cli::Global;
 use crate::output::Answer;
@@ -14,6 +15,10 @@ use crate::output::Answer;
 ///
 /// Parquet, CSV, JSON lines and Arrow files become one table with a schema, statistics and digests; other
 /// files are kept as they are. Content equal to the latest version's is that version.
+///
+/// Where table files are not one table, or one is damaged, nothing is stored: --table and --opaque say
+/// which files are the table, and the versions that follow are made the same way. A pattern without / names
+/// files by their names in any directory.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Example:
@@ -22,6 +27,8 @@ Example:
   mainstay data snapshot payments payments.csv --layout canonical
   mainstay data snapshot payments 2024/ --parent payments@3 --meta licence=CC0
   mainstay data snapshot payments 2024/ --branch main --key id
+  mainstay data snapshot titanic titanic/ --table 'train*.csv'
+  mainstay data snapshot photos photos/ --opaque 'thumbnails/**' --opaque labels.csv
   mainstay data snapshot clean clean.parquet --source raw=payments@3 --transform drop_nulls \\
     --param min=3 --code prepare@9f31c2a")]
 pub(crate) struct Snapshot {
@@ -34,8 +41,10 @@ pub(crate) struct Snapshot {
     #[arg(long, value_enum, default_value_t = Layout::Verbatim)]
     layout: Layout,
     /// Store canonical files as patches of the latest version where that is well smaller
-    #[arg(long)]
+    #[arg(long, requires = "layout")]
     patch: bool,
+    #[command(flatten)]
+    chosen: Chosen,
     #[command(flatten)]
     said: Said,
 }
@@ -65,7 +74,12 @@ impl Snapshot {
         let reason = global.reason(format!("snapshot {}", self.name));
         let mut spec = SnapshotSpec::new(self.name, global.actor()?, reason);
         spec.layout = self.layout.into();
+        spec.table_files = self.chosen.table_files();
         if self.patch {
+            if self.layout != Layout::Canonical {
+                let why = "only canonical files are stored as patches: add --layout canonical";
+                return Err(Error::invalid(why).context("option", "--patch"));
+            }
             spec.patches = Patches::WhereSmaller;
         }
         for path in self.paths {

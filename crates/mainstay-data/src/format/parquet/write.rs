@@ -29,6 +29,23 @@ pub(crate) const PROFILE: u64 = 2;
 /// Those of the batches; [`ErrorKind::Invalid`] when there are none and when they differ in schema;
 /// [`ErrorKind::Unsupported`] when Parquet does not hold them.
 pub(crate) fn encode(batches: impl Iterator<Item = Result<RecordBatch>>) -> Result<Spooled> {
+    let encoder = fill(batches)?.ok_or_else(|| Error::invalid("no batches"))?;
+    encoder.finish()
+}
+
+/// Encodes the rows of a table as [`encode`] does; `schema` is that of a table without any.
+pub(crate) fn encode_table(
+    schema: &SchemaRef,
+    batches: impl Iterator<Item = Result<RecordBatch>>,
+) -> Result<Spooled> {
+    let encoder = match fill(batches)? {
+        Some(encoder) => encoder,
+        None => Encoder::new(SchemaRef::clone(schema))?,
+    };
+    encoder.finish()
+}
+
+fn fill(batches: impl Iterator<Item = Result<RecordBatch>>) -> Result<Option<Encoder>> {
     let mut encoder: Option<Encoder> = None;
     for batch in batches {
         let batch = batch?;
@@ -38,8 +55,7 @@ pub(crate) fn encode(batches: impl Iterator<Item = Result<RecordBatch>>) -> Resu
         };
         encoder.write(&batch)?;
     }
-    let encoder = encoder.ok_or_else(|| Error::invalid("no batches"))?;
-    encoder.finish()
+    Ok(encoder)
 }
 
 struct Encoder {
