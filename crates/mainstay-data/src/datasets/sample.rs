@@ -24,13 +24,12 @@ pub(super) async fn sample(datasets: &Datasets, spec: SampleSpec) -> Result<Snap
     let drawn = draw(datasets, &spec, count).await?;
 
     let rows = datasets.read(&spec.source, all(&spec)).await?;
-    let batches = rows_of(rows, picker(drawn)).try_collect::<Vec<_>>().await?;
     let dataset = match &spec.dataset {
         Some(dataset) => dataset.clone(),
         None => format!("{}-sample", spec.source.name()).parse()?,
     };
     let sample = SnapshotSpec::new(dataset, spec.actor.clone(), spec.reason.as_str())
-        .with_batches(ROWS.parse()?, batches)
+        .with_stream(ROWS.parse()?, rows_of(rows, picker(drawn)))
         .with_transform(transform(&spec)?);
     let sample = derived(datasets, sample, "sample".parse()?, &spec.source).await?;
     snapshot::snapshot(repo, &datasets.telling(), sample).await

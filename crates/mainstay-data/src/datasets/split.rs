@@ -1,5 +1,7 @@
 //! Dividing a version into parts.
 
+use std::pin::Pin;
+
 use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use futures::stream::BoxStream;
@@ -70,7 +72,9 @@ async fn assigner(datasets: &Datasets, spec: &SplitSpec) -> Result<Assigner> {
     let mut rows = datasets.read(&spec.source, options).await?;
     let Some(mut observation) = Observation::of(&spec.rule) else {
         let first = rows.try_next().await?;
-        let first = first.ok_or_else(|| Error::corrupt(&spec.source, "a table without rows"))?;
+        let first = first.ok_or_else(|| {
+            Error::invalid("a table without rows is not divided").context("data", &spec.source)
+        })?;
         return Assigner::of(spec, &first.schema());
     };
     while let Some(batch) = rows.try_next().await? {
@@ -95,12 +99,12 @@ async fn part_of(
         let kept = parts.into_iter().map(|part| part == place);
         Ok(kept.collect::<Vec<bool>>().into())
     };
-    let batches = rows_of(rows, keep).try_collect::<Vec<_>>().await?;
-    if batches.is_empty() {
+    let mut rows = rows_of(rows, keep).peekable();
+    if Pin::new(&mut rows).peek().await.is_none() {
         return Err(Error::invalid("a part without rows").context("part", role));
     }
     let part = SnapshotSpec::new(dataset, spec.actor.clone(), spec.reason.as_str())
-        .with_batches(ROWS.parse()?, batches)
+        .with_stream(ROWS.parse()?, rows)
         .with_transform(Transform::new("split".parse()?).with_parameter("part", role.as_str()));
     derived(datasets, part, role.clone(), &spec.source).await
 }

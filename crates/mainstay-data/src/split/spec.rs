@@ -101,7 +101,8 @@ pub struct SplitPart {
     pub role: Name,
     /// Its share of all weights; at least 1.
     pub weight: u32,
-    /// The dataset it becomes a version of; `<source>-<role>` when `None`.
+    /// The dataset it becomes a version of; that of the split's name and the role, `<name>-<role>`, when
+    /// `None`.
     pub dataset: Option<Name>,
 }
 
@@ -149,7 +150,7 @@ impl SplitSpec {
         }
     }
 
-    /// Sets the name.
+    /// Sets the name, with which the datasets of the parts begin.
     #[must_use]
     pub fn with_name(mut self, name: Name) -> Self {
         self.name = name;
@@ -183,7 +184,7 @@ impl SplitSpec {
         let parts = self.parts.iter();
         let names = parts.map(|part| match &part.dataset {
             Some(dataset) => Ok(dataset.clone()),
-            None => format!("{}-{}", self.source.name(), part.role).parse(),
+            None => format!("{}-{}", self.name, part.role).parse(),
         });
         names.collect()
     }

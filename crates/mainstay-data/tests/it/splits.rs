@@ -163,6 +163,18 @@ async fn strata_are_divided_in_proportion_and_groups_stay_whole() {
 
     let by_day = spec(&source, SplitRule::hash(["day"], 3)).with_name("groups".parse().unwrap());
     let report = datasets.split(by_day).await.unwrap();
+    let nodes = report
+        .parts
+        .iter()
+        .map(|part| part.snapshot.node.to_string());
+    assert_eq!(
+        nodes.collect::<Vec<_>>(),
+        [
+            "data:groups-train@1",
+            "data:groups-validation@1",
+            "data:groups-test@1"
+        ]
+    );
     let mut part_of_day = BTreeMap::new();
     for (place, part) in parts(&datasets, &report).await.iter().enumerate() {
         for id in part {
