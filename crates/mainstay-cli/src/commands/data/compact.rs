@@ -40,12 +40,14 @@ impl Compact {
         let version = resolve(&view, &self.version).await?;
         let branch = self.branch.map(BranchTarget::new);
         let reason = global.reason(format!("compact {version}"));
-        let datasets = workspace.data();
+        let datasets = global.telling(workspace.data());
         let compacted = datasets.compact(&version, branch, global.actor()?, reason);
         let document = Document {
             compacted: compacted.await?,
             version,
         };
+        // The line of progress makes room for the report.
+        drop(datasets);
         global
             .output()
             .result(&document, |out| match &document.compacted {

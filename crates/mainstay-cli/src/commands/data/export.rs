@@ -11,7 +11,10 @@ use crate::cli::Global;
 use crate::output::Answer;
 use crate::text::bytes;
 
-/// Write the files of a version to a directory, byte for byte as they were
+/// Write the files of a version to a directory
+///
+/// Files come back byte for byte as they were; those that were stored with the layout canonical as the
+/// Parquet files that they became, the rows of patches merged.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Example:

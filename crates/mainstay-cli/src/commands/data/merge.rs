@@ -68,7 +68,7 @@ impl Merge {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let workspace = global.open().await?;
         let view = workspace.repo().view().await?;
-        let datasets = workspace.data();
+        let datasets = global.telling(workspace.data());
         let mut spec = MergeSpec::new(
             resolve(&view, &self.ours).await?,
             resolve(&view, &self.theirs).await?,
@@ -92,6 +92,7 @@ impl Merge {
             head: None,
         };
         if self.plan {
+            drop(datasets);
             global
                 .output()
                 .result(&document, |out| show(out, &document.plan))?;
@@ -114,6 +115,8 @@ impl Merge {
             }
             _ => {}
         }
+        // The line of progress makes room for the report.
+        drop(datasets);
         global.output().result(&document, |out| {
             show(out, &document.plan)?;
             if let Some(merged) = &document.merged {

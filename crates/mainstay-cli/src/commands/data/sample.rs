@@ -55,7 +55,10 @@ impl Sample {
         spec.strata = self.stratify;
         spec.filter = self.filter;
         spec.dataset = self.into;
-        let report = workspace.data().sample(spec).await?;
+        let datasets = global.telling(workspace.data());
+        let report = datasets.sample(spec).await?;
+        // The line of progress makes room for the report.
+        drop(datasets);
         global.output().result(&report, |out| {
             Fields::new()
                 .with("version", Cell::new(&report.node, BOLD))

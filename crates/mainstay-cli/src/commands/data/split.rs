@@ -16,11 +16,12 @@ use crate::text::{BAD, BOLD, Cell, GOOD, Table};
 ///
 /// By columns, a hash of their values decides: adding rows moves no row, and rows that are equal in
 /// them stay together. By time, the first part holds the earliest rows. Each part becomes a version of
-/// the dataset NAME-ROLE.
+/// the dataset NAME-ROLE, after the name of the split.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Example:
   mainstay data split payments --by id --parts train=8,validation=1,test=1 --seed 7
+  mainstay data split payments --by id --ratios train=0.8,test=0.2 --name by-id
   mainstay data split payments --by id --stratify fraud --parts train=8,test=2
   mainstay data split payments --time paid_at --cut 2026-01-01 --parts train=1,test=1")]
 pub(crate) struct Split {
@@ -48,9 +49,10 @@ pub(crate) struct Split {
     /// Where the next part begins; once for each part but the first
     #[arg(long = "cut", value_name = "TIME", requires = "time")]
     cuts: Vec<String>,
-    /// The parts and their weights
+    /// The parts and their weights: whole numbers, or fractions that make 1
     #[arg(
         long,
+        visible_alias = "ratios",
         value_name = "ROLE=WEIGHT",
         value_delimiter = ',',
         default_value = "train=8,test=2"
@@ -88,15 +90,13 @@ impl Split {
         if let Some(name) = self.name {
             spec = spec.with_name(name);
         }
-        for Pair { key, value } in self.parts {
-            let weight = value.parse().map_err(|error| {
-                Error::invalid("not a weight")
-                    .context("part", &key)
-                    .with_source(error)
-            })?;
-            spec = spec.with_part(key.parse()?, weight);
+        for (role, weight) in weights(&self.parts)? {
+            spec = spec.with_part(role, weight);
         }
-        let report = workspace.data().split(spec).await?;
+        let datasets = global.telling(workspace.data());
+        let report = datasets.split(spec).await?;
+        // The line of progress makes room for the report.
+        drop(datasets);
         let output = global.output();
         output.result(&report, |out| {
             let mut table = Table::new(["part", "version", "rows"]).numbers_in(&[2]);
@@ -114,6 +114,41 @@ impl Split {
         }
         Ok(Answer::Yes)
     }
+}
+
+/// Reads the weights of parts; fractions are taken times a power of ten.
+///
+/// # Errors
+/// [`ErrorKind::Invalid`](mainstay::ErrorKind::Invalid) naming the part whose weight is none, and when
+/// fractions do not make 1.
+fn weights(parts: &[Pair]) -> Result<Vec<(Name, u32)>> {
+    let decimals = |text: &str| {
+        text.split_once('.')
+            .map_or("", |(_, decimals)| decimals)
+            .len()
+    };
+    let digits = parts.iter().map(|part| decimals(&part.value)).max();
+    let digits = digits.unwrap_or(0);
+    let scaled = |Pair { key, value }: &Pair| {
+        let (whole, fraction) = value.split_once('.').unwrap_or((value, ""));
+        let number = format!("{whole}{fraction:0<digits$}");
+        let is_number = number.bytes().all(|byte| byte.is_ascii_digit());
+        let weight = number.parse().ok().filter(|_| is_number);
+        let refuse = || Error::invalid("not a weight").context("part", key);
+        Ok((key.parse()?, weight.ok_or_else(refuse)?))
+    };
+    let weights: Vec<(Name, u32)> = parts.iter().map(scaled).collect::<Result<_>>()?;
+    let sum: u64 = weights.iter().map(|(_, weight)| u64::from(*weight)).sum();
+    let one = u32::try_from(digits)
+        .ok()
+        .and_then(|digits| 10_u64.checked_pow(digits));
+    if digits > 0 && one != Some(sum) {
+        let given: Vec<String> = parts.iter().map(|part| part.value.clone()).collect();
+        return Err(
+            Error::invalid("fractions that do not make 1").context("fractions", given.join(" + "))
+        );
+    }
+    Ok(weights)
 }
 
 impl Leaks {
@@ -156,4 +191,37 @@ fn tell(report: &LeakageReport, out: &mut dyn Write) -> io::Result<()> {
     add("keys", &report.keys);
     add("rows", &report.rows);
     table.write(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Result<Vec<u32>> {
+        let pairs = text.split(',').map(|pair| pair.parse().unwrap());
+        let weights = weights(&pairs.collect::<Vec<Pair>>())?;
+        Ok(weights.into_iter().map(|(_, weight)| weight).collect())
+    }
+
+    #[test]
+    fn fractions_are_weights_that_make_one() {
+        assert_eq!(of("a=8,b=2").unwrap(), [8, 2]);
+        assert_eq!(of("a=0.8,b=0.2").unwrap(), [8, 2]);
+        assert_eq!(of("a=0.7,b=0.15,c=.15").unwrap(), [70, 15, 15]);
+        assert_eq!(of("a=0.999999999,b=0.000000001").unwrap(), [999_999_999, 1]);
+        for text in [
+            "a=0.8,b=0.1",
+            "a=0.8,b=2",
+            "a=-1,b=2",
+            "a=x,b=1",
+            "a=,b=1",
+            "a=1e-1,b=0.9",
+            "a=+0.5,b=0.5",
+            "a=0.5.0,b=0.5",
+            "a=5000000000,b=1",
+            "a=0.99999999999,b=0.00000000001",
+        ] {
+            assert!(of(text).is_err(), "{text}");
+        }
+    }
 }
