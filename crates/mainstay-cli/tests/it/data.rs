@@ -80,6 +80,14 @@ fn a_directory_of_several_tables_is_stored_by_saying_which_is_the_table() {
 }
 
 #[test]
+fn csv_between_semicolons_is_remarked_upon() {
+    let shell = Shell::new();
+    shell.write("sales.csv", "id;sum\n1;2\n");
+    let ran = shell.run("data snapshot sales sales.csv");
+    assert!(ran.err.contains("there is one column"), "{ran:?}");
+}
+
+#[test]
 fn patches_are_of_canonical_files() {
     let shell = Shell::new();
     shell.failure(2, "data snapshot penguins penguins.csv --patch");

@@ -1,8 +1,9 @@
 //! Directories whose files are not one table: what is the table, what is stored as it is, and that the next
 //! snapshot knows.
 
+use arrow::array::RecordBatch;
 use futures::TryStreamExt as _;
-use mainstay_core::{ErrorKind, NodeRef};
+use mainstay_core::{ErrorKind, FilePath, NodeRef};
 use mainstay_data::diff::Verdict;
 use mainstay_data::{
     BranchTarget, Datasets, FileLayout, PartSpec, ReadOptions, SnapshotReport, SnapshotSpec,
@@ -28,13 +29,13 @@ fn of(directory: &TempDir) -> SnapshotSpec {
 }
 
 fn opaque(report: &SnapshotReport) -> Vec<&str> {
-    report.opaque.iter().map(|path| path.as_str()).collect()
+    report.opaque.iter().map(FilePath::as_str).collect()
 }
 
 async fn rows(datasets: &Datasets, node: &NodeRef) -> usize {
     let read = datasets.read(node, ReadOptions::default()).await.unwrap();
     let batches: Vec<_> = read.try_collect().await.unwrap();
-    batches.iter().map(|batch| batch.num_rows()).sum()
+    batches.iter().map(RecordBatch::num_rows).sum()
 }
 
 #[tokio::test]

@@ -109,6 +109,12 @@ pub(super) fn tell(report: &SnapshotReport, output: Output) -> Result<()> {
     if !report.opaque.is_empty() {
         output.note("opaque files could be tables by their extensions and are not looked into");
     }
+    if let [column] = report.columns.as_slice()
+        && column.name.contains([';', '\t', '|'])
+    {
+        output
+            .note("there is one column: fields of CSV stand between commas, in .tsv between tabs");
+    }
     if report.reused {
         output.note("the content is the latest version's: no new version was made");
     }
