@@ -6,7 +6,8 @@
 //! ```
 //!
 //! The rows that differ are, in turn, at the end, in the middle, changed one after the other, and changed
-//! everywhere, where no page stays as it was. Each comparison is a process of its own.
+//! everywhere, where no page stays as it was; the files are stored as they are, then rewritten by our profile.
+//! Each comparison is a process of its own.
 #![expect(
     clippy::print_stdout,
     clippy::disallowed_methods,
@@ -27,7 +28,7 @@ use std::sync::Arc;
 use mainstay_core::Actor;
 use mainstay_data::diff::{CompareOptions, CompareRows};
 use mainstay_data::rows::Identity;
-use mainstay_data::{Datasets, SnapshotSpec};
+use mainstay_data::{Datasets, FileLayout, SnapshotSpec};
 use mainstay_repo::{Repo, RepoOptions};
 use mainstay_store::{LocalOptions, LocalStorage};
 
@@ -38,6 +39,11 @@ const ROWS: u64 = 5_000_000;
 /// How often each comparison is repeated.
 const RUNS: usize = 3;
 
+const LAYOUTS: [(&str, FileLayout); 2] = [
+    ("verbatim", FileLayout::Verbatim),
+    ("canonical", FileLayout::Canonical),
+];
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let arguments = arguments.iter().map(String::as_str);
@@ -45,10 +51,16 @@ fn main() {
         .filter(|argument| *argument != "--bench")
         .collect();
     match arguments[..] {
-        ["store", repo, file, dataset] => run(store(repo.as_ref(), file.as_ref(), dataset)),
+        ["store", repo, file, dataset, layout] => {
+            let (_, layout) = LAYOUTS
+                .into_iter()
+                .find(|(name, _)| *name == layout)
+                .unwrap();
+            run(store(repo.as_ref(), file.as_ref(), dataset, layout));
+        }
         ["compare", repo, after] => run(compare(repo.as_ref(), after)),
-        [rows] => measure(rows.parse().unwrap()),
-        [] => measure(ROWS),
+        [rows] => measure_both(rows.parse().unwrap()),
+        [] => measure_both(ROWS),
         _ => panic!("{arguments:?}"),
     }
 }
@@ -75,17 +87,23 @@ fn versions(rows: u64) -> [(&'static str, Version); 4] {
     ]
 }
 
-fn measure(rows: u64) {
+fn measure_both(rows: u64) {
+    for (layout, _) in LAYOUTS {
+        measure(rows, layout);
+    }
+}
+
+fn measure(rows: u64, layout: &str) {
     let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
     let repo = directory.path().join("repo");
     let stored = |name: &str, version: &Version| {
         let file = directory.path().join("table.parquet");
         version.write(&file);
-        of_self(&["store", text(&repo), text(&file), name]);
-        std::fs::metadata(&file).unwrap().len()
+        let (_, bytes) = of_self(&["store", text(&repo), text(&file), name, layout]);
+        bytes.trim().parse::<u64>().unwrap()
     };
     let bytes = stored("first", &Version::first(rows));
-    println!("{rows} rows of 12 columns in {bytes} bytes");
+    println!("{layout}: {rows} rows of 12 columns in {bytes} bytes");
     for (name, version) in versions(rows) {
         let both = bytes + stored(name, &version);
         for _ in 0..RUNS {
@@ -96,7 +114,7 @@ fn measure(rows: u64) {
                 panic!("{printed}");
             };
             println!(
-                "{name}: {seconds:.2} s, CPU {milliseconds} ms, peak RSS {mebibytes} MiB; \
+                "{layout}, {name}: {seconds:.2} s, CPU {milliseconds} ms, peak RSS {mebibytes} MiB; \
                  {added} added, {removed} removed, {changed} changed; read {read} bytes, {}",
                 percent(read, both),
             );
@@ -115,10 +133,13 @@ fn of_self(arguments: &[&str]) -> (f64, String) {
     (elapsed.as_secs_f64(), printed)
 }
 
-async fn store(repo: &Path, file: &Path, dataset: &str) {
+async fn store(repo: &Path, file: &Path, dataset: &str, layout: FileLayout) {
     let actor = Actor::new("bench").unwrap();
-    let spec = SnapshotSpec::new(dataset.parse().unwrap(), actor, "measure").with_path(file);
-    open(repo).await.snapshot(spec).await.unwrap();
+    let spec = SnapshotSpec::new(dataset.parse().unwrap(), actor, "measure")
+        .with_path(file)
+        .with_layout(layout);
+    let stored = open(repo).await.snapshot(spec).await.unwrap();
+    println!("{}", stored.files[0].bytes);
 }
 
 async fn compare(repo: &Path, after: &str) {

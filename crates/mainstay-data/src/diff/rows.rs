@@ -37,9 +37,10 @@ pub struct ComparedRows {
     pub changed: u64,
     /// Rows that both have alike.
     pub unchanged: u64,
-    /// Of `unchanged`, the rows that were not read.
+    /// Of `unchanged`, the rows that were not read, or only the columns of which a page differs.
     pub skipped: u64,
-    /// Keys that a table has more than once; not looked for where digests say that all rows are alike.
+    /// Keys that a table has more than once; not looked for where all rows are known to be alike, nor
+    /// among those that were skipped.
     pub duplicates: Duplicates,
     /// How many cells of each column changed; columns without are left out.
     pub cells: BTreeMap<String, u64>,

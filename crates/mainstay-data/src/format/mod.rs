@@ -9,6 +9,7 @@ use arrow::datatypes::SchemaRef;
 use mainstay_core::{BulkDigest, Error, FilePath, Result};
 use mainstay_repo::Layout;
 
+use self::parquet::{LeafPages, ParquetRows};
 use crate::predicate::Predicate;
 use crate::source::Source;
 
@@ -90,13 +91,6 @@ struct OpenTable {
     batches: Box<dyn Iterator<Item = Result<RecordBatch>> + Send>,
 }
 
-/// Whether a reader hands out the rows that were asked for and no others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Selected {
-    Yes,
-    No,
-}
-
 /// The batches of a table file, in order. Blocks; ends after an error.
 pub(crate) struct TableReader {
     table: OpenTable,
@@ -146,29 +140,22 @@ impl TableReader {
         })
     }
 
-    /// Opens a table file to read the rows of `ranges`, which rise and do not overlap.
-    ///
-    /// Of Parquet only the pages that they are in are read; the other formats are read from the
-    /// beginning, and hand out all their rows.
+    /// Reads the rows of `ranges`, which rise and do not overlap, of an opened Parquet file: of one
+    /// column, or of all. Only the pages that they are in are read.
     ///
     /// # Errors
     /// As [`open`](Self::open).
     pub(crate) fn open_rows(
-        source: Source,
-        format: TableFormat,
-        types: &TextTypes,
+        file: &ParquetRows,
+        column: Option<&str>,
         ranges: &[Range<u64>],
-    ) -> Result<(Self, Selected)> {
-        if format != TableFormat::Parquet {
-            return Ok((Self::open(source, format, types, None)?, Selected::No));
-        }
-        let table = guarded(&source, || parquet::open_rows(&source, ranges))?;
-        let reader = Self {
-            table,
-            source,
+    ) -> Result<Self> {
+        let source = file.source();
+        Ok(Self {
+            table: guarded(source, || file.read(column, ranges))?,
+            source: source.clone(),
             ended: false,
-        };
-        Ok((reader, Selected::Yes))
+        })
     }
 
     /// Returns the schema of the file, of all its columns.
@@ -199,6 +186,19 @@ pub(crate) fn layout(source: &Source, format: TableFormat) -> Option<Layout> {
         TableFormat::Parquet => guarded(source, || Ok(parquet::layout(source))).ok()?,
         TableFormat::Ipc | TableFormat::Csv { .. } | TableFormat::JsonLines => None,
     }
+}
+
+/// Opens a Parquet file to find its pages and to read some of its rows.
+///
+/// # Errors
+/// As [`TableReader::open`].
+pub(crate) fn parquet_rows(source: &Source) -> Result<ParquetRows> {
+    guarded(source, || ParquetRows::open(source))
+}
+
+/// Tells where the pages of a Parquet file are; `None` when its index does not say.
+pub(crate) fn parquet_pages(file: &ParquetRows) -> Option<Vec<LeafPages>> {
+    guarded(file.source(), || Ok(file.pages())).ok()?
 }
 
 /// Counts the bytes of a Parquet file's pages that are in none of these chunks; `None` when it cannot be told.

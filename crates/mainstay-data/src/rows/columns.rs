@@ -222,11 +222,11 @@ impl Table {
         self.given.fields().len()
     }
 
-    /// Makes a batch ready to be kept; its first row has the number `first`.
+    /// Makes a batch ready to be kept; its rows have these numbers.
     ///
     /// # Errors
     /// [`Invalid`](mainstay_core::ErrorKind::Invalid) when it is of another schema.
-    pub(super) fn keep(&self, batch: &RecordBatch, first: u64) -> Result<RecordBatch> {
+    pub(super) fn keep(&self, batch: &RecordBatch, numbers: UInt64Array) -> Result<RecordBatch> {
         let found = batch.schema();
         let same =
             |(a, b): (&FieldRef, &FieldRef)| a.name() == b.name() && a.data_type() == b.data_type();
@@ -238,8 +238,7 @@ impl Table {
         for array in batch.columns() {
             columns.push(to_plain(array)?);
         }
-        let rows = batch.num_rows() as u64;
-        columns.push(Arc::new(UInt64Array::from_iter_values(first..first + rows)));
+        columns.push(Arc::new(numbers));
         let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
         RecordBatch::try_new_with_options(Arc::clone(&self.kept), columns, &options)
             .map_err(immovable)

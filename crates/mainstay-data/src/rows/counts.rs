@@ -61,7 +61,7 @@ pub struct RowCounts {
     pub changed: u64,
     /// Rows that both have alike.
     pub unchanged: u64,
-    /// Of `unchanged`, the rows that were known to be alike without reading them.
+    /// Of `unchanged`, the rows that were known to be alike without reading them whole.
     pub skipped: u64,
     /// Keys that are no keys.
     pub duplicates: Duplicates,

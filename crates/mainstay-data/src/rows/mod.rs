@@ -41,11 +41,13 @@
 //! *Implementation techniques for main memory database systems*, SIGMOD 1984.
 
 use std::path::PathBuf;
+use std::sync::atomic::AtomicUsize;
 
-use arrow::array::RecordBatch;
+use arrow::array::{RecordBatch, UInt64Array};
 use arrow::datatypes::{Schema, SchemaRef};
 use mainstay_core::Result;
 
+mod adder;
 mod changes;
 mod columns;
 mod counts;
@@ -54,6 +56,7 @@ mod join;
 mod output;
 mod parts;
 mod plain;
+mod ranges;
 mod sample;
 mod shared;
 mod side;
@@ -65,11 +68,14 @@ pub use counts::{Duplicates, Op, RowCounts};
 pub use sample::{CellValue, ChangedRow, cells_of};
 pub use side::Side;
 
+use adder::Adder;
 use columns::Columns;
 use parts::Parts;
 pub(crate) use sample::Sample;
 use shared::Shared;
 pub(crate) use side::Both;
+
+use crate::digest::Profile;
 
 /// What tells the rows of a table apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -149,6 +155,16 @@ pub struct RowDiff {
     /// The number of the row that comes next.
     next: Both<u64>,
     counts: RowCounts,
+    /// How much memory the rows of either side take, as their adders know.
+    buffered: Both<AtomicUsize>,
+}
+
+/// A column that is looked at.
+#[derive(Debug, Clone)]
+pub(crate) struct Compared {
+    names: Both<String>,
+    /// What counts as equal.
+    profile: Profile,
 }
 
 impl RowDiff {
@@ -181,6 +197,7 @@ impl RowDiff {
             },
             columns,
             options,
+            buffered: Both::default(),
         })
     }
 
@@ -191,15 +208,11 @@ impl RowDiff {
     /// [`Unsupported`](mainstay_core::ErrorKind::Unsupported) when its rows cannot be moved; those of
     /// writing to disk.
     pub fn add(&mut self, side: Side, batch: &RecordBatch) -> Result<()> {
-        self.add_at(side, self.next[side], batch)
-    }
-
-    /// Adds rows of one side, of which the first has the number `first`.
-    pub(crate) fn add_at(&mut self, side: Side, first: u64, batch: &RecordBatch) -> Result<()> {
-        let rows = batch.num_rows() as u64;
-        self.next[side] = first + rows;
-        *self.counts.total(side) += rows;
-        let batch = self.columns.tables[side].keep(batch, first)?;
+        let first = self.next[side];
+        self.next[side] = first + batch.num_rows() as u64;
+        *self.counts.total(side) += batch.num_rows() as u64;
+        let numbers = UInt64Array::from_iter_values(first..self.next[side]);
+        let batch = self.columns.tables[side].keep(batch, numbers)?;
         self.parts[side].add(&batch)?;
         make_room(
             &mut self.parts,
@@ -218,15 +231,50 @@ impl RowDiff {
         self.counts.moved |= shared.first.before != shared.first.after;
     }
 
-    /// Returns the later names of the columns that are looked at, with their earlier ones.
-    pub(crate) fn compared(&self) -> Vec<(String, String)> {
+    /// Returns the columns that are looked at.
+    pub(crate) fn compared(&self) -> Vec<Compared> {
         let columns = self.columns.key.iter().chain(&self.columns.values);
         columns
-            .map(|pair| {
-                let earlier = self.options.earlier_name(&pair.name).to_owned();
-                (pair.name.clone(), earlier)
+            .map(|pair| Compared {
+                names: Both {
+                    before: self.options.earlier_name(&pair.name).to_owned(),
+                    after: pair.name.clone(),
+                },
+                profile: pair.profile,
             })
             .collect()
+    }
+
+    /// Returns what adds rows to either side, also at the same time.
+    pub(crate) fn adders(&mut self) -> Both<Adder<'_>> {
+        let Self {
+            columns,
+            options,
+            parts,
+            counts,
+            buffered,
+            ..
+        } = self;
+        let (options, buffered) = (&*options, &*buffered);
+        let Columns { tables, .. } = columns;
+        Both {
+            before: Adder {
+                side: Side::Before,
+                table: &tables.before,
+                parts: &mut parts.before,
+                rows: &mut counts.before,
+                buffered,
+                options,
+            },
+            after: Adder {
+                side: Side::After,
+                table: &tables.after,
+                parts: &mut parts.after,
+                rows: &mut counts.after,
+                buffered,
+                options,
+            },
+        }
     }
 
     /// Compares the rows.

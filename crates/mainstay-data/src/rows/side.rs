@@ -45,6 +45,13 @@ impl<T> Both<T> {
         })
     }
 
+    pub(crate) fn map<U>(self, mut each: impl FnMut(T) -> U) -> Both<U> {
+        Both {
+            before: each(self.before),
+            after: each(self.after),
+        }
+    }
+
     pub(crate) fn iter(&self) -> impl Iterator<Item = &T> {
         [&self.before, &self.after].into_iter()
     }

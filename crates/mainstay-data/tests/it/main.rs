@@ -26,6 +26,7 @@ mod parquet_blobs;
 mod parts;
 mod patches;
 mod predicates;
+mod read_to_compare;
 mod reference;
 mod row_diff;
 mod rows_in_memory;

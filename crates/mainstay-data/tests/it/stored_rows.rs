@@ -352,7 +352,8 @@ async fn stored_tables_differ_as_their_rows_do() {
             .await
             .unwrap()
             .node;
-        let options = RowDiffOptions::default();
+        // Down to nothing, so that parts wait on disk.
+        let options = RowDiffOptions::default().with_memory_bytes(random.below(100_000));
         let key = Identity::key(["id"]);
         let stream = datasets.row_changes(&first, &second, key.clone(), options.clone());
         let stored: Vec<RecordBatch> = stream.await.unwrap().try_collect().await.unwrap();

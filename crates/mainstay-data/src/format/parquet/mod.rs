@@ -24,8 +24,7 @@ mod thrift;
 pub(crate) mod write;
 
 pub(super) use pages::{layout, unshared_bytes};
-pub(super) use select::open_rows;
-pub(crate) use select::{LeafPages, leaf_pages};
+pub(crate) use select::{LeafPages, ParquetRows};
 
 /// About how large a decoded batch is when the footer tells the truth.
 const BATCH_BYTES: u64 = 32 * 1024 * 1024;

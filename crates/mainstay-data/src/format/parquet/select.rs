@@ -4,12 +4,11 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use mainstay_core::{Error, Result};
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
 };
-use parquet::file::metadata::{
-    ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader,
-};
+use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData};
 
 use super::{batch_rows, footer, undecodable};
 use crate::format::OpenTable;
@@ -37,14 +36,76 @@ pub(crate) struct Page {
     pub(crate) dictionary: Range<u64>,
 }
 
-/// Finds the pages of a Parquet file; `None` when its index does not say, or not as it should.
-pub(crate) fn leaf_pages(source: &Source) -> Option<Vec<LeafPages>> {
-    footer::check(source).ok()?;
-    let reader = ParquetMetaDataReader::new();
-    let reader = reader.with_offset_index_policy(PageIndexPolicy::Required);
-    let metadata = reader.parse_and_finish(source).ok()?;
-    let leaves = metadata.file_metadata().schema_descr().num_columns();
-    (0..leaves).map(|leaf| pages_of(&metadata, leaf)).collect()
+/// A Parquet file of which some rows are read, its footer and index at hand.
+pub(crate) struct ParquetRows {
+    source: Source,
+    metadata: ArrowReaderMetadata,
+}
+
+impl ParquetRows {
+    pub(in crate::format) fn open(source: &Source) -> Result<Self> {
+        footer::check(source)?;
+        let options = ArrowReaderOptions::new().with_offset_index_policy(PageIndexPolicy::Optional);
+        Ok(Self {
+            metadata: ArrowReaderMetadata::load(source, options).map_err(undecodable)?,
+            source: source.clone(),
+        })
+    }
+
+    pub(in crate::format) fn source(&self) -> &Source {
+        &self.source
+    }
+
+    /// Finds the pages; `None` when the index does not say, or not as it should.
+    pub(in crate::format) fn pages(&self) -> Option<Vec<LeafPages>> {
+        let metadata = self.metadata.metadata();
+        let leaves = metadata.file_metadata().schema_descr().num_columns();
+        (0..leaves).map(|leaf| pages_of(metadata, leaf)).collect()
+    }
+
+    /// Begins to read the rows of `ranges`, which rise and do not overlap, of one column or all; reads
+    /// the pages that they are in.
+    pub(in crate::format) fn read(
+        &self,
+        column: Option<&str>,
+        ranges: &[Range<u64>],
+    ) -> Result<OpenTable> {
+        let metadata = self.metadata.clone();
+        let builder =
+            ParquetRecordBatchReaderBuilder::new_with_metadata(self.source.clone(), metadata);
+        let total = builder.metadata().file_metadata().num_rows();
+        let total = number(u64::try_from(total).unwrap_or(0))?;
+        let ranges = ranges
+            .iter()
+            .map(|range| Ok(number(range.start)?..number(range.end)?))
+            .collect::<Result<Vec<_>>>()?;
+        if ranges.last().is_some_and(|last| last.end > total) {
+            return Err(Error::invalid("the file has fewer rows than it had"));
+        }
+        let selection = RowSelection::from_consecutive_ranges(ranges.into_iter(), total);
+        let (schema, rows) = (Arc::clone(builder.schema()), batch_rows(builder.metadata()));
+        let mask = match column {
+            None => ProjectionMask::all(),
+            Some(column) => {
+                let root = schema.index_of(column).map_err(|cause| {
+                    Error::invalid("the file has not the columns it had").with_source(cause)
+                })?;
+                ProjectionMask::roots(builder.parquet_schema(), [root])
+            }
+        };
+        let reader = builder
+            .with_batch_size(rows)
+            .with_projection(mask)
+            .with_row_selection(selection)
+            .build()
+            .map_err(undecodable)?;
+        Ok(OpenTable::of_parquet(schema, reader))
+    }
+}
+
+fn number(row: u64) -> Result<usize> {
+    usize::try_from(row)
+        .map_err(|cause| Error::invalid("more rows than this machine can count").with_source(cause))
 }
 
 fn pages_of(metadata: &ParquetMetaData, leaf: usize) -> Option<LeafPages> {
@@ -84,18 +145,21 @@ fn pages_of(metadata: &ParquetMetaData, leaf: usize) -> Option<LeafPages> {
             let next = next.transpose().ok()?.unwrap_or(rows);
             let as_it_should = begin == expected
                 && end <= bytes.end
-                && row < next
+                && row <= next
                 && next <= rows
                 && (at > 0 || row == 0);
             if !as_it_should {
                 return None;
             }
             expected = end;
-            found.pages.push(Page {
-                rows: first_row + row..first_row + next,
-                bytes: begin..end,
-                dictionary: dictionary.clone(),
-            });
+            // Writers that cut pages by content end some where they begin.
+            if row < next {
+                found.pages.push(Page {
+                    rows: first_row + row..first_row + next,
+                    bytes: begin..end,
+                    dictionary: dictionary.clone(),
+                });
+            }
         }
         first_row += rows;
     }
@@ -110,35 +174,4 @@ fn chunk_bytes(chunk: &ColumnChunkMetaData) -> Option<Range<u64>> {
 
 fn start(offset: i64) -> Option<u64> {
     u64::try_from(offset).ok()
-}
-
-/// Opens a Parquet file to read the rows of `ranges`, which rise and do not overlap; reads the pages that
-/// they are in.
-pub(in crate::format) fn open_rows(source: &Source, ranges: &[Range<u64>]) -> Result<OpenTable> {
-    footer::check(source)?;
-    let options = ArrowReaderOptions::new().with_offset_index_policy(PageIndexPolicy::Optional);
-    let metadata = ArrowReaderMetadata::load(source, options).map_err(undecodable)?;
-    let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(source.clone(), metadata);
-    let total = builder.metadata().file_metadata().num_rows();
-    let number = |row: u64| {
-        usize::try_from(row).map_err(|cause| {
-            Error::invalid("more rows than this machine can count").with_source(cause)
-        })
-    };
-    let ranges = ranges
-        .iter()
-        .map(|range| Ok(number(range.start)?..number(range.end)?))
-        .collect::<Result<Vec<_>>>()?;
-    let total = number(u64::try_from(total).unwrap_or(0))?;
-    if ranges.last().is_some_and(|last| last.end > total) {
-        return Err(Error::invalid("the file has fewer rows than it had"));
-    }
-    let selection = RowSelection::from_consecutive_ranges(ranges.into_iter(), total);
-    let (schema, rows) = (Arc::clone(builder.schema()), batch_rows(builder.metadata()));
-    let reader = builder
-        .with_batch_size(rows)
-        .with_row_selection(selection)
-        .build()
-        .map_err(undecodable)?;
-    Ok(OpenTable::of_parquet(schema, reader))
 }

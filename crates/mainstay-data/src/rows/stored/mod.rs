@@ -1,0 +1,233 @@
+//! Comparing the rows of stored tables: what their files share is not read.
+
+use std::collections::BTreeMap;
+use std::panic::resume_unwind;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+
+use arrow::array::RecordBatch;
+use arrow::datatypes::SchemaRef;
+use mainstay_core::{Digest, Error, ErrorKind, FilePath, Result};
+use mainstay_repo::Repo;
+use tokio::runtime::Handle;
+
+use self::file::TableFile;
+use self::places::Places;
+use super::ranges::{list, without};
+use super::shared::Shared;
+use super::side::{Both, Side};
+use super::{Adder, Compared, Identity, RowChanges, RowDiff, RowDiffOptions};
+use crate::format::{TableFormat, TableReader, TextTypes, parquet_rows};
+use crate::scan::in_order;
+use crate::{Manifest, stored};
+
+mod alike;
+mod file;
+mod pages;
+mod places;
+mod threads;
+
+/// A comparison of two stored tables.
+pub(crate) struct StoredDiff<'a> {
+    pub(crate) repo: &'a Repo,
+    pub(crate) runtime: &'a Handle,
+    pub(crate) manifests: &'a Both<Manifest>,
+    /// Reports whether the answer is still wanted.
+    pub(crate) wanted: &'a (dyn Fn() -> bool + Sync),
+}
+
+type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
+
+/// The columns of a side.
+struct Shape {
+    types: TextTypes,
+    schema: SchemaRef,
+}
+
+impl StoredDiff<'_> {
+    /// Compares the rows; returns the changes and how many bytes of files and patches were read for them.
+    /// Blocks; works on several threads.
+    ///
+    /// Rows are not read where both sides have the same file, or the same pages of Parquet files of one
+    /// path in all columns that are compared, as the chunks of the stored files tell. Where most pages
+    /// are the same, the columns of the others are read before whole rows are.
+    ///
+    /// # Errors
+    /// As [`RowDiff::new`] and [`RowDiff::add`]; [`Corrupt`](ErrorKind::Corrupt) when a file is damaged;
+    /// [`Cancelled`](ErrorKind::Cancelled) when nobody wants the answer.
+    pub(crate) fn run(
+        &self,
+        identity: &Identity,
+        options: RowDiffOptions,
+    ) -> Result<(RowChanges, u64)> {
+        let mut files = Both::try_of(|side| self.open(side))?;
+        let shapes = Both::try_of(|side| self.shape(side, &files[side]))?;
+        let (before, after) = (&shapes.before.schema, &shapes.after.schema);
+        let mut diff = RowDiff::new(before, after, identity, options)?;
+        for (pair, runs) in self.shared(&files, &diff.compared())? {
+            for side in Side::BOTH {
+                let rows = runs.iter().map(|run| run.on(side)).collect();
+                files[side][pair[side]].alike = list(rows);
+            }
+            let first = Both::of(|side| files[side][pair[side]].rows.start);
+            for run in &runs {
+                diff.skip(&run.behind(first));
+            }
+        }
+        let patch_bytes = self.read_both(&mut diff, &files, &shapes)?;
+        let all = files.iter().flatten();
+        let file_bytes: u64 = all.map(|file| file.source.bytes_read()).sum();
+        Ok((diff.finish(), file_bytes + patch_bytes))
+    }
+
+    /// # Errors
+    /// [`Cancelled`](ErrorKind::Cancelled) when nobody wants the answer.
+    pub(crate) fn check_wanted(&self) -> Result<()> {
+        if (self.wanted)() {
+            Ok(())
+        } else {
+            let message = "nobody waits for the rows";
+            Err(Error::new(ErrorKind::Cancelled, message))
+        }
+    }
+
+    fn open(&self, side: Side) -> Result<Vec<TableFile>> {
+        let mut end = 0;
+        let mut files = Vec::new();
+        for entry in self.manifests[side].files.entries()? {
+            let Some((rows, format)) = entry.rows.zip(TableFormat::of(&entry.path)) else {
+                continue;
+            };
+            files.push(TableFile::open(
+                (self.repo, self.runtime),
+                entry.clone(),
+                format,
+                end..end + rows,
+            )?);
+            end += rows;
+        }
+        Ok(files)
+    }
+
+    fn shape(&self, side: Side, files: &[TableFile]) -> Result<Shape> {
+        let types = TextTypes::recall(self.manifests[side].columns());
+        let first = files.first().ok_or_else(|| {
+            Error::invalid("the snapshot has no table").context("side", side.name())
+        })?;
+        let reader = TableReader::open(first.source.clone(), first.format, &types, None);
+        let schema = SchemaRef::clone(reader.map_err(|e| first.damaged(e))?.schema());
+        Ok(Shape { types, schema })
+    }
+
+    /// Finds the rows that pairs of files have alike, in the numbers of the files.
+    fn shared(
+        &self,
+        files: &Both<Vec<TableFile>>,
+        compared: &[Compared],
+    ) -> Result<Vec<(Both<usize>, Vec<Shared>)>> {
+        let (mut found, mut left) = (Vec::new(), Vec::new());
+        let mut same: BTreeMap<&[Digest], Vec<usize>> = BTreeMap::new();
+        for (at, file) in files.before.iter().enumerate().rev() {
+            same.entry(&file.blobs).or_default().push(at);
+        }
+        for (after, later) in files.after.iter().enumerate() {
+            match same.get_mut(later.blobs.as_slice()).and_then(Vec::pop) {
+                Some(before) => {
+                    let whole = Shared {
+                        first: Both::default(),
+                        rows: later.rows.end - later.rows.start,
+                    };
+                    found.push((Both { before, after }, vec![whole]));
+                }
+                None => left.push(after),
+            }
+        }
+        let rest: BTreeMap<&FilePath, usize> = same
+            .into_values()
+            .flatten()
+            .map(|at| (&files.before[at].entry.path, at))
+            .collect();
+        for after in left {
+            if let Some(&before) = rest.get(&files.after[after].entry.path) {
+                let pair = Both { before, after };
+                let both = Both::of(|side| &files[side][pair[side]]);
+                found.push((pair, self.alike(both, compared)?));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Adds the rows that are not known to be alike, of both sides at once; returns how many bytes their
+    /// patches have.
+    fn read_both(
+        &self,
+        diff: &mut RowDiff,
+        files: &Both<Vec<TableFile>>,
+        shapes: &Both<Shape>,
+    ) -> Result<u64> {
+        let failed = AtomicBool::new(false);
+        let read = |side: Side, mut adder: Adder<'_>| {
+            let mut patch_bytes = 0;
+            for file in &files[side] {
+                let outcome = self.read(&mut adder, file, &shapes[side], &failed);
+                patch_bytes += outcome.inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
+            }
+            Ok::<_, Error>(patch_bytes)
+        };
+        let Both { before, after } = diff.adders();
+        thread::scope(|scope| {
+            let other = thread::Builder::new()
+                .name("mainstay-data".to_owned())
+                .spawn_scoped(scope, || read(Side::After, after))?;
+            let before = read(Side::Before, before);
+            let after = other.join().unwrap_or_else(|panic| resume_unwind(panic));
+            Ok(before? + after?)
+        })
+    }
+
+    /// Adds the rows of a file that are not known to be alike, unless the other side has failed; returns
+    /// how many bytes its patches have.
+    fn read(
+        &self,
+        adder: &mut Adder<'_>,
+        file: &TableFile,
+        shape: &Shape,
+        failed: &AtomicBool,
+    ) -> Result<u64> {
+        let all = 0..file.rows.end - file.rows.start;
+        let ranges = without(std::slice::from_ref(&all), &file.alike);
+        if ranges.is_empty() {
+            return Ok(0);
+        }
+        let patches = file.entry.patches();
+        let (batches, mut places): (Batches, Places<'_>) =
+            if file.format == TableFormat::Parquet && patches.is_empty() {
+                let opened = parquet_rows(&file.source);
+                let reader = opened.and_then(|rows| TableReader::open_rows(&rows, None, &ranges));
+                let reader = reader.map_err(|error| file.damaged(error))?;
+                (Box::new(reader), Places::new(&ranges, &ranges))
+            } else {
+                let source = file.source.clone();
+                let (entry, types) = (&file.entry, &shape.types);
+                let table = stored::open_from(source, self.repo, self.runtime, entry, types, None)?;
+                let all = std::slice::from_ref(&all);
+                (table.batches, Places::new(all, &ranges))
+            };
+        for batch in batches {
+            self.check_wanted()?;
+            if failed.load(Ordering::Relaxed) {
+                return Ok(0);
+            }
+            let batch = batch.and_then(|batch| in_order(&batch, &shape.schema));
+            let batch = batch.map_err(|error| file.damaged(error))?;
+            if let Some((numbers, rows)) = places.wanted(&batch, file.rows.start)? {
+                adder.add(numbers, &rows)?;
+            }
+        }
+        if places.complete() {
+            Ok(patches.iter().map(|patch| patch.bytes).sum())
+        } else {
+            Err(file.damaged(Error::invalid("fewer rows than it had")))
+        }
+    }
+}
