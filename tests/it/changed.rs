@@ -108,7 +108,7 @@ async fn a_retrained_model_is_told_by_settings_code_and_tensors_in_every_form() 
             "rate 0.1 → 0.3",
             "v1 → 9f31c2a09f31 (dirty)",
             "1 changed (head)",
-            "patch: parameter.changed at parameters.rate",
+            "minor: parameter.changed at parameters.rate",
             "head changed",
         ] {
             assert!(page.contains(clause), "{clause} in {page}");

@@ -6,7 +6,7 @@ use crate::support::Shell;
 fn bad_input_ends_with_2() {
     let shell = Shell::new();
     shell.write("not.parquet", "PAR1 but not really PAR1");
-    shell.write("header.csv", "a,b\n");
+    shell.write("ragged.csv", "a,b\n1,2\n3\n");
     shell.write("empty.csv", "");
     shell.write("bad.json", "{\"inputs\": 1}");
     shell.json("data snapshot penguins penguins.csv");
@@ -14,7 +14,7 @@ fn bad_input_ends_with_2() {
         ("data snapshot a/b penguins.csv", "argument", "<NAME>"),
         ("data snapshot ../x penguins.csv", "value", "../x"),
         ("data snapshot x not.parquet", "file", "not.parquet"),
-        ("data snapshot x header.csv", "file", "header.csv"),
+        ("data snapshot x ragged.csv", "file", "ragged.csv"),
         ("data snapshot x empty.csv", "file", "empty.csv"),
         (
             "data show model:penguins",
