@@ -89,6 +89,7 @@ mod patch;
 mod pattern;
 mod pieces;
 mod predicate;
+mod ranges;
 mod record;
 mod report;
 pub mod rows;

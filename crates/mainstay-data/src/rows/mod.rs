@@ -56,7 +56,6 @@ mod join;
 mod output;
 mod parts;
 mod plain;
-mod ranges;
 mod sample;
 mod shared;
 mod side;

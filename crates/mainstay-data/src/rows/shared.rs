@@ -4,8 +4,8 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 
-use super::ranges::{intersection, list, moved, without};
 use super::side::{Both, Side};
+use crate::ranges::{intersection, list, moved, without};
 
 /// More ways to lay one file over the other are not tried.
 const MAX_SHIFTS: usize = 256;

@@ -10,6 +10,7 @@ use parquet::file::metadata::ParquetMetaData;
 use parquet::file::statistics::Statistics;
 
 use crate::predicate::{Bounds, Predicate};
+use crate::ranges::{intersection, list};
 
 /// Row groups, and which of their rows.
 pub(super) struct Pruned {
@@ -78,7 +79,7 @@ impl Pruning<'_> {
                     intersection(&rows, &self.rows(part, negated))
                 })
             }
-            (Predicate::Or(parts), false) | (Predicate::And(parts), true) => union(
+            (Predicate::Or(parts), false) | (Predicate::And(parts), true) => list(
                 parts
                     .iter()
                     .flat_map(|part| self.rows(part, negated))
@@ -131,7 +132,7 @@ impl Pruning<'_> {
                 found.extend(pages.unwrap_or_else(|| vec![rows.clone()]));
             }
         }
-        Some(union(found))
+        Some(list(found))
     }
 
     /// `None` where the index of pages tells nothing.
@@ -217,33 +218,4 @@ impl Parts {
             _ => None,
         }
     }
-}
-
-fn union(mut ranges: Vec<Range<usize>>) -> Vec<Range<usize>> {
-    ranges.sort_by_key(|range| range.start);
-    let mut found: Vec<Range<usize>> = Vec::new();
-    for range in ranges {
-        match found.last_mut() {
-            Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
-            _ => found.push(range),
-        }
-    }
-    found
-}
-
-/// Returns what lies in both of two lists of rising ranges.
-fn intersection(a: &[Range<usize>], b: &[Range<usize>]) -> Vec<Range<usize>> {
-    let (mut found, mut i, mut j) = (Vec::new(), 0, 0);
-    while let (Some(x), Some(y)) = (a.get(i), b.get(j)) {
-        let both = x.start.max(y.start)..x.end.min(y.end);
-        if !both.is_empty() {
-            found.push(both);
-        }
-        if x.end <= y.end {
-            i += 1;
-        } else {
-            j += 1;
-        }
-    }
-    found
 }

@@ -13,11 +13,11 @@ use tokio::runtime::Handle;
 
 use self::file::TableFile;
 use self::places::Places;
-use super::ranges::{list, without};
 use super::shared::Shared;
 use super::side::{Both, Side};
 use super::{Adder, Compared, Identity, RowChanges, RowDiff, RowDiffOptions};
 use crate::format::{TableFormat, TableReader, TextTypes, parquet_rows};
+use crate::ranges::{list, without};
 use crate::scan::in_order;
 use crate::{Manifest, stored};
 

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// Returns what lies in both of two lists.
-pub(super) fn intersection(a: &[Range<u64>], b: &[Range<u64>]) -> Vec<Range<u64>> {
+pub(crate) fn intersection<N: Copy + Ord>(a: &[Range<N>], b: &[Range<N>]) -> Vec<Range<N>> {
     let (mut found, mut i, mut j) = (Vec::new(), 0, 0);
     while let (Some(x), Some(y)) = (a.get(i), b.get(j)) {
         let both = x.start.max(y.start)..x.end.min(y.end);
@@ -20,7 +20,7 @@ pub(super) fn intersection(a: &[Range<u64>], b: &[Range<u64>]) -> Vec<Range<u64>
 }
 
 /// Returns what is left of a list without another.
-pub(super) fn without(all: &[Range<u64>], taken: &[Range<u64>]) -> Vec<Range<u64>> {
+pub(crate) fn without(all: &[Range<u64>], taken: &[Range<u64>]) -> Vec<Range<u64>> {
     let (mut found, mut next) = (Vec::new(), 0);
     for range in all {
         let mut start = range.start;
@@ -44,9 +44,9 @@ pub(super) fn without(all: &[Range<u64>], taken: &[Range<u64>]) -> Vec<Range<u64
 }
 
 /// Brings ranges in any order, that may overlap, into a list; those that touch are one.
-pub(super) fn list(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
+pub(crate) fn list<N: Copy + Ord>(mut ranges: Vec<Range<N>>) -> Vec<Range<N>> {
     ranges.sort_by_key(|range| range.start);
-    let mut found: Vec<Range<u64>> = Vec::new();
+    let mut found: Vec<Range<N>> = Vec::new();
     for range in ranges {
         match found.last_mut() {
             Some(last) if range.start <= last.end => last.end = last.end.max(range.end),
@@ -57,7 +57,7 @@ pub(super) fn list(mut ranges: Vec<Range<u64>>) -> Vec<Range<u64>> {
 }
 
 /// Returns the rows `shift` further on.
-pub(super) fn moved(rows: &Range<u64>, shift: i64) -> Range<u64> {
+pub(crate) fn moved(rows: &Range<u64>, shift: i64) -> Range<u64> {
     rows.start.saturating_add_signed(shift)..rows.end.saturating_add_signed(shift)
 }
 
