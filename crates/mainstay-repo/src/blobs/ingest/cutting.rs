@@ -15,9 +15,8 @@ use crate::blobs::manifest::{
 };
 use crate::blobs::record::RecordId;
 
-/// How many pieces wait between hashing and cutting: as much as is hashed while packs being named take
-/// the processor that cuts.
-const WAITING_PIECES: usize = 64;
+/// How many pieces wait between hashing and cutting.
+const WAITING_PIECES: usize = 8;
 
 /// Stores a blob; without a layout, one that its beginning tells or none.
 pub(super) fn put(
