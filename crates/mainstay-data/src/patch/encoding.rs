@@ -56,8 +56,9 @@ pub(crate) fn encode(patch: &Patch) -> Result<Bytes> {
     });
     let rows: ArrayRef = Arc::new(UInt64Array::from_iter_values(rows));
     let runs = RecordBatch::try_from_iter([("kind", kinds), ("rows", rows)]);
-    let runs = section(runs.map_err(unencodable)?)?;
-    let inserted = patch.inserted.clone().map(section).transpose()?;
+    let runs = section(&runs.map_err(unencodable)?, &["rows"])?;
+    let inserted = patch.inserted.as_ref();
+    let inserted = inserted.map(|rows| section(rows, &[])).transpose()?;
     let inserted = inserted.unwrap_or_default();
     let edits = patch
         .edits
@@ -93,12 +94,12 @@ fn encode_edits(edits: &Edits) -> Result<Bytes> {
     let rows: ArrayRef = Arc::new(UInt64Array::from(edits.rows.clone()));
     let values = ("value", Arc::clone(&edits.values), true);
     let batch = RecordBatch::try_from_iter_with_nullable([("row", rows, false), values]);
-    section(batch.map_err(unencodable)?)
+    section(&batch.map_err(unencodable)?, &["row"])
 }
 
-/// Encodes a section, which is a Parquet file.
-fn section(batch: RecordBatch) -> Result<Bytes> {
-    let source = write::encode(std::iter::once(Ok(batch)))?.open()?;
+/// Encodes a section, which is a Parquet file; `numbers` are the columns that number or count rows.
+fn section(batch: &RecordBatch, numbers: &[&str]) -> Result<Bytes> {
+    let source = write::encode_numbered(batch, numbers)?.open()?;
     let length = usize::try_from(source.size()).unwrap_or(usize::MAX);
     Ok(source.read_at(0, length)?)
 }

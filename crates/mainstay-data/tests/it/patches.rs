@@ -123,6 +123,34 @@ async fn a_scattered_edit_is_stored_as_its_cells() {
     assert_eq!(copy.table_digest, report.table_digest);
 }
 
+/// The numbers of consecutive rows take next to nothing beside their values.
+#[tokio::test]
+async fn cells_edited_in_one_range_are_stored_as_their_values() {
+    let datasets = datasets().await;
+    let mut random = Random(3);
+    let first = table(0, 80_000, &mut random);
+    datasets
+        .snapshot(patched("d", first.clone()))
+        .await
+        .unwrap();
+    let values: Vec<f64> = (0..16_000).map(|_| measure(&mut random)).collect();
+    let second = with_measures(&first, |measures| {
+        measures[30_000..46_000].copy_from_slice(&values);
+    });
+    let report = datasets.snapshot(patched("d", second)).await.unwrap();
+    assert_eq!(depth(&datasets, &report.node).await, 1);
+    let added = stored(&datasets, &report).await;
+
+    let values: ArrayRef = Arc::new(Float64Array::from(values));
+    let alone = RecordBatch::try_from_iter([("x", values)]).unwrap();
+    let alone = datasets.snapshot(rows("alone", alone)).await.unwrap();
+    let information = stored(&datasets, &alone).await;
+    assert!(
+        added * 100 <= information * 105,
+        "{added} bytes for {information} of values"
+    );
+}
+
 #[tokio::test]
 async fn any_chain_of_edits_reads_as_the_table_it_stands_for() {
     let (seeds, steps) = if std::env::var("MAINSTAY_LONG").is_ok() {

@@ -6,9 +6,12 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use mainstay_core::{Error, ErrorKind, Result};
 use parquet::arrow::ArrowWriter;
-use parquet::basic::{Compression, ZstdLevel};
+use parquet::basic::{Compression, Encoding, ZstdLevel};
 use parquet::errors::ParquetError;
-use parquet::file::properties::{CdcOptions, EnabledStatistics, WriterProperties, WriterVersion};
+use parquet::file::properties::{
+    CdcOptions, EnabledStatistics, WriterProperties, WriterPropertiesBuilder, WriterVersion,
+};
+use parquet::schema::types::ColumnPath;
 
 use crate::digest::{Profile, TableDigests, TableHasher};
 use crate::format::{TableFormat, TableReader, TextTypes};
@@ -45,6 +48,21 @@ pub(crate) fn encode_table(
     encoder.finish()
 }
 
+/// Encodes one batch as [`encode`] does, but for the columns `numbers` of integers, of which each is stored
+/// as what it has more than the one before.
+pub(crate) fn encode_numbered(batch: &RecordBatch, numbers: &[&str]) -> Result<Spooled> {
+    let schema = batch.schema();
+    let properties = numbers.iter().fold(profile(&schema)?, |properties, name| {
+        let column = ColumnPath::from(*name);
+        properties
+            .set_column_encoding(column.clone(), Encoding::DELTA_BINARY_PACKED)
+            .set_column_statistics_enabled(column, EnabledStatistics::None)
+    });
+    let mut encoder = Encoder::with(schema, properties.build())?;
+    encoder.write(batch)?;
+    encoder.finish()
+}
+
 fn fill(batches: impl Iterator<Item = Result<RecordBatch>>) -> Result<Option<Encoder>> {
     let mut encoder: Option<Encoder> = None;
     for batch in batches {
@@ -67,7 +85,11 @@ struct Encoder {
 
 impl Encoder {
     fn new(schema: SchemaRef) -> Result<Self> {
-        let properties = properties(&schema)?;
+        let properties = profile(&schema)?.build();
+        Self::with(schema, properties)
+    }
+
+    fn with(schema: SchemaRef, properties: WriterProperties) -> Result<Self> {
         let writer = guarded(|| {
             ArrowWriter::try_new(Spool::new(), SchemaRef::clone(&schema), Some(properties))
         })?;
@@ -140,7 +162,7 @@ const PAGES: CdcOptions = CdcOptions {
     norm_level: 0,
 };
 
-fn properties(schema: &Schema) -> Result<WriterProperties> {
+fn profile(schema: &Schema) -> Result<WriterPropertiesBuilder> {
     let level = ZstdLevel::try_new(3).map_err(unencodable)?;
     let mut fields = schema.fields().iter();
     let looked_into = fields.all(|field| looks_into(field.data_type()));
@@ -153,8 +175,7 @@ fn properties(schema: &Schema) -> Result<WriterProperties> {
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_data_page_size_limit(1024 * 1024)
         .set_data_page_row_count_limit(usize::MAX)
-        .set_max_row_group_row_count(Some(1024 * 1024))
-        .build())
+        .set_max_row_group_row_count(Some(1024 * 1024)))
 }
 
 /// Reports whether the encoder finds pages by content in such values: not in runs, and in list views it
