@@ -3,6 +3,7 @@
 use mainstay_core::{Error, ErrorKind, Result};
 use tokio::runtime::Handle;
 use tokio::task::{JoinError, JoinHandle, JoinSet};
+use tracing::{Instrument as _, Span};
 
 /// Returns the runtime that calls this.
 ///
@@ -19,11 +20,12 @@ pub(crate) async fn run<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'st
     start(work)?.wait().await
 }
 
-/// Starts `work` on a thread that may block, before anybody waits for it.
+/// Starts `work` on a thread that may block, before anybody waits for it. It belongs to the current span.
 pub(crate) fn start<T: Send + 'static>(
     work: impl FnOnce() -> T + Send + 'static,
 ) -> Result<Started<T>> {
-    runtime().map(|runtime| Started(runtime.spawn_blocking(work)))
+    let span = Span::current();
+    runtime().map(|runtime| Started(runtime.spawn_blocking(move || span.in_scope(work))))
 }
 
 /// Work that [has been started](start).
@@ -36,13 +38,14 @@ impl<T> Started<T> {
     }
 }
 
-/// Runs a future that makes headway also while nobody polls it. It ends when the result is dropped.
+/// Runs a future that makes headway also while nobody polls it. It ends when the result is dropped, and
+/// belongs to the current span.
 pub(crate) fn ahead<T: Send + 'static>(
     work: impl Future<Output = Result<T>> + Send + 'static,
 ) -> impl Future<Output = Result<T>> + Send + 'static {
     let started = runtime().map(|runtime| {
         let mut tasks = JoinSet::new();
-        tasks.spawn_on(work, &runtime);
+        tasks.spawn_on(work.in_current_span(), &runtime);
         tasks
     });
     async move {

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use futures::FutureExt as _;
 use mainstay_core::Result;
 use tokio::runtime::Handle;
-use tracing::{debug, warn};
+use tracing::{Instrument as _, Span, debug, info_span, warn};
 
 use super::find::last_number_at_most;
 use super::load::{self, is_damage};
@@ -87,7 +87,10 @@ fn start(inner: &Arc<Inner>, view: &View, writes: bool) {
         && let Ok(runtime) = Handle::try_current()
     {
         let inner = Arc::clone(inner);
-        drop(runtime.spawn(async move { work(&inner).await }));
+        // No part of the commit that it follows, which does not wait for it.
+        let span = info_span!(parent: None, "checkpoint");
+        span.follows_from(Span::current());
+        drop(runtime.spawn(async move { work(&inner).await }.instrument(span)));
     }
 }
 

@@ -8,7 +8,7 @@ use bytes::Bytes;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
 use mainstay_core::{Attribute, Clock, Instrument, Metrics, Result, Timestamp};
-use tracing::{Span, field};
+use tracing::{Instrument as _, Span, debug_span, field};
 
 use crate::{
     ByteRange, Capabilities, Key, Object, ObjectMeta, Prefix, PutMode, PutOutcome, Storage,
@@ -40,7 +40,8 @@ static IO: Instrument = Instrument::new(
 ///
 /// An operation is `get`, `create`, `overwrite`, `list` or `delete`. Put it inside of a
 /// [`RetryStorage`](crate::RetryStorage) to see every attempt, around it to see what callers see. Each
-/// call is also a `tracing` span with its key and bytes. A call whose future is dropped is not counted,
+/// call is also a `tracing` span with its key and bytes, a listing one with how many objects there are. A
+/// call whose future is dropped is not counted,
 /// nor is a listing that is not read to its end.
 ///
 /// ```
@@ -128,6 +129,9 @@ impl<S: Storage> MetricsStorage<S> {
 /// A listing under way.
 struct Listing<'a> {
     stream: BoxStream<'a, Result<ObjectMeta>>,
+    span: Span,
+    /// How many have been listed.
+    objects: u64,
     /// `None` once its end has been told.
     began: Option<Timestamp>,
 }
@@ -162,12 +166,21 @@ impl<S: Storage> Storage for MetricsStorage<S> {
     }
 
     fn list(&self, prefix: &Prefix, after: Option<&Key>) -> BoxStream<'_, Result<ObjectMeta>> {
+        let span = debug_span!("storage_list", %prefix, objects = field::Empty);
         let listing = Listing {
-            stream: self.inner.list(prefix, after),
+            stream: span.in_scope(|| self.inner.list(prefix, after)),
+            span,
+            objects: 0,
             began: Some(self.clock.now()),
         };
         futures::stream::unfold(listing, move |mut listing| async move {
-            let next = listing.stream.next().await;
+            let span = listing.span.clone();
+            let next = listing.stream.next().instrument(span).await;
+            if let Some(Ok(_)) = next {
+                listing.objects += 1;
+            } else {
+                listing.span.record("objects", listing.objects);
+            }
             if next.as_ref().is_none_or(Result::is_err)
                 && let Some(began) = listing.began.take()
             {

@@ -159,30 +159,6 @@ impl Blob {
         export::export(self.whole(), path).await
     }
 
-    /// Identifies a range by its chunks, without reading any of them: the BLAKE3 of their addresses, one
-    /// after the other.
-    ///
-    /// Equal answers mean equal bytes; for ranges that were cut alike, different answers mean different
-    /// bytes. So tensors of safetensors, which are cut from their own beginning, can be compared across
-    /// versions at the cost of reading the manifest. `None` when the range is empty or does not begin
-    /// and end at a cut; nothing is cut in blobs of up to 16 KiB.
-    ///
-    /// # Errors
-    /// As [`bytes`](Self::bytes).
-    #[instrument(skip_all, fields(blob = %self.digest(), start = range.start, end = range.end), err(level = "debug"))]
-    pub async fn chunk_digest(&self, range: Range<u64>) -> Result<Option<BulkDigest>> {
-        let wanted_bytes = range.end.saturating_sub(range.start);
-        let mut parts = copies::parts(self.clone(), range);
-        let (mut hasher, mut bytes) = (blake3::Hasher::new(), 0);
-        while let Some(part) = parts.try_next().await? {
-            hasher.update(&part.chunk.address);
-            bytes += u64::from(part.chunk.len);
-        }
-        // Whole chunks make up more than the range where an end of it lies within one.
-        let exact = bytes == wanted_bytes && bytes > 0;
-        Ok(exact.then(|| BulkDigest::from_bytes(*hasher.finalize().as_bytes())))
-    }
-
     /// Checks that the index knows every chunk with the size the manifest says, of this manifest or of
     /// another one of the blob.
     pub(crate) async fn check_parts(&self) -> Result<()> {

@@ -9,6 +9,7 @@ use mainstay_store::{MeterStorage, Storage};
 use tokio::runtime::Handle;
 use tokio::sync::mpsc::{Receiver, Sender, channel};
 use tokio::task::{JoinError, JoinSet};
+use tracing::Instrument as _;
 
 use crate::blobs::condemned::Condemned;
 use crate::blobs::index::PackRef;
@@ -115,7 +116,8 @@ impl Writes {
             let bytes = bytes.iter().sum();
             Ok(Written { packs, bytes })
         };
-        self.running.spawn_on(write, &self.runtime);
+        self.running
+            .spawn_on(write.in_current_span(), &self.runtime);
     }
 
     /// Waits for every write and returns what has been written since it did so last.

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use futures::TryStreamExt as _;
+
 use super::*;
 use crate::{Cut, Layout};
 
@@ -75,26 +77,39 @@ async fn a_model_adds_little_more_than_the_share_of_its_blocks_that_changed() {
 }
 
 #[tokio::test]
-async fn tensors_are_told_apart_without_reading_them() {
+async fn tensors_are_told_apart_by_their_chunks_without_reading_them() {
     let storage = Arc::new(MeterStorage::new(MemoryStorage::new()));
     let store = BlobStore::new(Arc::<MeterStorage<_>>::clone(&storage));
     let (a, b, c) = (bf16(300_000, 1), bf16(200_000, 2), bf16(300_000, 3));
-    let mut digests = Vec::new();
+    let mut found = Vec::new();
     for (note, tensors) in [("x", [&a[..], &b, &c]), ("longer", [&b, &c[..], &c])] {
         let (bytes, ranges) = safetensors(note, &tensors);
         let (stored, _) = put(&store, bytes).await;
         let blob = store.find(&stored.digest).await.unwrap().unwrap();
         let before = storage.reading();
-        for range in ranges {
-            let one_off = range.start + 1..range.end;
-            assert_eq!(blob.chunk_digest(one_off).await.unwrap(), None);
-            digests.push(blob.chunk_digest(range).await.unwrap().unwrap());
-        }
-        assert_eq!(blob.chunk_digest(5..5).await.unwrap(), None);
+        let chunks: Vec<_> = blob.chunks().try_collect().await.unwrap();
         assert_eq!((storage.reading() - before).requests(), 0);
+        for range in ranges {
+            let within = |(place, _): &&(Range<u64>, _)| {
+                place.start >= range.start && place.end <= range.end
+            };
+            let within: Vec<_> = chunks.iter().filter(within).collect();
+            // Every tensor has its own run of chunks.
+            let bytes: u64 = within
+                .iter()
+                .map(|(place, _)| place.end - place.start)
+                .sum();
+            assert_eq!(bytes, range.end - range.start);
+            found.push(
+                within
+                    .iter()
+                    .map(|(_, address)| *address)
+                    .collect::<Vec<_>>(),
+            );
+        }
     }
-    let [a, b1, c1, b2, c2, c3] = digests[..] else {
-        panic!("{digests:?}");
+    let [a, b1, c1, b2, c2, c3] = &found[..] else {
+        panic!("{found:?}");
     };
     assert_eq!((b1, c1, c2), (b2, c2, c3));
     assert!(a != b1 && b1 != c1 && a != c1);
