@@ -18,6 +18,7 @@ pub(crate) mod object;
 pub(crate) mod pack;
 pub(crate) mod record;
 pub(crate) mod reliance;
+pub(crate) mod requests;
 #[cfg(test)]
 pub(crate) mod testing;
 #[cfg(test)]
@@ -30,7 +31,6 @@ use mainstay_core::{Digest, Error, ErrorKind, Result};
 use mainstay_store::{ByteRange, Storage, StorageExt as _};
 use tokio::sync::Semaphore;
 
-pub(crate) use self::blob::fetch::open_within;
 pub use self::blob::{Blob, BlobReader};
 use self::condemned::CondemnedSource;
 pub use self::copy::BlobCheck;
@@ -41,6 +41,7 @@ use self::manifest::Manifest;
 use self::pack::PackId;
 use self::record::RecordId;
 use self::reliance::Reliance;
+pub(crate) use self::requests::open_within;
 use crate::metrics::Told;
 use crate::telling::Telling;
 

@@ -7,12 +7,13 @@ use futures::TryStreamExt as _;
 use mainstay_core::{Digest, ErrorKind, Result};
 use mainstay_store::StorageExt as _;
 
-use super::blob::fetch::{self, open_within};
+use super::blob::fetch;
 use super::condemned::Condemned;
 use super::index::Location;
 use super::manifest::Manifest;
 use super::pack::PackId;
 use super::record::RecordId;
+use super::requests::open_within;
 use super::{Blob, BlobStore};
 
 /// What sessions of this process have seen.

@@ -1,6 +1,6 @@
 //! Carrying a plan out.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::TryStreamExt as _;
@@ -15,7 +15,6 @@ use super::state::{self, Collected, FORMAT, RunRecord};
 use super::sweep::SweptCheckpoints;
 use crate::blobs::index;
 use crate::blobs::pack::PackId;
-use crate::blobs::record::Entry;
 use crate::log::plan::beside;
 use crate::log::{commit, read, walk};
 use crate::repo::{Inner, Step};
@@ -179,13 +178,11 @@ fn encoded_len(catalog: &Catalog, hash: &[u8; 32]) -> u64 {
 async fn repack(inner: &Inner, survey: &Survey, report: &mut CollectionReport) -> Result<()> {
     let storage = &*inner.storage;
     let goes = |pack: &PackId| survey.condemn.contains_key(pack) || survey.rescue.contains(pack);
-    let used = survey.used.iter().filter(|(pack, _)| goes(pack));
-    let used: BTreeMap<PackId, Vec<Entry>> = used
-        .map(|(pack, entries)| (*pack, entries.clone()))
-        .collect();
     let condemned = state::condemned(&inner.blobs, &survey.view).await?;
     let mut repack = Repack::new(storage, &condemned);
-    repack.packs(&used, &survey.telling).await?;
+    repack
+        .records(&survey.used_of(goes), &survey.telling)
+        .await?;
     let (mut contents, written) = repack.finish().await?;
     let is_condemned = |pack: PackId| goes(&pack) || survey.collected.is_condemned(pack);
     let stale = pointers::naming(&survey.catalog, is_condemned);

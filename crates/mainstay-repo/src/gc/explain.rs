@@ -191,12 +191,9 @@ pub(crate) async fn refs(inner: &Arc<Inner>, prefix: &str) -> Result<RefExplanat
     let others = others.blobs(&inner.blobs).await?;
     let catalog = Catalog::load(&inner.storage).await?;
     let blobs = theirs.len() as u64;
-    let theirs: BTreeSet<RecordId> = mark::records(&catalog, theirs, |_| true)
-        .await?
-        .records
-        .into_iter()
-        .collect();
-    let others = mark::records(&catalog, others, |_| true).await?;
+    let theirs = mark::records(&catalog, (theirs, Vec::new()), |_| true).await?;
+    let theirs: BTreeSet<RecordId> = theirs.ids().copied().collect();
+    let others = mark::records(&catalog, (others, Vec::new()), |_| true).await?;
     let exclusive: BTreeSet<RecordId> = theirs
         .iter()
         .filter(|id| !others.contains(id))

@@ -1,6 +1,7 @@
 //! What is needed: the blobs that refs name, or named within the history that is kept.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::cmp::Reverse;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use futures::TryStreamExt as _;
@@ -71,6 +72,21 @@ async fn live(view: &View) -> Result<Named> {
     .await
 }
 
+/// The blobs that the values of a view name, those of the value that was set last first.
+pub(super) async fn newest_first(view: &View) -> Result<Vec<Digest>> {
+    view.read(|view| {
+        let mut named: Vec<(u64, Digest)> = Vec::new();
+        for (_, state) in view.below("")? {
+            let blobs = state.value.iter().flat_map(|value| &value.blobs);
+            named.extend(blobs.map(|blob| (state.seq, *blob)));
+        }
+        // Stable: the blobs of one value stay in their order.
+        named.sort_by_key(|(seq, _)| Reverse(*seq));
+        Ok(named.into_iter().map(|(_, blob)| blob).collect())
+    })
+    .await
+}
+
 /// What values name.
 #[derive(Debug, Default)]
 pub(super) struct Named {
@@ -100,14 +116,30 @@ impl Named {
 /// The records that are needed.
 #[derive(Debug, Default)]
 pub(super) struct Needed {
-    pub(super) records: HashSet<RecordId>,
+    /// Each with its place in the order of reading: blob after blob, as its bytes follow each other.
+    records: HashMap<RecordId, usize>,
     /// The packs with the manifests that count, of each blob.
     manifests: HashMap<RecordId, Vec<PackId>>,
 }
 
 impl Needed {
     pub(super) fn contains(&self, id: &RecordId) -> bool {
-        self.records.contains(id)
+        self.records.contains_key(id)
+    }
+
+    /// The records, in no order.
+    pub(super) fn ids(&self) -> impl Iterator<Item = &RecordId> {
+        self.records.keys()
+    }
+
+    /// The place of a record in the order of reading; one that is not needed comes last.
+    pub(super) fn place(&self, id: &RecordId) -> usize {
+        self.records.get(id).copied().unwrap_or(usize::MAX)
+    }
+
+    fn add(&mut self, id: RecordId) {
+        let place = self.records.len();
+        self.records.entry(id).or_insert(place);
     }
 
     /// The packs out of which a record may be used.
@@ -124,22 +156,27 @@ impl Needed {
     }
 }
 
-/// The records that blobs are made of, manifests included, as far as these are in `sound` packs.
+/// The records that blobs are made of, manifests included, as far as these are in `sound` packs; those of
+/// the blobs that come `first` come first.
 ///
 /// # Errors
 /// [`Corrupt`](mainstay_core::ErrorKind::Corrupt) when a blob's manifest or list cannot be read: what
 /// it is made of cannot be told from what nobody needs.
 pub(super) async fn records(
     catalog: &Catalog,
-    blobs: BTreeSet<Digest>,
+    (blobs, first): (BTreeSet<Digest>, Vec<Digest>),
     sound: impl Fn(PackId) -> bool + Send + Sync,
 ) -> Result<Needed> {
     let mut needed = Needed::default();
-    for (digest, made) in catalog.made(blobs, sound).await? {
+    let mut made = catalog.made(blobs.clone(), sound).await?;
+    for digest in first.into_iter().chain(blobs) {
+        let Some(made) = made.remove(&digest) else {
+            continue;
+        };
         let made = made.map_err(|error| error.context("blob", digest))?;
         let manifest = RecordId::manifest(&digest);
-        needed.records.insert(manifest);
-        needed.records.extend(made.parts);
+        needed.add(manifest);
+        made.parts.into_iter().for_each(|part| needed.add(part));
         needed.manifests.insert(manifest, made.packs);
     }
     Ok(needed)

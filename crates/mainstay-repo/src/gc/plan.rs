@@ -154,7 +154,8 @@ impl Survey {
             return Err(Error::new(ErrorKind::Corrupt, why).context("damage", error));
         }
         let sound = |pack| !collected.is_condemned(pack);
-        let needed = mark::records(&catalog, blobs, sound).await?;
+        let first = mark::newest_first(&view).await?;
+        let needed = mark::records(&catalog, (blobs, first), sound).await?;
         let checkpoints = allowed.map(|allowed| allowed.checkpoints);
         let sweep = Sweep::of(inner, &view, (options, now), checkpoints).await?;
         let mut survey = Self {
@@ -187,7 +188,7 @@ impl Survey {
     /// which most is needed.
     fn choose_places(&mut self) {
         let mut weights: BTreeMap<PackId, u64> = BTreeMap::new();
-        let mut needed: Vec<RecordId> = self.needed.records.iter().copied().collect();
+        let mut needed: Vec<RecordId> = self.needed.ids().copied().collect();
         needed.sort_unstable();
         for id in &needed {
             for pack in self.needed.places(&self.catalog, id) {
@@ -225,6 +226,15 @@ impl Survey {
                 self.used.entry(pack).or_default().push(entry);
             }
         }
+    }
+
+    /// What is used of some packs, in the order in which blobs are read.
+    pub(super) fn used_of(&self, packs: impl Fn(&PackId) -> bool) -> Vec<(PackId, Entry)> {
+        let used = self.used.iter().filter(|(pack, _)| packs(pack));
+        let entries = used.flat_map(|(pack, entries)| entries.iter().map(|entry| (*pack, *entry)));
+        let mut entries: Vec<_> = entries.collect();
+        entries.sort_by_cached_key(|(_, entry)| self.needed.place(&entry.header.id));
+        entries
     }
 
     fn used_bytes(&self, pack: PackId) -> u64 {

@@ -1,10 +1,10 @@
 //! Writing records again, into new packs.
 
-use std::collections::BTreeMap;
+use std::iter;
 
 use bytes::{Bytes, BytesMut};
-use mainstay_core::{Error, Result};
-use mainstay_store::{Storage, StorageExt as _};
+use mainstay_core::Result;
+use mainstay_store::Storage;
 
 use super::pointers::Contents;
 use crate::blobs::condemned::Condemned;
@@ -12,11 +12,15 @@ use crate::blobs::index::PackRef;
 use crate::blobs::object;
 use crate::blobs::pack::{PackBuilder, PackId};
 use crate::blobs::record::{Entry, Header, Kind};
+use crate::blobs::requests::{GAP_BYTES, Requests};
 use crate::blobs::{blocking, open_within};
 use crate::telling::Telling;
 
 /// As large as ingest makes them.
 const PACK_BYTES: usize = 16 * 1024 * 1024;
+
+/// How much is read before it is written.
+const WINDOW_BYTES: u64 = 64 * 1024 * 1024;
 
 /// Packs being filled.
 #[derive(Debug)]
@@ -44,25 +48,26 @@ impl<'a> Repack<'a> {
         }
     }
 
-    /// Writes again what is used of packs; each record is checked.
+    /// Writes records again, in the order given; each is checked.
     ///
     /// # Errors
     /// [`Corrupt`](mainstay_core::ErrorKind::Corrupt) when a record is damaged.
-    pub(crate) async fn packs(
+    pub(crate) async fn records(
         &mut self,
-        used: &BTreeMap<PackId, Vec<Entry>>,
+        records: &[(PackId, Entry)],
         telling: &Telling,
     ) -> Result<()> {
-        telling.expect("packs", used.len());
-        for (pack, entries) in used {
-            let key = pack.key()?;
-            let whole = self.storage.get_all(&key).await?;
-            let whole = whole.ok_or_else(|| Error::corrupt(&key, "missing pack"))?;
-            for entry in entries {
-                self.record(*pack, entry, &whole).await?;
+        telling.expect("records", records.len());
+        for window in windows(records) {
+            let requests = Requests::to(window);
+            let read = requests.run(self.storage).await?;
+            telling.add("bytes", read.iter().map(Bytes::len).sum());
+            let window = window.to_vec();
+            let stored = blocking::run(move || checked(&requests, &read, &window)).await??;
+            for (entry, stored) in stored {
+                self.append(&entry, &stored).await?;
+                telling.add("records", 1);
             }
-            telling.add("bytes", whole.len());
-            telling.add("packs", 1);
         }
         Ok(())
     }
@@ -76,10 +81,14 @@ impl<'a> Repack<'a> {
     ) -> Result<()> {
         let (checked, bytes) = (*entry, whole.clone());
         blocking::run(move || open_within(pack, &checked, &bytes, 0).map(drop)).await??;
-        let start = entry.offset as usize + Header::LEN;
         let end = usize::try_from(entry.end()).unwrap_or(usize::MAX);
-        let stored = whole.slice(start..end);
-        let header = entry.header;
+        self.append(entry, &whole.slice(entry.offset as usize..end))
+            .await
+    }
+
+    /// Puts a record, as it is stored, into a pack.
+    async fn append(&mut self, entry: &Entry, record: &Bytes) -> Result<()> {
+        let (header, stored) = (entry.header, record.slice(Header::LEN..));
         if !self.builder(header.id.kind).fits(stored.len()) {
             self.write(header.id.kind).await?;
         }
@@ -117,4 +126,33 @@ impl<'a> Repack<'a> {
         self.contents.insert(pack, sealed.entries);
         Ok(())
     }
+}
+
+/// Divides records into such as are read at a time.
+fn windows(records: &[(PackId, Entry)]) -> impl Iterator<Item = &[(PackId, Entry)]> {
+    let mut rest = records;
+    iter::from_fn(move || {
+        let mut bytes = 0;
+        let count = rest.iter().take_while(|(_, entry)| {
+            // What lies between two of them may be read as well.
+            bytes += entry.header.record_len() + GAP_BYTES;
+            bytes <= WINDOW_BYTES
+        });
+        let (window, behind) = rest.split_at(count.count().max(1).min(rest.len()));
+        rest = behind;
+        (!window.is_empty()).then_some(window)
+    })
+}
+
+/// Checks records that have been read; returns them as they are stored.
+fn checked(
+    requests: &Requests,
+    read: &[Bytes],
+    window: &[(PackId, Entry)],
+) -> Result<Vec<(Entry, Bytes)>> {
+    let check = |(at, (_, entry)): (usize, &(PackId, Entry))| {
+        requests.open(read, at, entry)?;
+        Ok((*entry, requests.stored(read, at, entry)?))
+    };
+    window.iter().enumerate().map(check).collect()
 }

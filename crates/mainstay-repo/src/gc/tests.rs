@@ -18,6 +18,7 @@ mod crashes;
 mod holds;
 mod hollow;
 mod model;
+mod order;
 mod progress;
 mod stalled;
 mod sweep;
