@@ -63,19 +63,6 @@ pub(crate) fn open_where(
     Unreadable::of(entry).watch(table)
 }
 
-/// As [`open`], reading the file itself from `source`.
-pub(crate) fn open_from(
-    source: Source,
-    repo: &Repo,
-    runtime: &Handle,
-    entry: &FileEntry,
-    types: &TextTypes,
-    wanted: Option<&[String]>,
-) -> Result<StoredTable> {
-    let table = open_all(source, repo, runtime, entry, types, (wanted, None));
-    Unreadable::of(entry).watch(table)
-}
-
 /// Names the file that cannot be read.
 struct Unreadable {
     path: FilePath,

@@ -35,6 +35,7 @@ pub(super) async fn compare(
             repo: &repo,
             runtime: &runtime,
             manifests: &manifests,
+            shown: sample,
             wanted: &|| alive.strong_count() > 0,
         };
         let (mut changes, bytes) = stored.run(&identity, options)?;
@@ -65,6 +66,7 @@ pub(super) fn changes(
             repo: &repo,
             runtime: &runtime,
             manifests: &manifests,
+            shown: usize::MAX,
             wanted: &|| !sender.is_closed(),
         };
         let (changes, _) = stored.run(&identity, options)?;

@@ -40,7 +40,7 @@ pub struct ComparedRows {
     /// Of `unchanged`, the rows that were not read, or only the columns of which a page differs.
     pub skipped: u64,
     /// Keys that a table has more than once; not looked for where all rows are known to be alike, nor
-    /// among those that were skipped.
+    /// among those that were skipped, nor where patches say what changed in a row.
     pub duplicates: Duplicates,
     /// How many cells of each column changed; columns without are left out.
     pub cells: BTreeMap<String, u64>,

@@ -9,10 +9,13 @@ mod align;
 mod apply;
 mod encoding;
 mod find;
+mod only;
+mod trace;
 
 pub(crate) use apply::apply;
 pub(crate) use encoding::{decode, encode};
 pub(crate) use find::find;
+pub(crate) use trace::{Kept, Trace, followed, identity};
 
 /// The most patches of a file: what has more changes is stored whole.
 pub(crate) const MAX_DEPTH: usize = 8;

@@ -164,6 +164,16 @@ pub(crate) struct Compared {
     names: Both<String>,
     /// What counts as equal.
     profile: Profile,
+    /// Whether it tells rows apart; so does every column where whole rows are compared.
+    is_key: bool,
+}
+
+/// Rows that are known to have changed, and are not added.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub(crate) struct Counted {
+    pub(crate) rows: u64,
+    /// How many of their cells changed, by the later names of compared columns.
+    pub(crate) cells: Vec<(String, u64)>,
 }
 
 impl RowDiff {
@@ -230,11 +240,27 @@ impl RowDiff {
         self.counts.moved |= shared.first.before != shared.first.after;
     }
 
+    /// Counts rows that have changed, which are not added.
+    pub(crate) fn count(&mut self, changed: &Counted) {
+        for side in Side::BOTH {
+            *self.counts.total(side) += changed.rows;
+        }
+        self.counts.changed += changed.rows;
+        for (name, cells) in &changed.cells {
+            let mut counts = self.counts.cells.iter_mut();
+            if let Some((_, count)) = counts.find(|(column, _)| column == name) {
+                *count += cells;
+            }
+        }
+    }
+
     /// Returns the columns that are looked at.
     pub(crate) fn compared(&self) -> Vec<Compared> {
-        let columns = self.columns.key.iter().chain(&self.columns.values);
-        columns
-            .map(|pair| Compared {
+        let key = self.columns.key.iter().map(|pair| (pair, true));
+        let values = self.columns.values.iter().map(|pair| (pair, false));
+        key.chain(values)
+            .map(|(pair, is_key)| Compared {
+                is_key,
                 names: Both {
                     before: self.options.earlier_name(&pair.name).to_owned(),
                     after: pair.name.clone(),

@@ -24,6 +24,7 @@ mod model;
 mod multiset;
 mod parquet_blobs;
 mod parts;
+mod patched_rows;
 mod patches;
 mod predicates;
 mod read_to_compare;

@@ -3,6 +3,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
+use arrow::datatypes::SchemaRef;
 use mainstay_core::{Error, Result};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -50,6 +51,11 @@ impl ParquetRows {
             metadata: ArrowReaderMetadata::load(source, options).map_err(undecodable)?,
             source: source.clone(),
         })
+    }
+
+    /// Returns the schema of the file, of all its columns.
+    pub(crate) fn schema(&self) -> &SchemaRef {
+        self.metadata.schema()
     }
 
     pub(in crate::format) fn source(&self) -> &Source {

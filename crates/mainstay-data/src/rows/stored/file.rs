@@ -1,6 +1,7 @@
 //! The files of a stored table.
 
 use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use mainstay_core::{Digest, Error, ErrorKind, Result};
 use mainstay_repo::{Blob, Repo};
@@ -20,9 +21,11 @@ pub(super) struct TableFile {
     /// The numbers of its rows in the table.
     pub(super) rows: Range<u64>,
     /// The rows that need not be read, by their numbers in the file.
-    pub(super) alike: Vec<Range<u64>>,
+    pub(super) known: Vec<Range<u64>>,
     pub(super) source: Source,
     pub(super) blob: Blob,
+    /// How many bytes of its patches were read.
+    pub(super) patch_bytes: AtomicU64,
 }
 
 impl TableFile {
@@ -39,10 +42,16 @@ impl TableFile {
             entry,
             format,
             rows,
-            alike: Vec::new(),
+            known: Vec::new(),
             source: Source::blob(blob.clone(), runtime.clone()),
             blob,
+            patch_bytes: AtomicU64::new(0),
         })
+    }
+
+    /// Returns how many bytes of the file and its patches were read.
+    pub(super) fn bytes_read(&self) -> u64 {
+        self.source.bytes_read() + self.patch_bytes.load(Ordering::Relaxed)
     }
 
     /// The bytes are those that were stored and were readable then; what fails now is not input.

@@ -15,15 +15,16 @@ use self::file::TableFile;
 use self::places::Places;
 use super::shared::Shared;
 use super::side::{Both, Side};
-use super::{Adder, Compared, Identity, RowChanges, RowDiff, RowDiffOptions};
-use crate::format::{TableFormat, TableReader, TextTypes, parquet_rows};
+use super::{Adder, Compared, Counted, Identity, RowChanges, RowDiff, RowDiffOptions};
+use crate::Manifest;
+use crate::format::{TableFormat, TableReader, TextTypes};
 use crate::ranges::{list, without};
 use crate::scan::in_order;
-use crate::{Manifest, stored};
 
 mod alike;
 mod file;
 mod pages;
+mod patched;
 mod places;
 mod threads;
 
@@ -32,8 +33,21 @@ pub(crate) struct StoredDiff<'a> {
     pub(crate) repo: &'a Repo,
     pub(crate) runtime: &'a Handle,
     pub(crate) manifests: &'a Both<Manifest>,
+    /// How many of the changed rows that come first are among the changes: others may be counted alone,
+    /// where that spares reading them.
+    pub(crate) shown: usize,
     /// Reports whether the answer is still wanted.
     pub(crate) wanted: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// What is known of the rows of two files without reading them, in the numbers of the files.
+#[derive(Default)]
+struct Known {
+    /// Rows that both have alike.
+    alike: Vec<Shared>,
+    /// Rows that both have, changed.
+    changed: Vec<Shared>,
+    counted: Counted,
 }
 
 type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
@@ -50,7 +64,8 @@ impl StoredDiff<'_> {
     ///
     /// Rows are not read where both sides have the same file, or the same pages of Parquet files of one
     /// path in all columns that are compared, as the chunks of the stored files tell. Where most pages
-    /// are the same, the columns of the others are read before whole rows are.
+    /// are the same, the columns of the others are read before whole rows are. Where both sides have
+    /// patches of one file, these tell.
     ///
     /// # Errors
     /// As [`RowDiff::new`] and [`RowDiff::add`]; [`Corrupt`](ErrorKind::Corrupt) when a file is damaged;
@@ -64,20 +79,20 @@ impl StoredDiff<'_> {
         let shapes = Both::try_of(|side| self.shape(side, &files[side]))?;
         let (before, after) = (&shapes.before.schema, &shapes.after.schema);
         let mut diff = RowDiff::new(before, after, identity, options)?;
-        for (pair, runs) in self.shared(&files, &diff.compared())? {
+        for (pair, known) in self.known(&files, &diff.compared())? {
             for side in Side::BOTH {
-                let rows = runs.iter().map(|run| run.on(side)).collect();
-                files[side][pair[side]].alike = list(rows);
+                let rows = known.alike.iter().chain(&known.changed);
+                files[side][pair[side]].known = list(rows.map(|run| run.on(side)).collect());
             }
             let first = Both::of(|side| files[side][pair[side]].rows.start);
-            for run in &runs {
+            for run in &known.alike {
                 diff.skip(&run.behind(first));
             }
+            diff.count(&known.counted);
         }
-        let patch_bytes = self.read_both(&mut diff, &files, &shapes)?;
-        let all = files.iter().flatten();
-        let file_bytes: u64 = all.map(|file| file.source.bytes_read()).sum();
-        Ok((diff.finish(), file_bytes + patch_bytes))
+        self.read_both(&mut diff, &files, &shapes)?;
+        let bytes = files.iter().flatten().map(TableFile::bytes_read).sum();
+        Ok((diff.finish(), bytes))
     }
 
     /// # Errors
@@ -119,12 +134,12 @@ impl StoredDiff<'_> {
         Ok(Shape { types, schema })
     }
 
-    /// Finds the rows that pairs of files have alike, in the numbers of the files.
-    fn shared(
+    /// Finds what is known of the rows of pairs of files.
+    fn known(
         &self,
         files: &Both<Vec<TableFile>>,
         compared: &[Compared],
-    ) -> Result<Vec<(Both<usize>, Vec<Shared>)>> {
+    ) -> Result<Vec<(Both<usize>, Known)>> {
         let (mut found, mut left) = (Vec::new(), Vec::new());
         let mut same: BTreeMap<&[Digest], Vec<usize>> = BTreeMap::new();
         for (at, file) in files.before.iter().enumerate().rev() {
@@ -137,7 +152,11 @@ impl StoredDiff<'_> {
                         first: Both::default(),
                         rows: later.rows.end - later.rows.start,
                     };
-                    found.push((Both { before, after }, vec![whole]));
+                    let known = Known {
+                        alike: vec![whole],
+                        ..Known::default()
+                    };
+                    found.push((Both { before, after }, known));
                 }
                 None => left.push(after),
             }
@@ -151,28 +170,33 @@ impl StoredDiff<'_> {
             if let Some(&before) = rest.get(&files.after[after].entry.path) {
                 let pair = Both { before, after };
                 let both = Both::of(|side| &files[side][pair[side]]);
-                found.push((pair, self.alike(both, compared)?));
+                let known = match self.by_patches(both, compared, self.shown)? {
+                    Some(known) => known,
+                    None => Known {
+                        alike: self.alike(both, compared)?,
+                        ..Known::default()
+                    },
+                };
+                found.push((pair, known));
             }
         }
         Ok(found)
     }
 
-    /// Adds the rows that are not known to be alike, of both sides at once; returns how many bytes their
-    /// patches have.
+    /// Adds the rows of which nothing is known, of both sides at once.
     fn read_both(
         &self,
         diff: &mut RowDiff,
         files: &Both<Vec<TableFile>>,
         shapes: &Both<Shape>,
-    ) -> Result<u64> {
+    ) -> Result<()> {
         let failed = AtomicBool::new(false);
         let read = |side: Side, mut adder: Adder<'_>| {
-            let mut patch_bytes = 0;
             for file in &files[side] {
                 let outcome = self.read(&mut adder, file, &shapes[side], &failed);
-                patch_bytes += outcome.inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
+                outcome.inspect_err(|_| failed.store(true, Ordering::Relaxed))?;
             }
-            Ok::<_, Error>(patch_bytes)
+            Ok::<_, Error>(())
         };
         let Both { before, after } = diff.adders();
         thread::scope(|scope| {
@@ -181,42 +205,38 @@ impl StoredDiff<'_> {
                 .spawn_scoped(scope, || read(Side::After, after))?;
             let before = read(Side::Before, before);
             let after = other.join().unwrap_or_else(|panic| resume_unwind(panic));
-            Ok(before? + after?)
+            before.and(after)
         })
     }
 
-    /// Adds the rows of a file that are not known to be alike, unless the other side has failed; returns
-    /// how many bytes its patches have.
+    /// Adds the rows of a file of which nothing is known, unless the other side has failed.
     fn read(
         &self,
         adder: &mut Adder<'_>,
         file: &TableFile,
         shape: &Shape,
         failed: &AtomicBool,
-    ) -> Result<u64> {
+    ) -> Result<()> {
         let all = 0..file.rows.end - file.rows.start;
-        let ranges = without(std::slice::from_ref(&all), &file.alike);
+        let ranges = without(std::slice::from_ref(&all), &file.known);
         if ranges.is_empty() {
-            return Ok(0);
+            return Ok(());
         }
-        let patches = file.entry.patches();
-        let (batches, mut places): (Batches, Places<'_>) =
-            if file.format == TableFormat::Parquet && patches.is_empty() {
-                let opened = parquet_rows(&file.source);
-                let reader = opened.and_then(|rows| TableReader::open_rows(&rows, None, &ranges));
-                let reader = reader.map_err(|error| file.damaged(error))?;
-                (Box::new(reader), Places::new(&ranges, &ranges))
-            } else {
-                let source = file.source.clone();
-                let (entry, types) = (&file.entry, &shape.types);
-                let table = stored::open_from(source, self.repo, self.runtime, entry, types, None)?;
-                let all = std::slice::from_ref(&all);
-                (table.batches, Places::new(all, &ranges))
-            };
+        let (batches, mut places): (Batches, Places<'_>) = if file.format == TableFormat::Parquet {
+            let batches = self.patched(file, &ranges);
+            let batches = batches.map_err(|error| file.damaged(error))?;
+            (batches, Places::new(&ranges, &ranges))
+        } else {
+            let (source, types) = (file.source.clone(), &shape.types);
+            let reader = TableReader::open(source, file.format, types, None);
+            let reader = reader.map_err(|error| file.damaged(error))?;
+            let all = std::slice::from_ref(&all);
+            (Box::new(reader), Places::new(all, &ranges))
+        };
         for batch in batches {
             self.check_wanted()?;
             if failed.load(Ordering::Relaxed) {
-                return Ok(0);
+                return Ok(());
             }
             let batch = batch.and_then(|batch| in_order(&batch, &shape.schema));
             let batch = batch.map_err(|error| file.damaged(error))?;
@@ -225,7 +245,7 @@ impl StoredDiff<'_> {
             }
         }
         if places.complete() {
-            Ok(patches.iter().map(|patch| patch.bytes).sum())
+            Ok(())
         } else {
             Err(file.damaged(Error::invalid("fewer rows than it had")))
         }
