@@ -2,6 +2,7 @@
 
 use std::fs::{self, File, Metadata};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use arrow::array::RecordBatch;
@@ -11,6 +12,7 @@ use mainstay_core::{Error, ErrorKind, FilePath, Result};
 use mainstay_repo::Repo;
 use tokio::runtime::Handle;
 
+use crate::digest::RowsSum;
 use crate::format::TableFormat;
 use crate::format::parquet::write;
 use crate::source::Source;
@@ -69,6 +71,8 @@ pub(crate) struct StoredFile {
     pub(crate) repo: Repo,
     /// What drives the reading.
     pub(crate) runtime: Handle,
+    /// The rows of all table files that came with it, summed up where they were stored.
+    pub(crate) sum: Option<Arc<RowsSum>>,
 }
 
 /// What tells that a file was written to.

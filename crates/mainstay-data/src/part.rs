@@ -7,10 +7,11 @@ use futures::stream::Stream;
 use mainstay_core::{Error, ErrorKind, FilePath, Result, WriteId, canon};
 use serde::{Deserialize, Serialize};
 
+use crate::digest::RowsSum;
 use crate::{BatchStream, FileLayout, Files, SnapshotInput, TableFiles};
 
 /// The format that this build writes, and the newest it reads.
-const FORMAT: u64 = 1;
+const FORMAT: u64 = 2;
 
 /// What one process stores of a snapshot.
 ///
@@ -41,12 +42,16 @@ pub struct PartSpec {
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct SnapshotPart {
-    /// The format's version: 1.
+    /// The format's version: 2, or 1 of a part that an earlier build stored.
     pub format: u64,
     /// Names the repository that holds the files.
     pub repository: WriteId,
     /// The files.
     pub files: Files,
+    /// The rows of all its tables, summed up; `None` when there are none, when a table is CSV or JSON lines,
+    /// whose types are those of all parts together, and in parts of format 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub rows: Option<RowsSum>,
 }
 
 impl PartSpec {
@@ -108,16 +113,17 @@ impl PartSpec {
 }
 
 impl SnapshotPart {
-    pub(crate) fn new(repository: WriteId, files: Files) -> Self {
+    pub(crate) fn new(repository: WriteId, files: Files, rows: Option<RowsSum>) -> Self {
         Self {
             format: FORMAT,
             repository,
             files,
+            rows,
         }
     }
 
-    /// Spells it as canonical JSON: at most about 300 bytes a file, and less than 1 KiB for more than
-    /// 1,024 files.
+    /// Spells it as canonical JSON: at most about 300 bytes a file, or less than 1 KiB for more than
+    /// 1,024 files; and 6 KiB and the names of the columns where it has rows.
     ///
     /// # Errors
     /// None that a part of this crate has.
@@ -145,7 +151,7 @@ impl SnapshotPart {
             return Err(Error::new(ErrorKind::Incompatible, newer));
         }
         let part: Self = canon::from_slice(bytes).map_err(|error| none().with_source(error))?;
-        if part.format == FORMAT {
+        if part.format == FORMAT || (part.format == 1 && part.rows.is_none()) {
             Ok(part)
         } else {
             Err(none())

@@ -1,13 +1,14 @@
 //! One pass over the table files of a snapshot: digests, statistics and row counts.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::thread::available_parallelism;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use mainstay_core::{BulkDigest, Error, ErrorKind, FilePath, Result};
 
-use crate::digest::{ColumnHasher, Layout, PROFILE, Profile, RowsHasher, table_digest};
+use crate::digest::{ColumnHasher, Layout, PROFILE, Profile, RowsHasher, RowsSum, table_digest};
 use crate::format::{Inference, TableFormat, TableReader, TextTypes};
 use crate::input::{InputFile, Origin};
 use crate::logical::check_names;
@@ -41,6 +42,14 @@ impl<'a> TableFile<'a> {
         })
     }
 
+    /// Returns the rows of all table files that came with it, if they were summed up.
+    fn sum(&self) -> Option<&'a Arc<RowsSum>> {
+        match self.origin {
+            Origin::Stored(file) => file.sum.as_ref(),
+            Origin::Disk { .. } | Origin::Spooled(_) => None,
+        }
+    }
+
     /// Opens its rows, patches applied.
     fn table(&self, types: &TextTypes) -> Result<StoredTable> {
         if let Origin::Stored(file) = self.origin {
@@ -67,42 +76,67 @@ pub(crate) fn scan(
     telling: &Telling,
 ) -> Result<Option<(Table, Vec<u64>)>> {
     let types = infer(files)?;
-    let bytes: u64 = files.iter().map(|file| file.origin.bytes()).sum();
-    let threads = if bytes < PARALLEL_BYTES {
-        1
-    } else {
-        available_parallelism().map_or(1, NonZeroUsize::get)
+    let work = Work {
+        threads: threads(files),
+        columns: true,
     };
     let mut scan: Option<Scan> = None;
     let mut rows = Vec::with_capacity(files.len());
     for file in files {
-        let feed = |scan: &mut Scan, batch: &RecordBatch| {
+        let feed = |scan: &mut Scan, batch: RecordBatch, summed| {
             telling.add("rows", batch.num_rows() as u64);
-            scan.workers.feed(batch)
+            scan.workers.feed(&(batch, summed))
         };
-        rows.push(each_batch(file, &types, threads, &mut scan, feed)?);
+        rows.push(each_batch(file, &types, work, &mut scan, feed)?);
     }
     let table = scan.map(|scan| scan.finish(&types)).transpose()?;
     Ok(table.map(|table| (table, rows)))
 }
 
-/// Decodes the table files of a part of a table; returns the rows of each.
+/// On how many threads files are scanned.
+fn threads(files: &[TableFile<'_>]) -> usize {
+    let bytes: u64 = files.iter().map(|file| file.origin.bytes()).sum();
+    if bytes < PARALLEL_BYTES {
+        1
+    } else {
+        available_parallelism().map_or(1, NonZeroUsize::get)
+    }
+}
+
+/// Decodes the table files of a part of a table; returns the number of rows of each, and the rows of all
+/// summed up, unless a file is text, whose types are those of all parts together.
 ///
 /// Blocks.
 ///
 /// # Errors
 /// As [`scan`].
-pub(crate) fn check(files: &[TableFile<'_>], telling: &Telling) -> Result<Vec<u64>> {
+pub(crate) fn check(
+    files: &[TableFile<'_>],
+    telling: &Telling,
+) -> Result<(Vec<u64>, Option<RowsSum>)> {
     let types = infer(files)?;
+    let has_text = files.iter().any(|file| file.format.is_text());
+    let work = Work {
+        threads: if has_text { 1 } else { threads(files) },
+        columns: false,
+    };
     let mut scan: Option<Scan> = None;
-    let count = |_: &mut Scan, batch: &RecordBatch| {
+    let take = |scan: &mut Scan, batch: RecordBatch, _| {
         telling.add("rows", batch.num_rows() as u64);
-        Ok(())
+        if has_text {
+            return Ok(());
+        }
+        scan.workers.feed(&(batch, true))
     };
     let rows = files
         .iter()
-        .map(|file| each_batch(file, &types, 1, &mut scan, count));
-    rows.collect()
+        .map(|file| each_batch(file, &types, work, &mut scan, take));
+    let rows = rows.collect::<Result<_>>()?;
+    let sum = scan.filter(|_| !has_text).map(|scan| {
+        let (_, multiset) = scan.finish_rows()?;
+        multiset.to_sum()
+    });
+    Ok((rows, sum.transpose()?))
 }
 
 /// Finds the types of the columns of all text files together.
@@ -116,23 +150,31 @@ pub(crate) fn infer(files: &[TableFile<'_>]) -> Result<TextTypes> {
     Ok(inference.finish())
 }
 
+/// What a scan does, besides decoding.
+#[derive(Clone, Copy)]
+struct Work {
+    threads: usize,
+    /// Whether columns are hashed and described.
+    columns: bool,
+}
+
 /// Decodes a file, whose columns must be those of the files before; returns how many rows it has.
 fn each_batch(
     file: &TableFile<'_>,
     types: &TextTypes,
-    threads: usize,
+    work: Work,
     scan: &mut Option<Scan>,
-    take: impl FnMut(&mut Scan, &RecordBatch) -> Result<()>,
+    take: impl FnMut(&mut Scan, RecordBatch, bool) -> Result<()>,
 ) -> Result<u64> {
-    decode(file, types, threads, scan, take).map_err(|error| error.context("file", file.path))
+    decode(file, types, work, scan, take).map_err(|error| error.context("file", file.path))
 }
 
 fn decode(
     file: &TableFile<'_>,
     types: &TextTypes,
-    threads: usize,
+    work: Work,
     scan: &mut Option<Scan>,
-    mut take: impl FnMut(&mut Scan, &RecordBatch) -> Result<()>,
+    mut take: impl FnMut(&mut Scan, RecordBatch, bool) -> Result<()>,
 ) -> Result<u64> {
     let table = file.table(types)?;
     let scan = match scan {
@@ -140,13 +182,17 @@ fn decode(
             scan.admit(&table.schema)?;
             scan
         }
-        None => scan.insert(Scan::new(&table.schema, threads.min(MAX_THREADS))?),
+        None => scan.insert(Scan::new(&table.schema, work)?),
     };
+    let known = file.sum().and_then(|sum| scan.known(sum));
     let mut rows = 0;
     for batch in table.batches {
         let batch = in_order(&batch?, &scan.schema)?;
         rows += batch.num_rows() as u64;
-        take(scan, &batch)?;
+        take(scan, batch, known.is_none())?;
+    }
+    if let Some(known) = known {
+        scan.known[known].1 += rows;
     }
     Ok(rows)
 }
@@ -180,7 +226,9 @@ struct Scan {
     layout: Layout,
     /// Whether any file allows nulls, by column.
     nullable: Vec<bool>,
-    workers: Workers<Share>,
+    workers: Workers<Share, (RecordBatch, bool)>,
+    /// Rows that are summed up already, and how many their files have.
+    known: Vec<(Arc<RowsSum>, u64)>,
 }
 
 /// What one thread does: every so-manieth column, and its part of the rows of each batch.
@@ -194,7 +242,8 @@ struct Share {
 }
 
 impl Share {
-    fn update(&mut self, batch: &RecordBatch) -> Result<()> {
+    /// Looks at a batch; sums up its rows where nobody has.
+    fn update(&mut self, (batch, summed): &(RecordBatch, bool)) -> Result<()> {
         let rows = batch.num_rows();
         for (index, hasher, collector) in &mut self.columns {
             let column = slots(batch.column(*index).as_ref(), Profile::Strict)?;
@@ -202,6 +251,9 @@ impl Share {
             column.collect(rows, collector);
         }
         self.count += rows as u64;
+        if !summed {
+            return Ok(());
+        }
         let (start, end) = (
             rows * self.number / self.of,
             rows * (self.number + 1) / self.of,
@@ -211,7 +263,8 @@ impl Share {
 }
 
 impl Scan {
-    fn new(schema: &SchemaRef, threads: usize) -> Result<Self> {
+    fn new(schema: &SchemaRef, work: Work) -> Result<Self> {
+        let threads = work.threads.min(MAX_THREADS);
         check_names(schema)?;
         let fields = schema.fields();
         let layout = Layout::new(schema, Profile::Strict)?;
@@ -223,7 +276,8 @@ impl Scan {
             count: 0,
         };
         let mut shares: Vec<Share> = (0..threads).map(share).collect();
-        for (index, (field, logical_type)) in fields.iter().zip(layout.types()).enumerate() {
+        let columns = fields.iter().zip(layout.types()).enumerate();
+        for (index, (field, logical_type)) in columns.filter(|_| work.columns) {
             shares[index % threads].columns.push((
                 index,
                 ColumnHasher::new(logical_type.clone(), Profile::Strict),
@@ -235,7 +289,20 @@ impl Scan {
             workers: Workers::start(shares, Share::update)?,
             schema: SchemaRef::clone(schema),
             layout,
+            known: Vec::new(),
         })
+    }
+
+    /// Finds a sum among those that are taken for the rows of their files; `None` when it holds rows of
+    /// other columns.
+    fn known(&mut self, sum: &Arc<RowsSum>) -> Option<usize> {
+        let mut known = self.known.iter();
+        let place = known.position(|(known, _)| Arc::ptr_eq(known, sum));
+        if place.is_none() && sum.is_of(&self.layout) {
+            self.known.push((Arc::clone(sum), 0));
+            return Some(self.known.len() - 1);
+        }
+        place
     }
 
     /// Checks that a further file has the same columns, in any order.
@@ -269,14 +336,33 @@ impl Scan {
         }
     }
 
-    fn finish(self, types: &TextTypes) -> Result<Table> {
+    /// Sums up the rows.
+    fn finish_rows(self) -> Result<(Vec<Share>, RowsHasher)> {
         let shares = self.workers.finish()?;
+        let mut multiset = RowsHasher::with_layout(self.layout);
+        for share in &shares {
+            multiset.merge(&share.rows)?;
+        }
+        for (sum, found) in self.known {
+            if sum.rows != found {
+                let why = "the sum of a part is of other rows than its files have";
+                return Err(Error::invalid(why)
+                    .context("summed", sum.rows)
+                    .context("found", found));
+            }
+            multiset.merge_sum(&sum)?;
+        }
+        Ok((shares, multiset))
+    }
+
+    fn finish(self, types: &TextTypes) -> Result<Table> {
+        let (schema, layout) = (SchemaRef::clone(&self.schema), self.layout.clone());
+        let nullable = self.nullable.clone();
+        let (shares, multiset) = self.finish_rows()?;
         // Every share saw every batch.
         let rows = shares.first().map_or(0, |share| share.count);
-        let mut multiset = RowsHasher::with_layout(self.layout.clone());
         let mut columns: Vec<(usize, BulkDigest, ColumnStats)> = Vec::new();
         for share in shares {
-            multiset.merge(&share.rows)?;
             let finished = share.columns.into_iter();
             columns.extend(finished.map(|(i, hasher, c)| (i, hasher.finish(), c.finish())));
         }
@@ -285,17 +371,17 @@ impl Scan {
         Ok(Table {
             profile: PROFILE.to_owned(),
             rows,
-            table_digest: table_digest(&self.layout, rows, &digests)?,
+            table_digest: table_digest(&layout, rows, &digests)?,
             rows_digest: multiset.finish()?,
             columns: columns
                 .into_iter()
                 .map(|(index, digest, stats)| {
-                    let name = self.schema.field(index).name().clone();
+                    let name = schema.field(index).name().clone();
                     Column {
                         json: types.json(&name).cloned(),
                         name,
-                        logical_type: self.layout.types()[index].clone(),
-                        nullable: self.nullable[index],
+                        logical_type: layout.types()[index].clone(),
+                        nullable: nullable[index],
                         digest,
                         stats,
                     }

@@ -12,28 +12,28 @@ const WAITING_BATCHES: usize = 2;
 
 /// States that every batch is shown to: each on a thread of its own, one alone on the caller's.
 #[derive(Debug)]
-pub(crate) struct Workers<S>(Inner<S>);
+pub(crate) struct Workers<S, B = RecordBatch>(Inner<S, B>);
 
-type Work<S> = Box<dyn Fn(&mut S, &RecordBatch) -> Result<()> + Send + Sync>;
+type Work<S, B> = Box<dyn Fn(&mut S, &B) -> Result<()> + Send + Sync>;
 
-enum Inner<S> {
-    Caller { state: S, work: Work<S> },
-    Threads(Vec<Worker<S>>),
+enum Inner<S, B> {
+    Caller { state: S, work: Work<S, B> },
+    Threads(Vec<Worker<S, B>>),
 }
 
-struct Worker<S> {
-    batches: SyncSender<RecordBatch>,
+struct Worker<S, B> {
+    batches: SyncSender<B>,
     thread: JoinHandle<Result<S>>,
 }
 
-impl<S: Send + 'static> Workers<S> {
+impl<S: Send + 'static, B: Clone + Send + 'static> Workers<S, B> {
     /// Begins `work` on the states; there is at least one.
     ///
     /// # Errors
     /// [`ErrorKind::Internal`] without states; the failure of the system to start a thread.
     pub(crate) fn start(
         mut states: Vec<S>,
-        work: impl Fn(&mut S, &RecordBatch) -> Result<()> + Clone + Send + Sync + 'static,
+        work: impl Fn(&mut S, &B) -> Result<()> + Clone + Send + Sync + 'static,
     ) -> Result<Self> {
         if states.len() > 1 {
             let workers = states
@@ -50,7 +50,7 @@ impl<S: Send + 'static> Workers<S> {
     ///
     /// # Errors
     /// Those of the work where it is done here; [`ErrorKind::Internal`] when a thread has stopped.
-    pub(crate) fn feed(&mut self, batch: &RecordBatch) -> Result<()> {
+    pub(crate) fn feed(&mut self, batch: &B) -> Result<()> {
         match &mut self.0 {
             Inner::Caller { state, work } => work(state, batch),
             Inner::Threads(workers) => workers.iter().try_for_each(|worker| {
@@ -79,12 +79,12 @@ impl<S: Send + 'static> Workers<S> {
     }
 }
 
-impl<S: Send + 'static> Worker<S> {
+impl<S: Send + 'static, B: Send + 'static> Worker<S, B> {
     fn start(
         mut state: S,
-        work: impl Fn(&mut S, &RecordBatch) -> Result<()> + Send + 'static,
+        work: impl Fn(&mut S, &B) -> Result<()> + Send + 'static,
     ) -> Result<Self> {
-        let (batches, receiver) = sync_channel::<RecordBatch>(WAITING_BATCHES);
+        let (batches, receiver) = sync_channel::<B>(WAITING_BATCHES);
         let thread = std::thread::Builder::new()
             .name("mainstay-data".to_owned())
             .spawn(move || {
@@ -97,7 +97,7 @@ impl<S: Send + 'static> Worker<S> {
     }
 }
 
-impl<S> std::fmt::Debug for Inner<S> {
+impl<S, B> std::fmt::Debug for Inner<S, B> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
             Self::Caller { .. } => "Caller",

@@ -209,9 +209,10 @@ impl Datasets {
     /// has any: the version that [`snapshot`](Self::snapshot) would have made of all their files. The order
     /// of the parts does not matter.
     ///
-    /// The digest of a table, its percentiles and its mean depend on the order of rows over all files and
-    /// cannot be put together from those of parts. So the table files of the parts are read once more, out
-    /// of the repository; all other files are not. Files of parts are never stored as patches.
+    /// Rows are not hashed again where a part brings their [sum](SnapshotPart::rows). The digest of a table,
+    /// its percentiles and its mean depend on the order of rows over all files and cannot be put together
+    /// from those of parts. So the table files of the parts are read once more, out of the repository; all
+    /// other files are not. Files of parts are never stored as patches.
     ///
     /// # Errors
     /// As [`snapshot`](Self::snapshot). [`Invalid`](mainstay_core::ErrorKind::Invalid) when a part was stored

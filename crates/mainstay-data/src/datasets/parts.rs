@@ -1,13 +1,16 @@
 //! Storing parts of a snapshot, and joining them into a version.
 
+use std::sync::Arc;
+
 use futures::TryStreamExt as _;
 use mainstay_core::{Error, ErrorKind, FilePath, Result};
 use mainstay_repo::Repo;
 use tokio::runtime::Handle;
 
 use super::by::By;
-use super::snapshot::{Prepared, session, stage_with, stored};
+use super::snapshot::{Prepared, session, stage_summed, stored};
 use crate::canonical::lay_out;
+use crate::digest::RowsSum;
 use crate::format::TableFormat;
 use crate::input::{InputFile, gather, in_path_order};
 use crate::scan::{TableFile, check};
@@ -22,17 +25,21 @@ pub(super) async fn store(repo: &Repo, telling: &Telling, spec: PartSpec) -> Res
     let repository = repo.id().await?;
     let (runtime, told) = (Handle::current(), telling.clone());
     let preparing = move || prepare(&spec, &runtime, &told);
-    let prepared = blocking::run_on_own_thread(preparing).await?;
+    let (prepared, sum) = blocking::run_on_own_thread(preparing).await?;
     let mut ingest = session(repo, telling);
     let (entries, _) = stored(&mut ingest, telling, prepared, Vec::new()).await?;
     let (files, _) = file_tree::list(&mut ingest, &entries).await?;
     ingest.finish().await?;
-    Ok(SnapshotPart::new(repository, files))
+    Ok(SnapshotPart::new(repository, files, sum))
 }
 
 /// Finds the files of a part, and decodes its tables, so that bad input is refused before anything is
-/// stored.
-fn prepare(spec: &PartSpec, runtime: &Handle, telling: &Telling) -> Result<Prepared> {
+/// stored; sums up their rows.
+fn prepare(
+    spec: &PartSpec,
+    runtime: &Handle,
+    telling: &Telling,
+) -> Result<(Prepared, Option<RowsSum>)> {
     let mut files = gather(&spec.inputs, runtime)?;
     if let Some(directory) = &spec.below {
         for file in &mut files {
@@ -54,8 +61,8 @@ fn prepare(spec: &PartSpec, runtime: &Handle, telling: &Telling) -> Result<Prepa
         return Err(Error::invalid("a part without files"));
     }
     let tables: Vec<TableFile<'_>> = files.iter().filter_map(TableFile::of).collect();
-    let rows = check(&tables, telling).map_err(|error| helped(error, &files))?;
-    Prepared::new(files, None, rows)
+    let (rows, sum) = check(&tables, telling).map_err(|error| helped(error, &files))?;
+    Ok((Prepared::new(files, None, rows)?, sum))
 }
 
 fn is_text(file: &InputFile) -> bool {
@@ -76,10 +83,12 @@ pub(super) async fn join(
             let why = "the part was stored in another repository";
             return Err(numbered(Error::invalid(why)));
         }
-        kept.extend(files(repo, part).await.map_err(numbered)?);
+        let sum = part.rows.clone().map(Arc::new);
+        let files = files(repo, part).await.map_err(numbered)?.into_iter();
+        kept.extend(files.map(|file| (file, sum.clone())));
     }
     let by = By::new(spec.actor.clone(), spec.reason.as_str());
-    let staged = stage_with(repo, telling, spec, kept).await?;
+    let staged = stage_summed(repo, telling, spec, kept).await?;
     let joined = staged.commit(repo, &by).await;
     joined.map_err(|error| {
         if error.contexts().any(|(key, _)| key == "blob") {

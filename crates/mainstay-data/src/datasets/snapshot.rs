@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::sync::Arc;
 
 use bytes::Bytes;
 use mainstay_core::{BulkDigest, Digest, Error, Name, NodeKind, Result, canon};
@@ -16,6 +17,7 @@ use super::patching::{self, Patched};
 use super::unchanged::Earlier;
 use super::version_number;
 use crate::canonical::lay_out;
+use crate::digest::RowsSum;
 use crate::format::parquet::write::PROFILE;
 use crate::format::{TableFormat, layout, media_type};
 use crate::input::{InputFile, Origin, StoredFile, gather, in_path_order};
@@ -63,6 +65,18 @@ pub(super) async fn stage_with(
     spec: SnapshotSpec,
     kept: Vec<FileEntry>,
 ) -> Result<Staged> {
+    let kept = kept.into_iter().map(|entry| (entry, None));
+    stage_summed(repo, telling, spec, kept.collect()).await
+}
+
+/// Stores what `spec` names beside files that are stored, with the rows of all table files that came with
+/// each, summed up.
+pub(super) async fn stage_summed(
+    repo: &Repo,
+    telling: &Telling,
+    spec: SnapshotSpec,
+    kept: Vec<(FileEntry, Option<Arc<RowsSum>>)>,
+) -> Result<Staged> {
     for tag in &spec.tags {
         check_pointer("tag", tag)?;
     }
@@ -72,7 +86,7 @@ pub(super) async fn stage_with(
     let runtime = Handle::current();
     let kept = kept
         .into_iter()
-        .map(|entry| kept_file(repo, entry, &runtime));
+        .map(|(entry, sum)| kept_file((repo, &runtime), entry, sum));
     let (kept, told) = (kept.collect(), telling.clone());
     let earlier = Earlier::of(repo, &spec, head.as_ref());
     let preparing = move || {
@@ -178,9 +192,14 @@ impl Prepared {
 }
 
 /// A file that is stored already.
-fn kept_file(repo: &Repo, entry: FileEntry, runtime: &Handle) -> InputFile {
+fn kept_file(
+    (repo, runtime): (&Repo, &Handle),
+    entry: FileEntry,
+    sum: Option<Arc<RowsSum>>,
+) -> InputFile {
     InputFile::stored(StoredFile {
         entry,
+        sum,
         repo: repo.clone(),
         runtime: runtime.clone(),
     })

@@ -179,6 +179,7 @@ impl Earlier {
             entry,
             repo: self.repo.clone(),
             runtime: self.runtime.clone(),
+            sum: None,
         }));
     }
 }

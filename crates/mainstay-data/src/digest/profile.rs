@@ -16,6 +16,14 @@ pub enum Profile {
 }
 
 impl Profile {
+    /// Names the rules.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Strict => super::PROFILE,
+            Self::Semantic => "table-digest v2 semantic",
+        }
+    }
+
     pub(super) fn column_context(self) -> &'static str {
         match self {
             Self::Strict => "mainstay table-digest v1 column",

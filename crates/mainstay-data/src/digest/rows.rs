@@ -8,6 +8,7 @@ use mainstay_core::{BulkDigest, Error, Result};
 
 use super::Profile;
 use super::layout::{Layout, write_text};
+use super::rows_sum::{RowsSum, Sum};
 use super::stream::ByteStream;
 use super::sum::{Change, LaneSum};
 use crate::slots::{Slots, write_cell};
@@ -113,13 +114,45 @@ impl RowsHasher {
         Ok(())
     }
 
+    /// Adds what another hasher gathered, maybe in another process.
+    ///
+    /// # Errors
+    /// As [`merge`](Self::merge).
+    pub fn merge_sum(&mut self, other: &RowsSum) -> Result<()> {
+        if !other.is_of(&self.layout) {
+            return Err(Error::invalid("rows of another schema or profile"));
+        }
+        self.sum.merge(&other.sum.0);
+        self.count += i128::from(other.rows);
+        Ok(())
+    }
+
+    /// Returns what was gathered.
+    ///
+    /// # Errors
+    /// As [`finish`](Self::finish).
+    pub fn to_sum(&self) -> Result<RowsSum> {
+        let columns = self.layout.columns();
+        let columns = columns.map(|(name, text)| (name.to_owned(), text.to_owned()));
+        Ok(RowsSum {
+            profile: self.layout.profile().name().to_owned(),
+            columns: columns.collect(),
+            rows: self.rows()?,
+            sum: Sum(self.sum.clone()),
+        })
+    }
+
+    fn rows(&self) -> Result<u64> {
+        u64::try_from(self.count)
+            .map_err(|cause| Error::invalid("more rows removed than added").with_source(cause))
+    }
+
     /// Returns the digest of the rows.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when more rows were removed than added.
     pub fn finish(&self) -> Result<BulkDigest> {
-        let count = u64::try_from(self.count)
-            .map_err(|cause| Error::invalid("more rows removed than added").with_source(cause))?;
+        let count = self.rows()?;
         let mut hasher = blake3::Hasher::new_derive_key(self.layout.profile().rows_context());
         hasher.update(&count.to_le_bytes());
         hasher.update(&(self.layout.types().len() as u64).to_le_bytes());
@@ -160,6 +193,15 @@ impl RowsHasher {
             write_cell(column.as_ref(), row, &mut self.row);
         }
         self.sum.change(change, &[Vec::new()], &mut self.row);
+    }
+}
+
+impl RowsSum {
+    /// Reports whether it is one of rows of these columns.
+    pub(crate) fn is_of(&self, layout: &Layout) -> bool {
+        let columns = self.columns.iter();
+        let columns = columns.map(|(name, text)| (name.as_str(), text.as_str()));
+        self.profile == layout.profile().name() && columns.eq(layout.columns())
     }
 }
 
@@ -251,6 +293,15 @@ mod tests {
                 hasher.add(&batch).unwrap();
                 prop_assert_eq!(hasher.finish().unwrap(), whole);
                 let half = batch.slice(0, rows.len() / 2);
+                let rest = batch.slice(half.num_rows(), rows.len() - half.num_rows());
+                let mut joined = RowsHasher::new(&batch.schema(), Profile::Strict).unwrap();
+                for part in [&rest, &half] {
+                    let mut hasher = RowsHasher::new(&batch.schema(), Profile::Strict).unwrap();
+                    hasher.add(part).unwrap();
+                    let sent = serde_json::to_string(&hasher.to_sum().unwrap()).unwrap();
+                    joined.merge_sum(&serde_json::from_str(&sent).unwrap()).unwrap();
+                }
+                prop_assert_eq!(joined.finish().unwrap(), whole);
                 hasher.remove(&half).unwrap();
                 prop_assert_eq!(hasher.finish().unwrap(), expected(&rows[rows.len() / 2..]));
             }

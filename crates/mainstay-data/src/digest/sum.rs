@@ -97,6 +97,19 @@ impl LaneSum {
         }
     }
 
+    /// Reads what [`to_bytes`](Self::to_bytes) spelled; `None` when it is none.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        let (words, []) = bytes.as_chunks::<8>() else {
+            return None;
+        };
+        let mut sum = Self::new();
+        let words: &[[u8; 8]; LANES] = words.try_into().ok()?;
+        for (lane, word) in sum.lanes.iter_mut().zip(words) {
+            *lane = u64::from_le_bytes(*word);
+        }
+        Some(sum)
+    }
+
     pub(super) fn to_bytes(&self) -> Vec<u8> {
         self.lanes
             .iter()
@@ -104,6 +117,14 @@ impl LaneSum {
             .collect()
     }
 }
+
+impl PartialEq for LaneSum {
+    fn eq(&self, other: &Self) -> bool {
+        self.lanes == other.lanes
+    }
+}
+
+impl Eq for LaneSum {}
 
 impl std::fmt::Debug for LaneSum {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

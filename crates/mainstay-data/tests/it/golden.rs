@@ -38,6 +38,11 @@ pub(crate) fn check(name: &str, found: &[u8]) {
     );
 }
 
+/// Reads a fixture.
+pub(crate) fn read(name: &str) -> Vec<u8> {
+    std::fs::read(fixture(name)).unwrap()
+}
+
 #[tokio::test]
 async fn the_penguins_have_the_manifest_of_format_3() {
     let datasets = Datasets::new(repo().await);

@@ -5,13 +5,15 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
-use arrow::array::{Int64Array, RecordBatch};
+use arrow::array::{Int64Array, RecordBatch, StringArray};
 use mainstay_core::{ErrorKind, FilePath, ManualClock, SeededIds, Timestamp};
+use mainstay_data::digest::{Profile, RowsHasher};
 use mainstay_data::{Datasets, FileLayout, PartSpec, SnapshotPart};
 use mainstay_repo::{CollectOptions, Repo, RepoOptions};
 use mainstay_store::{MemoryStorage, NoWait};
 use proptest::prelude::*;
 
+use crate::model::Random;
 use crate::support::{ada, check_error, column, spec, table};
 
 struct World {
@@ -247,8 +249,76 @@ async fn parts_that_cannot_be_joined_are_refused_and_nothing_is_committed() {
     assert_eq!((joined.version, joined.files.len()), (1, 1));
 }
 
+/// The rows of tables that bring their types, some without rows, are summed up where they are stored.
 #[tokio::test(flavor = "multi_thread")]
-async fn part_files_are_those_of_format_1_and_others_are_refused() {
+async fn a_join_takes_the_sums_of_rows_and_computes_what_depends_on_their_order() {
+    let mut random = Random(11);
+    let mut rows = |count: usize| {
+        let numbers = (0..count).map(|_| i64::try_from(random.below(40)).unwrap());
+        let texts = (0..count).map(|n| (n % 7 > 0).then(|| format!("{}", n % 5)));
+        table([
+            ("n", column(numbers.collect::<Int64Array>())),
+            ("t", column(texts.collect::<StringArray>())),
+        ])
+    };
+    let batches: Vec<RecordBatch> = [1_500, 0, 9_000, 3].map(&mut rows).into();
+    let file = |number: usize| -> FilePath { format!("{number}.parquet").parse().unwrap() };
+    let alone = Datasets::new(World::new().open(1).await);
+    let whole = (0..)
+        .zip(&batches)
+        .fold(spec("d"), |spec, (number, batch)| {
+            spec.with_batches(file(number), vec![batch.clone()])
+        });
+    let expected = alone.snapshot(whole).await.unwrap();
+
+    let world = World::new();
+    let datasets = Datasets::new(world.open(1).await);
+    let mut parts = Vec::new();
+    for numbers in [vec![3, 0], vec![1], vec![2]] {
+        let part = numbers.iter().fold(PartSpec::new(), |part, &number| {
+            part.with_batches(file(number), vec![batches[number].clone()])
+        });
+        parts.push(datasets.store_part(part).await.unwrap());
+    }
+    let summed: Vec<_> = parts
+        .iter()
+        .map(|part| part.rows.as_ref().unwrap().rows)
+        .collect();
+    assert_eq!(summed, [1_503, 0, 9_000]);
+    let mut old = parts.clone();
+    (old[0].format, old[0].rows) = (1, None);
+    let old_part = SnapshotPart::from_slice(&old[0].to_bytes().unwrap()).unwrap();
+    assert_eq!(old_part, old[0]);
+    for parts in [&parts, &old] {
+        let joined = datasets.join(spec("d"), parts).await.unwrap();
+        assert_eq!(joined.snapshot, expected.snapshot);
+    }
+    // The sum is not computed again: another of as many rows makes another digest, and that alone.
+    let mut other = parts.clone();
+    let mut sum = RowsHasher::new(&batches[2].schema(), Profile::Strict).unwrap();
+    sum.add(&rows(9_000)).unwrap();
+    other[2].rows = Some(sum.to_sum().unwrap());
+    let joined = datasets.join(spec("other"), &other).await.unwrap();
+    assert_eq!(joined.table_digest, expected.table_digest);
+    assert_ne!(joined.rows_digest, expected.rows_digest);
+    // One of other rows is noticed, and one of other columns is not needed.
+    other[2].rows = parts[0].rows.clone();
+    let refused = datasets.join(spec("other"), &other).await;
+    check_error(
+        refused,
+        ErrorKind::Invalid,
+        &["sum of a part", "1503", "9000"],
+    );
+    let narrow = batches[2].project(&[0]).unwrap();
+    let mut sum = RowsHasher::new(&narrow.schema(), Profile::Strict).unwrap();
+    sum.add(&narrow).unwrap();
+    other[2].rows = Some(sum.to_sum().unwrap());
+    let joined = datasets.join(spec("narrow"), &other).await.unwrap();
+    assert_eq!(joined.rows_digest, expected.rows_digest);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn part_files_are_those_of_format_2_and_others_are_refused() {
     let world = World::new();
     let directory = tempfile::tempdir().unwrap();
     let worker = Datasets::new(world.open(1).await);
@@ -262,21 +332,37 @@ async fn part_files_are_those_of_format_1_and_others_are_refused() {
     for (name, count) in [("listed", 2), ("tree", 1_100)] {
         let part = store(count).await.unwrap();
         let bytes = part.to_bytes().unwrap();
-        crate::golden::check(&format!("data-part/v1/{name}.json"), &bytes);
+        crate::golden::check(&format!("data-part/v2/{name}.json"), &bytes);
         assert_eq!(SnapshotPart::from_slice(&bytes).unwrap(), part);
-        let joined = worker.join(spec(name), &[part]).await.unwrap();
-        assert_eq!(joined.files.len(), count);
+        // As it was sent before parts had sums.
+        let old = crate::golden::read(&format!("data-part/v1/{name}.json"));
+        let old = SnapshotPart::from_slice(&old).unwrap();
+        assert_eq!((old.format, &old.files), (1, &part.files));
+        for part in [part, old] {
+            let joined = worker.join(spec(name), &[part]).await.unwrap();
+            assert_eq!(joined.files.len(), count);
+        }
     }
+    let rows = table([("id", column(Int64Array::from(vec![1, 1, 2])))]);
+    let rows = PartSpec::new().with_batches("rows.parquet".parse().unwrap(), vec![rows]);
+    let summed = worker.store_part(rows).await.unwrap().to_bytes().unwrap();
+    crate::golden::check("data-part/v2/rows.json", &summed);
     let good = store(2).await.unwrap().to_bytes().unwrap();
     let text = String::from_utf8(good).unwrap();
-    let newer = text.replacen("\"format\":1", "\"format\":2", 1);
+    let newer = text.replacen("\"format\":2", "\"format\":3", 1);
     let newer = SnapshotPart::from_slice(newer.as_bytes());
-    check_error(newer, ErrorKind::Incompatible, &["format 2"]);
+    check_error(newer, ErrorKind::Incompatible, &["format 3"]);
     for bad in [
         "",
         "{}",
         &text[1..],
-        &text.replacen("\"format\":1", "\"format\":0", 1),
+        &text.replacen("\"format\":2", "\"format\":0", 1),
+        &String::from_utf8(summed.clone())
+            .unwrap()
+            .replacen("\"format\":2", "\"format\":1", 1),
+        &String::from_utf8(summed.clone())
+            .unwrap()
+            .replacen("\"sum\":\"", "\"sum\":\"AAAA", 1),
     ] {
         check_error(
             SnapshotPart::from_slice(bad.as_bytes()),
