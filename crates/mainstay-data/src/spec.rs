@@ -110,9 +110,10 @@ pub enum Patches {
     #[default]
     Never,
     /// It is a patch where that is well smaller than its new pages, as after scattered edits and
-    /// insertions. Whoever reads the version reads the file that the patch changes; comparing rows
-    /// then cannot leave out what both versions share. A file has at most eight patches, which take at
-    /// most half of its size: then it is stored whole again.
+    /// insertions. Whoever reads the version reads the file that the patch changes. Comparing rows
+    /// reads little of versions that patch one file, and a version of patches whole beside one of another
+    /// file. A file has at most eight patches, which take at most half of its size: then it is stored
+    /// whole again.
     WhereSmaller,
 }
 

@@ -4,12 +4,14 @@ use std::collections::BTreeMap;
 
 use mainstay_core::{Digest, Edge, EdgeKind, Error, ErrorKind, FilePath, NodeRef, Result};
 use mainstay_repo::View;
+use tempfile::TempDir;
 
 use super::ancestry::{continues, merge_base};
 use super::branches;
 use super::by::By;
 use super::merge_files;
-use super::merge_rows::{self, Merged, Sides};
+use super::merge_rows::{self, Sides};
+use super::merge_write::{self, Merged, Writer};
 use super::snapshot::stage_with;
 use super::{Datasets, series_of, version_state};
 use crate::merge::{
@@ -154,7 +156,7 @@ impl Merging {
                         plan.conflicts.push(Conflict {
                             path: Some(path.clone()),
                             metadata: None,
-                            why: why(&base, &ours, &theirs, path),
+                            why: why(&base, &ours, &theirs, path, &self.key),
                         });
                         continue;
                     }
@@ -211,6 +213,7 @@ fn why(
     ours: &BTreeMap<FilePath, &FileEntry>,
     theirs: &BTreeMap<FilePath, &FileEntry>,
     path: &FilePath,
+    key: &[String],
 ) -> &'static str {
     match (
         base.contains_key(path),
@@ -220,7 +223,20 @@ fn why(
         (false, ..) => "added on both sides",
         (true, false, _) => "removed by us, changed by them",
         (true, _, false) => "changed by us, removed by them",
-        (true, true, true) => "changed on both sides",
+        (true, true, true) if ours.get(path).is_some_and(|file| file.rows.is_none()) => {
+            "changed on both sides"
+        }
+        (true, true, true) if Writer::of(path).is_none() => {
+            "changed on both sides, and rows of this format are not merged: name the side to take, or \
+             store the table as .parquet, CSV or Arrow IPC"
+        }
+        (true, true, true) if key.is_empty() => {
+            "changed on both sides, and without a key only rows added behind are merged: name the \
+             columns that tell rows apart"
+        }
+        (true, true, true) => {
+            "changed on both sides, and the key does not tell its rows apart or its columns differ"
+        }
     }
 }
 
@@ -254,7 +270,7 @@ pub(super) async fn apply(datasets: &Datasets, plan: &MergePlan, by: By) -> Resu
         theirs,
         key: key(datasets, spec).await?,
     };
-    let (kept, inputs) = merging.content(datasets, plan).await?;
+    let (kept, inputs, held) = merging.content(datasets, plan).await?;
 
     let mut merged = SnapshotSpec::new(spec.ours.name().clone(), by.actor(), by.reason());
     merged.inputs = inputs;
@@ -281,22 +297,22 @@ pub(super) async fn apply(datasets: &Datasets, plan: &MergePlan, by: By) -> Resu
             .edges
             .push(Edge::new(EdgeKind::DerivedFrom, spec.ours.clone())),
     }
-    stage_with(repo, &datasets.telling(), merged, kept)
-        .await?
-        .commit(repo, &by)
-        .await
+    let staged = stage_with(repo, &datasets.telling(), merged, kept).await?;
+    drop(held);
+    staged.commit(repo, &by).await
 }
 
 impl Merging {
-    /// Returns the files that are stored already, and those whose rows are merged.
+    /// Returns the files that are stored already, those whose rows are merged, and what holds these until
+    /// they are stored.
     async fn content(
         &self,
         datasets: &Datasets,
         plan: &MergePlan,
-    ) -> Result<(Vec<FileEntry>, Vec<SnapshotInput>)> {
+    ) -> Result<(Vec<FileEntry>, Vec<SnapshotInput>, Vec<TempDir>)> {
         let mut files = by_path(&self.ours)?;
         let theirs = by_path(&self.theirs)?;
-        let mut inputs = Vec::new();
+        let (mut inputs, mut held) = (Vec::new(), Vec::new());
         for file in &plan.files {
             match file.action {
                 FileAction::Keep => {}
@@ -311,15 +327,14 @@ impl Merging {
                     let strategy = plan.spec.strategy(file.path.as_str());
                     let lost = || Error::invalid("the plan is of other versions");
                     let sides = self.sides(&file.path, strategy).ok_or_else(lost)?;
-                    let merged = merge_rows::write(&datasets.repo, sides).await?;
-                    let Merged { batches } = merged.ok_or_else(lost)?;
-                    inputs.push(SnapshotInput::Batches {
-                        file: file.path.clone(),
-                        batches,
-                    });
+                    let merged = merge_write::write(&datasets.repo, sides).await?;
+                    let Merged { input, directory } = merged.ok_or_else(lost)?;
+                    inputs.push(input);
+                    held.extend(directory);
                 }
             }
         }
-        Ok((files.into_values().cloned().collect(), inputs))
+        let files = files.into_values().cloned().collect();
+        Ok((files, inputs, held))
     }
 }

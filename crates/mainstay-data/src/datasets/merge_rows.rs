@@ -6,21 +6,22 @@ use mainstay_core::{FilePath, Result};
 use mainstay_repo::Repo;
 use tokio::runtime::Handle;
 
+use super::merge_write::Writer;
 use crate::digest::Profile;
 use crate::format::TextTypes;
 use crate::logical::logical_types;
-use crate::merge::{CellConflict, Edits, Rewriter, RowMerge, Strategy, appends};
+use crate::merge::{Appends, CellConflict, Edits, RowMerge, Strategy, appends};
 use crate::rows::{Identity, RowDiff, RowDiffOptions, Side};
 use crate::stored::{self, StoredTable};
 use crate::{FileEntry, Manifest, blocking};
 
-/// One Parquet file in three versions, and how to merge it.
+/// One table file in three versions, and how to merge it.
 pub(super) struct Sides {
-    base: FileEntry,
-    ours: FileEntry,
-    theirs: FileEntry,
-    path: FilePath,
-    key: Vec<String>,
+    /// The base, ours and theirs.
+    files: [FileEntry; 3],
+    types: [TextTypes; 3],
+    pub(super) path: FilePath,
+    pub(super) key: Vec<String>,
     strategy: Strategy,
 }
 
@@ -28,11 +29,6 @@ pub(super) struct Sides {
 pub(super) struct Found {
     pub(super) counts: RowMerge,
     pub(super) conflicts: Vec<CellConflict>,
-}
-
-/// The rows of both.
-pub(super) struct Merged {
-    pub(super) batches: Vec<RecordBatch>,
 }
 
 impl Sides {
@@ -49,33 +45,41 @@ impl Sides {
                 .find(|file| file.path == *path && file.rows.is_some())
                 .cloned()
         };
-        let parquet = path.extension() == "parquet";
+        Writer::of(path)?;
         let [base, ours, theirs] = manifests.map(entry);
         Some(Self {
-            base: base.filter(|_| parquet)?,
-            ours: ours?,
-            theirs: theirs?,
+            files: [base?, ours?, theirs?],
+            types: manifests.map(|manifest| TextTypes::recall(manifest.columns())),
             path: path.clone(),
             key: key.to_vec(),
             strategy,
         })
     }
 
-    fn open(&self, repo: &Repo, runtime: &Handle) -> Result<Option<Opened>> {
+    pub(super) fn open(&self, repo: &Repo, runtime: &Handle) -> Result<Option<Opened>> {
         let open =
-            |entry: &FileEntry| stored::open(repo, runtime, entry, &TextTypes::default(), None);
+            |side: usize| stored::open(repo, runtime, &self.files[side], &self.types[side], None);
         let opened = Opened {
-            base: open(&self.base)?,
-            ours: open(&self.ours)?,
-            theirs: open(&self.theirs)?,
+            base: open(0)?,
+            ours: open(1)?,
+            theirs: open(2)?,
         };
         Ok(opened.alike()?.then_some(opened))
     }
+
+    /// Opens ours and theirs as they are spelled: the fields of CSV as text.
+    pub(super) fn open_spelled(&self, repo: &Repo, runtime: &Handle) -> Result<[StoredTable; 2]> {
+        let open = |side: usize| {
+            let types = self.types[side].as_text();
+            stored::open(repo, runtime, &self.files[side], &types, None)
+        };
+        Ok([open(1)?, open(2)?])
+    }
 }
 
-struct Opened {
+pub(super) struct Opened {
     base: StoredTable,
-    ours: StoredTable,
+    pub(super) ours: StoredTable,
     theirs: StoredTable,
 }
 
@@ -96,9 +100,10 @@ impl Opened {
 }
 
 /// How the rows of a file come together.
-enum Way {
+pub(super) enum Way {
     Keyed(Edits),
-    Appended { behind: Vec<RecordBatch>, rows: u64 },
+    /// What they added comes behind what we did.
+    Appended(Appends),
 }
 
 /// Looks at what merging would do; `None` where rows cannot be merged.
@@ -111,9 +116,9 @@ pub(super) async fn find(repo: &Repo, sides: Sides) -> Result<Option<Found>> {
                 counts: edits.counts,
                 conflicts: edits.conflicts,
             },
-            Way::Appended { rows, .. } => Found {
+            Way::Appended(theirs) => Found {
                 counts: RowMerge {
-                    added: rows,
+                    added: theirs.behind,
                     ..RowMerge::default()
                 },
                 conflicts: Vec::new(),
@@ -123,44 +128,8 @@ pub(super) async fn find(repo: &Repo, sides: Sides) -> Result<Option<Found>> {
     blocking::run_on_own_thread(work).await
 }
 
-/// Merges the rows; `None` where they cannot be.
-pub(super) async fn write(repo: &Repo, sides: Sides) -> Result<Option<Merged>> {
-    let (repo, runtime) = (repo.clone(), Handle::current());
-    let work = move || {
-        let Some(way) = way(&repo, &runtime, &sides)? else {
-            return Ok(None);
-        };
-        let Some(opened) = sides.open(&repo, &runtime)? else {
-            return Ok(None);
-        };
-        let schema = SchemaRef::clone(&opened.ours.schema);
-        let mut batches = Vec::new();
-        match way {
-            Way::Keyed(edits) => {
-                let mut rewriter = Rewriter::new(edits, &sides.key, &schema)?;
-                for batch in opened.ours.batches {
-                    batches.push(rewriter.rewrite(&batch?)?);
-                }
-                for batch in opened.theirs.batches {
-                    batches.push(rewriter.added(&batch?)?);
-                }
-            }
-            Way::Appended { behind, .. } => {
-                for batch in opened.ours.batches {
-                    batches.push(crate::merge::like(&batch?, &schema)?);
-                }
-                batches.extend(behind);
-            }
-        }
-        if batches.is_empty() {
-            batches.push(RecordBatch::new_empty(schema));
-        }
-        Ok(Some(Merged { batches }))
-    };
-    blocking::run_on_own_thread(work).await
-}
-
-fn way(repo: &Repo, runtime: &Handle, sides: &Sides) -> Result<Option<Way>> {
+/// Compares the versions; `None` where rows cannot be merged. Blocks.
+pub(super) fn way(repo: &Repo, runtime: &Handle, sides: &Sides) -> Result<Option<Way>> {
     let open = || sides.open(repo, runtime);
     let (Some(first), Some(second)) = (open()?, open()?) else {
         return Ok(None);
@@ -170,14 +139,7 @@ fn way(repo: &Repo, runtime: &Handle, sides: &Sides) -> Result<Option<Way>> {
         let ours = appends(first.base.batches, first.ours.batches, &schema)?;
         let theirs = appends(second.base.batches, second.theirs.batches, &schema)?;
         return Ok(match (ours, theirs) {
-            (Some(_), Some(theirs)) => Some(Way::Appended {
-                rows: theirs
-                    .rows
-                    .iter()
-                    .map(|batch| batch.num_rows() as u64)
-                    .sum(),
-                behind: theirs.rows,
-            }),
+            (Some(_), Some(theirs)) => Some(Way::Appended(theirs)),
             _ => None,
         });
     }

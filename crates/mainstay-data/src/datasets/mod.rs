@@ -25,6 +25,7 @@ mod leakage;
 mod merge;
 mod merge_files;
 mod merge_rows;
+mod merge_write;
 mod names;
 mod parts;
 mod patching;

@@ -28,6 +28,14 @@ impl TextTypes {
         }
     }
 
+    /// The same columns of CSV files, of which every field is text as it is spelled.
+    pub(crate) fn as_text(&self) -> Self {
+        Self {
+            csv: self.csv.as_text(),
+            json: self.json.clone(),
+        }
+    }
+
     /// Returns how JSON lines spell the values of a column; `None` when no file is JSON lines.
     pub(crate) fn json(&self, column: &str) -> Option<&JsonType> {
         self.json.type_of(column)

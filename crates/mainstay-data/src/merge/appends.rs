@@ -7,14 +7,17 @@ use mainstay_core::Result;
 use super::rows::like;
 use crate::digest::{Profile, TableHasher};
 
-/// What is behind the rows that a table begins with.
-#[derive(Debug)]
+/// A table that begins with the rows of another.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Appends {
-    pub(crate) rows: Vec<RecordBatch>,
+    /// How many rows the other has.
+    pub(crate) base: u64,
+    /// How many are behind them.
+    pub(crate) behind: u64,
 }
 
-/// Returns what `table` holds behind the rows of `base`; `None` when it does not begin with them.
-/// Batches get the schema of the first.
+/// Tells how many rows `table` holds behind those of `base`; `None` when it does not begin with them.
+/// `schema` has the columns of both, in any order and encoding.
 pub(crate) fn appends(
     base: impl Iterator<Item = Result<RecordBatch>>,
     table: impl Iterator<Item = Result<RecordBatch>>,
@@ -27,15 +30,23 @@ pub(crate) fn appends(
         count += batch.num_rows();
         expected.update(&batch)?;
     }
+    let base = count as u64;
     let mut begins = TableHasher::new(schema, Profile::Strict)?;
-    let mut rows = Vec::new();
+    let mut behind = 0;
     for batch in table {
         let batch = like(&batch?, schema)?;
         let known = count.min(batch.num_rows());
         count -= known;
         begins.update(&batch.slice(0, known))?;
-        rows.push(batch.slice(known, batch.num_rows() - known));
+        behind += (batch.num_rows() - known) as u64;
     }
     let same = begins.finish()?.table == expected.finish()?.table;
-    Ok(same.then_some(Appends { rows }))
+    Ok(same.then_some(Appends { base, behind }))
+}
+
+/// Returns what of a batch, whose first row is number `first`, is behind the rows of the base.
+pub(crate) fn behind(batch: &RecordBatch, first: u64, base: u64) -> RecordBatch {
+    let known = base.saturating_sub(first);
+    let known = usize::try_from(known).map_or(batch.num_rows(), |rows| rows.min(batch.num_rows()));
+    batch.slice(known, batch.num_rows() - known)
 }

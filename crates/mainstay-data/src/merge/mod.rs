@@ -1,8 +1,11 @@
 //! Bringing together what two lines of a dataset changed since their common ancestor.
 //!
-//! Files are merged path by path. Where both sides changed one Parquet file, its rows are merged: by
+//! Files are merged path by path. Where both sides changed one table file, its rows are merged: by
 //! key, cell by cell, where the dataset has one; without, when both only added rows behind. What both
 //! sides changed differently is a conflict, which a [`Strategy`] decides or leaves to people.
+//!
+//! The merged file has the format of ours: Parquet (`.parquet`), Arrow IPC, or CSV, of which every field keeps its
+//! spelling. Rows of JSON lines are not merged: that is a conflict of the file.
 
 mod appends;
 mod edits;
@@ -11,9 +14,9 @@ mod plan;
 mod rows;
 mod spec;
 
-pub(crate) use appends::appends;
+pub(crate) use appends::{Appends, appends, behind};
 pub(crate) use edits::Edits;
 pub(crate) use paths::{Choice, choose};
 pub use plan::{CellConflict, Conflict, FileAction, FileMerge, MergeOutcome, MergePlan, RowMerge};
-pub(crate) use rows::{Rewriter, like};
+pub(crate) use rows::{Cells, Rewriter, like};
 pub use spec::{MergeSpec, Strategy};

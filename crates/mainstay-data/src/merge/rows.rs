@@ -1,10 +1,11 @@
 //! Writing our rows anew with the changes of theirs.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch};
-use arrow::compute::{cast, filter_record_batch, interleave};
-use arrow::datatypes::SchemaRef;
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt64Array};
+use arrow::compute::{cast, concat_batches, filter_record_batch, interleave, take};
+use arrow::datatypes::{SchemaRef, UInt64Type};
 use arrow::error::ArrowError;
 use mainstay_core::{Error, ErrorKind, Result};
 
@@ -18,14 +19,18 @@ pub(crate) struct Rewriter {
     edits: Edits,
     key: Vec<String>,
     schema: SchemaRef,
-    /// By column of the schema, then by batch of their changes: the cells after.
-    after: Vec<Vec<Option<ArrayRef>>>,
+    after: Cells,
     next_of_theirs: u64,
 }
 
-impl Rewriter {
-    pub(crate) fn new(edits: Edits, key: &[String], schema: &SchemaRef) -> Result<Self> {
-        let after = schema.fields().iter().map(|field| {
+/// The cells of their changed rows: by column of our schema, then by batch of their changes.
+#[derive(Debug)]
+pub(crate) struct Cells(Vec<Vec<Option<ArrayRef>>>);
+
+impl Cells {
+    /// Takes them from the changes.
+    fn of(edits: &Edits, schema: &SchemaRef) -> Result<Self> {
+        let columns = schema.fields().iter().map(|field| {
             let batches = edits.theirs.iter().map(|batch| {
                 let after = batch.column_by_name("after").map(AsArray::as_struct);
                 let cells = after.and_then(|after| after.column_by_name(field.name()));
@@ -35,8 +40,70 @@ impl Rewriter {
             });
             batches.collect::<Result<Vec<_>, ArrowError>>()
         });
+        columns
+            .collect::<Result<_, _>>()
+            .map(Self)
+            .map_err(immovable)
+    }
+
+    /// Takes them from the rows of their file, as they are spelled there.
+    pub(crate) fn spelled(
+        edits: &Edits,
+        theirs: impl Iterator<Item = Result<RecordBatch>>,
+        schema: &SchemaRef,
+    ) -> Result<Self> {
+        let places = edits.theirs.iter().map(|batch| {
+            let place = batch.column_by_name("after_row");
+            let place = place.and_then(|place| place.as_primitive_opt::<UInt64Type>());
+            place.ok_or_else(|| Error::new(ErrorKind::Internal, "a change without its place"))
+        });
+        let places = places.collect::<Result<Vec<_>>>()?;
+        let wanted: BTreeSet<u64> = places
+            .iter()
+            .flat_map(|rows| rows.iter().flatten())
+            .collect();
+        let (mut first, mut picked) = (0, Vec::new());
+        for batch in theirs {
+            let batch = like(&batch?, schema)?;
+            let rows = first..first + batch.num_rows() as u64;
+            first = rows.end;
+            picked.push(pick(&batch, rows.map(|row| wanted.contains(&row)))?);
+        }
+        let picked = concat_batches(schema, &picked).map_err(immovable)?;
+        let wanted: Vec<u64> = wanted.into_iter().collect();
+        let at = places.iter().map(|rows| {
+            let at = rows
+                .iter()
+                .map(|row| Some(wanted.binary_search(&row?).ok()? as u64));
+            at.collect::<UInt64Array>()
+        });
+        let at: Vec<UInt64Array> = at.collect();
+        let columns = picked.columns().iter().map(|column| {
+            let batches = at.iter().map(|at| take(column, at, None).map(Some));
+            batches.collect::<Result<Vec<_>, ArrowError>>()
+        });
+        columns
+            .collect::<Result<_, _>>()
+            .map(Self)
+            .map_err(immovable)
+    }
+}
+
+impl Rewriter {
+    /// Writes rows of `schema`, with the cells of their changes, or with `cells` where rows are spelled
+    /// otherwise than compared.
+    pub(crate) fn new(
+        edits: Edits,
+        key: &[String],
+        schema: &SchemaRef,
+        cells: Option<Cells>,
+    ) -> Result<Self> {
+        let after = match cells {
+            Some(cells) => cells,
+            None => Cells::of(&edits, schema)?,
+        };
         Ok(Self {
-            after: after.collect::<Result<_, _>>().map_err(immovable)?,
+            after,
             edits,
             key: key.to_vec(),
             schema: SchemaRef::clone(schema),
@@ -44,8 +111,17 @@ impl Rewriter {
         })
     }
 
-    /// Returns the rows of a batch of ours as they will be.
-    pub(crate) fn rewrite(&self, batch: &RecordBatch) -> Result<RecordBatch> {
+    /// Returns the rows of a batch of ours as they will be: `spelled` as they are to be written, `batch` as
+    /// they were compared.
+    pub(crate) fn rewrite(
+        &self,
+        batch: &RecordBatch,
+        spelled: &RecordBatch,
+    ) -> Result<RecordBatch> {
+        if batch.num_rows() != spelled.num_rows() {
+            let message = "a batch that is not the one that was compared";
+            return Err(Error::new(ErrorKind::Internal, message));
+        }
         let mut keys: Vec<&dyn Array> = Vec::with_capacity(self.key.len());
         for name in &self.key {
             keys.push(batch.column(index_of(&batch.schema(), name)?).as_ref());
@@ -58,8 +134,8 @@ impl Rewriter {
             .schema
             .fields()
             .iter()
-            .zip(batch.columns())
-            .zip(&self.after);
+            .zip(spelled.columns())
+            .zip(&self.after.0);
         let columns = columns.map(|((field, ours), after)| {
             let from = edits
                 .iter()

@@ -8,14 +8,18 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use arrow::array::{Int64Array, RecordBatch};
+use arrow::array::{BinaryArray, Int64Array, RecordBatch};
 use futures::TryStreamExt as _;
-use mainstay_core::{Digest, ManualClock, Progress, SeededIds, Timestamp};
+use mainstay_core::{
+    BulkDigest, Digest, ManualClock, NodeRef, Progress, Result, SeededIds, Timestamp,
+};
+use mainstay_data::merge::MergeSpec;
 use mainstay_data::split::{SplitRule, SplitSpec};
-use mainstay_data::{Datasets, FileEntry, FileLayout, PartSpec};
+use mainstay_data::{Datasets, FileEntry, FileLayout, PartSpec, Patches, ReadOptions};
 use mainstay_repo::{CollectOptions, Repo, RepoOptions, VerifyLevel};
 use mainstay_store::{MemoryStorage, NoWait};
 
+use crate::model::Random;
 use crate::support::{ada, column, datasets, penguins, rows, spec, table};
 
 /// A future that is dropped when it has been polled so often.
@@ -114,7 +118,7 @@ fn numbers() -> RecordBatch {
 
 /// Interrupts a call at every poll: either nothing of it is there, or all.
 async fn interrupt_at_every_poll(
-    take: impl Fn(Datasets) -> futures::future::BoxFuture<'static, mainstay_core::Result<Digest>>,
+    take: impl Fn(Datasets) -> futures::future::BoxFuture<'static, Result<Digest>>,
 ) {
     let mut world = World::new();
     let expected = {
@@ -189,6 +193,149 @@ async fn parts_and_their_joining_may_be_dropped() {
         }) as _
     };
     interrupt_at_every_poll(take).await;
+}
+
+type Change = Box<dyn Fn(Datasets) -> futures::future::BoxFuture<'static, Result<BulkDigest>>>;
+
+fn change(
+    change: impl Fn(Datasets) -> futures::future::BoxFuture<'static, Result<BulkDigest>> + 'static,
+) -> Change {
+    Box::new(change)
+}
+
+/// Interrupts a change of a dataset at every poll, on what `prepare` has stored: nothing of it is there, or
+/// one more version.
+#[expect(
+    clippy::future_not_send,
+    reason = "a test waits for it on its own thread"
+)]
+async fn interrupt_change(prepare: impl AsyncFn(&Datasets) -> Change) {
+    let versions = async |repo: &Repo| {
+        let view = repo.view().await.unwrap();
+        let count = view.read(|view| Ok(view.below("data/d/version")?.count()));
+        count.await.unwrap()
+    };
+    let expected = {
+        let datasets = Datasets::new(World::new().open().await);
+        let change = prepare(&datasets).await;
+        change(datasets.clone()).await.unwrap()
+    };
+    let mut world = World::new();
+    let repo = world.open().await;
+    let change = prepare(&Datasets::new(repo.clone())).await;
+    let before = versions(&repo).await;
+    for polls in 1..5_000 {
+        let datasets = Datasets::new(world.open().await);
+        let ended = interrupted(change(datasets), polls).await;
+        let other = world.open().await;
+        collect(&other).await;
+        let report = other.verify(VerifyLevel::Full).await.unwrap();
+        assert_eq!(report.faults, [], "after {polls} polls");
+        let made = versions(&other).await - before;
+        assert!(made <= 1, "{made} versions after {polls} polls");
+        if let Some(ended) = ended {
+            assert_eq!((ended.unwrap(), made), (expected, 1));
+        }
+        if made == 1 {
+            let datasets = Datasets::new(other);
+            let node = datasets
+                .resolve(&"d@latest".parse().unwrap())
+                .await
+                .unwrap();
+            let read = datasets.read(&node, ReadOptions::default()).await.unwrap();
+            let read: Vec<RecordBatch> = read.try_collect().await.unwrap();
+            assert_eq!(crate::support::digests(&read).table, expected);
+            return;
+        }
+    }
+    panic!("it never ends");
+}
+
+/// Rows that no encoder makes smaller; those of `edited` are others.
+fn noise(edited: Option<usize>) -> RecordBatch {
+    let mut random = Random(3);
+    let values = (0..2_000).map(|row| {
+        let words = (0..8).map(|_| random.next() ^ u64::from(Some(row) == edited));
+        words.flat_map(u64::to_le_bytes).collect::<Vec<u8>>()
+    });
+    table([
+        ("id", column(Int64Array::from_iter_values(0..2_000))),
+        ("noise", column(BinaryArray::from_iter_values(values))),
+    ])
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_snapshot_of_patches_that_is_dropped_leaves_nothing_or_a_whole_version() {
+    interrupt_change(async |datasets: &Datasets| -> Change {
+        datasets.snapshot(rows("d", noise(None))).await.unwrap();
+        change(|datasets| {
+            let spec = rows("d", noise(Some(7))).with_patches(Patches::WhereSmaller);
+            Box::pin(async move {
+                let report = datasets.snapshot(spec).await?;
+                let manifest = datasets.manifest(&report.node).await?;
+                assert_eq!(manifest.files.listed().unwrap()[0].patches().len(), 1);
+                Ok(report.table_digest.unwrap())
+            })
+        })
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_compaction_that_is_dropped_leaves_nothing_or_a_whole_version() {
+    interrupt_change(async |datasets: &Datasets| -> Change {
+        datasets.snapshot(rows("d", noise(None))).await.unwrap();
+        let spec = rows("d", noise(Some(7))).with_patches(Patches::WhereSmaller);
+        let node = datasets.snapshot(spec).await.unwrap().node;
+        change(move |datasets| {
+            let node = node.clone();
+            Box::pin(async move {
+                let compacted = datasets.compact(&node, None, ada(), "test").await?;
+                Ok(compacted.unwrap().table_digest.unwrap())
+            })
+        })
+    })
+    .await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_merge_that_is_dropped_leaves_nothing_or_a_whole_version() {
+    for name in ["rows.parquet", "rows.csv"] {
+        interrupt_change(async |datasets: &Datasets| -> Change {
+            let version = |edited: [i64; 2]| {
+                let lines =
+                    (0..300).map(|id| format!("{id},{}\n", i64::from(edited.contains(&id))));
+                let text = format!("id,a\n{}", lines.collect::<String>());
+                let path = crate::support::directory(&[("rows.csv", text.as_bytes())]);
+                let spec = spec("d").with_path(path.path()).with_key(["id"]);
+                let spec = if name == "rows.csv" {
+                    spec
+                } else {
+                    spec.with_layout(FileLayout::Canonical)
+                };
+                (spec, path)
+            };
+            let mut nodes: Vec<NodeRef> = Vec::new();
+            for edited in [[-1, -1], [5, -1], [200, 7]] {
+                let (spec, _held) = version(edited);
+                let spec = nodes
+                    .first()
+                    .iter()
+                    .fold(spec, |spec, base| spec.with_parent(NodeRef::clone(base)));
+                nodes.push(datasets.snapshot(spec).await.unwrap().node);
+            }
+            let spec = MergeSpec::new(nodes[1].clone(), nodes[2].clone());
+            change(move |datasets| {
+                let spec = spec.clone();
+                Box::pin(async move {
+                    let plan = datasets.plan_merge(&spec).await?;
+                    let merged = datasets.apply_merge(&plan, ada(), "test").await?;
+                    Ok(merged.table_digest.unwrap())
+                })
+            })
+        })
+        .await;
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

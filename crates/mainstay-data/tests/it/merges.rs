@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use arrow::array::{Array as _, AsArray as _, Int64Array, RecordBatch, StringArray};
 use arrow::datatypes::Int64Type;
+use arrow::ipc::writer::FileWriter;
 use futures::TryStreamExt as _;
 use mainstay_core::{ErrorKind, NodeRef};
 use mainstay_data::merge::{FileAction, MergeOutcome, MergeSpec, Strategy as Wins};
@@ -32,6 +33,26 @@ fn keyed(rows: &Rows) -> SnapshotSpec {
     spec("d")
         .with_batches("rows.parquet".parse().unwrap(), vec![batch(rows)])
         .with_key(["id"])
+}
+
+/// A file of these rows, of the format that its name says.
+fn written(rows: &Rows, name: &str) -> (SnapshotSpec, tempfile::TempDir) {
+    let batch = batch(rows);
+    let mut bytes = Vec::new();
+    if name.contains(".csv") {
+        let lines = rows.iter().map(|(id, (a, b))| {
+            let a = a.map_or(String::new(), |a| a.to_string());
+            format!("{id},{a},{b}\n")
+        });
+        bytes = format!("id,a,b\n{}", lines.collect::<String>()).into_bytes();
+    } else {
+        let mut writer = FileWriter::try_new(&mut bytes, &batch.schema()).unwrap();
+        writer.write(&batch).unwrap();
+        writer.finish().unwrap();
+    }
+    let directory = directory(&[(name, &bytes)]);
+    let spec = spec("d").with_path(directory.path()).with_key(["id"]);
+    (spec, directory)
 }
 
 async fn read(datasets: &Datasets, node: &NodeRef) -> Rows {
@@ -140,14 +161,28 @@ proptest! {
         ours in any_rows(),
         theirs in any_rows(),
         wins in prop_oneof![Just(Wins::Fail), Just(Wins::Ours), Just(Wins::Theirs)],
+        name in prop_oneof![Just("rows.parquet"), Just("of/rows.csv"), Just("rows.arrow")],
     ) {
+        // So that every version has the types of the columns.
+        let [base, ours, theirs] = [base, ours, theirs].map(|mut rows| {
+            rows.insert(100, (Some(7), "z".to_owned()));
+            rows
+        });
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
             if base == ours || base == theirs || ours == theirs {
                 return;
             }
             let datasets = datasets().await;
-            let specs = [&base, &ours, &theirs].map(keyed);
+            let mut held = Vec::new();
+            let specs = [&base, &ours, &theirs].map(|rows| {
+                if name == "rows.parquet" {
+                    return keyed(rows);
+                }
+                let (spec, directory) = written(rows, name);
+                held.push(directory);
+                spec
+            });
             let (our_node, their_node) = versions(&datasets, specs).await;
             let spec = MergeSpec::new(our_node.clone(), their_node.clone())
                 .with_strategy("", wins);
@@ -163,9 +198,11 @@ proptest! {
             assert_eq!(plan.cells_as_table().unwrap().num_rows(), conflicts.len());
             let applied = datasets.apply_merge(&plan, ada(), "merge").await;
             if wins == Wins::Fail && !conflicts.is_empty() {
-                return check_error(applied, ErrorKind::Conflict, &["rows.parquet"]);
+                return check_error(applied, ErrorKind::Conflict, &[name]);
             }
-            let node = applied.unwrap().node;
+            let applied = applied.unwrap();
+            let node = applied.node;
+            assert_eq!(applied.files[0].path.as_str(), name);
             assert_eq!(read(&datasets, &node).await, expected);
             let info = datasets.show(&node).await.unwrap();
             assert_eq!(info.parents, [our_node, their_node]);
@@ -225,6 +262,89 @@ async fn files_merge_by_path_and_conflicts_name_theirs() {
         assert!(!out.path().join("c").exists());
         let manifest = datasets.manifest(&merged.node).await.unwrap();
         assert_eq!(manifest.metadata["licence"], "CC0");
+    }
+}
+
+/// Stores three versions of a file and plans to merge the last two.
+async fn planned(
+    datasets: &Datasets,
+    name: &str,
+    versions: [&str; 3],
+    key: &[&str],
+) -> mainstay_data::merge::MergePlan {
+    let mut held = Vec::new();
+    let specs = versions.map(|text| {
+        let directory = directory(&[(name, text.as_bytes())]);
+        let spec = spec("d").with_path(directory.path());
+        held.push(directory);
+        spec.with_key(key.iter().copied())
+    });
+    let (ours, theirs) = self::versions(datasets, specs).await;
+    let plan = datasets.plan_merge(&MergeSpec::new(ours, theirs)).await;
+    plan.unwrap()
+}
+
+async fn text(datasets: &Datasets, plan: &mainstay_data::merge::MergePlan, name: &str) -> String {
+    let merged = datasets.apply_merge(plan, ada(), "").await.unwrap();
+    let out = tempfile::tempdir().unwrap();
+    datasets.export(&merged.node, out.path()).await.unwrap();
+    std::fs::read_to_string(out.path().join(name)).unwrap()
+}
+
+#[tokio::test]
+async fn merged_csv_keeps_how_fields_are_spelled() {
+    let datasets = datasets().await;
+    let files = [
+        "id\tprice\tnote\n1\t1.50\ta\n2\t2.0\t\"say \"\"x\"\"\"\n3\t3e0\t\n4\t4.25\td\n",
+        "id\tprice\tnote\n1\t1.50\tb\n2\t2.0\t\"say \"\"x\"\"\"\n3\t3e0\t\n4\t4.25\td\n",
+        "id\tprice\tnote\n1\t1.50\ta\n2\t2.10\t\"say \"\"x\"\"\"\n3\t3e0\t\"two\nlines\"\n5\t5.00\t\n",
+    ];
+    let plan = planned(&datasets, "t.tsv", files, &["id"]).await;
+    let rows = plan.files[0].rows.unwrap();
+    assert_eq!((rows.added, rows.removed, rows.changed), (1, 1, 2));
+    assert_eq!(
+        text(&datasets, &plan, "t.tsv").await,
+        "id\tprice\tnote\n1\t1.50\tb\n2\t2.10\t\"say \"\"x\"\"\"\n3\t3e0\t\"two\nlines\"\n5\t5.00\t\n"
+    );
+
+    let files = ["n\n1.0\n", "n\n1.0\n2.50\n", "n\n1.0\n\"3.0\"\n4.0\n"];
+    let datasets = self::datasets().await;
+    let plan = planned(&datasets, "t.csv", files, &[]).await;
+    assert_eq!(plan.files[0].rows.unwrap().added, 2);
+    assert_eq!(
+        text(&datasets, &plan, "t.csv").await,
+        "n\n1.0\n2.50\n3.0\n4.0\n"
+    );
+}
+
+#[tokio::test]
+async fn a_conflict_says_why_rows_were_not_merged() {
+    let line = |id: i64, a: &str| format!("{{\"id\":{id},\"a\":\"{a}\"}}\n");
+    let [base, ours, theirs] = [
+        [line(1, "x"), line(2, "x")],
+        [line(1, "y"), line(2, "x")],
+        [line(1, "x"), line(2, "y")],
+    ]
+    .map(|lines| lines.concat());
+    let json = [base.as_str(), &ours, &theirs];
+    let csv = ["id,a\n1,x\n2,x\n", "id,a\n1,y\n2,x\n", "id,a\n1,x\n2,y\n"];
+    let twice = ["id,a\n1,x\n1,x\n", "id,a\n1,y\n1,x\n", "id,a\n1,x\n1,y\n"];
+    for (name, files, key, why) in [
+        (
+            "t.jsonl",
+            json,
+            vec!["id"],
+            "store the table as .parquet, CSV",
+        ),
+        ("t.csv", csv, vec![], "name the columns"),
+        ("t.csv", twice, vec!["id"], "does not tell its rows apart"),
+    ] {
+        let plan = planned(&datasets().await, name, files, &key).await;
+        assert!(
+            plan.conflicts[0].why.contains(why),
+            "{}",
+            plan.conflicts[0].why
+        );
     }
 }
 

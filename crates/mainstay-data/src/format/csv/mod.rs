@@ -38,6 +38,16 @@ impl CsvSchema {
         }
     }
 
+    /// The same columns, of which every field is text as it is spelled.
+    pub(super) fn as_text(&self) -> Self {
+        let columns = self.columns.iter();
+        Self {
+            columns: columns
+                .map(|(name, _)| (name.clone(), CsvType::Text))
+                .collect(),
+        }
+    }
+
     fn type_of(&self, name: &str) -> Option<CsvType> {
         self.columns
             .iter()
