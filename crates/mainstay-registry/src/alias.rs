@@ -1,10 +1,10 @@
 //! Aliases: names of one's own choice that point to a version.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use futures::TryStreamExt as _;
-use mainstay_core::{Actor, Error, ErrorKind, Locator, Name, NodeRef, Result, Timestamp};
-use mainstay_repo::{Repo, Step, Transaction, Value, View};
+use mainstay_core::{Actor, Error, ErrorKind, Locator, Name, NodeKind, NodeRef, Result, Timestamp};
+use mainstay_repo::{Repo, Series, Step, Transaction, Value, View};
 use serde::Serialize;
 
 use crate::expect::Expect;
@@ -90,6 +90,19 @@ pub struct AliasChange {
     pub reason: String,
     /// Where it points since then; `None` when it was removed.
     pub to: Option<NodeRef>,
+}
+
+/// Lists the aliases of a model and where they point; none when there is no such model.
+///
+/// # Errors
+/// Those of [`View::get`].
+///
+/// # Complexity
+/// O(n) in the aliases of the model.
+pub fn aliases(view: &View, model: &Name) -> Result<BTreeMap<Name, NodeRef>> {
+    let series = Series::new(NodeKind::Model, model_id(view, model)?);
+    let pointers = series.pointers(view, Family::Alias.as_str())?.into_iter();
+    Ok(pointers.map(|(alias, target, _)| (alias, target)).collect())
 }
 
 pub(crate) async fn set(repo: &Repo, spec: AliasSpec) -> Result<AliasReport> {

@@ -7,6 +7,8 @@ use bytes::Bytes;
 use mainstay_core::{Digest, Error, FilePath, Result, canon};
 use mainstay_repo::{Ingest, Repo};
 use serde::{Deserialize, Serialize};
+#[cfg(feature = "mlflow")]
+use tokio::io::AsyncReadExt as _;
 
 /// A file to register.
 #[derive(Debug, Clone, PartialEq)]
@@ -42,6 +44,36 @@ impl FileSpec {
             source,
             media_type,
         }
+    }
+
+    /// Returns its place in the artifact.
+    #[must_use]
+    pub fn path(&self) -> &FilePath {
+        &self.path
+    }
+
+    /// Reads it; one longer than `limit` is refused.
+    #[cfg(feature = "mlflow")]
+    pub(crate) async fn read(&self, limit: usize) -> Result<Bytes> {
+        let bytes = match &self.source {
+            Source::Memory(bytes) => bytes.clone(),
+            Source::Disk(disk) => {
+                let named =
+                    |error: std::io::Error| Error::from(error).context("path", disk.display());
+                let most = u64::try_from(limit).unwrap_or(u64::MAX).saturating_add(1);
+                let mut bytes = Vec::new();
+                let file = tokio::fs::File::open(disk).await.map_err(named)?;
+                let read = file.take(most).read_to_end(&mut bytes).await;
+                read.map_err(named)?;
+                bytes.into()
+            }
+        };
+        if bytes.len() > limit {
+            return Err(Error::invalid(format!(
+                "the file is longer than {limit} bytes"
+            )));
+        }
+        Ok(bytes)
     }
 
     /// Returns its place and the file on disk, if that is where its bytes are.

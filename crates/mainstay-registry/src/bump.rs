@@ -5,14 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mainstay_core::{Digest, Error, Result};
+use mainstay_core::{Digest, Error, NodeRef, Result};
 use semver::Version;
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use crate::artifact::{Artifact, ArtifactFile};
 use crate::level::{Level, Reason, Reasons};
-use crate::record::ModelVersion;
+use crate::metric::Metric;
+use crate::record::{ModelVersion, Parent, Relation};
 use crate::signature::{self, CompatOptions};
 use crate::spec::Bump;
 
@@ -111,6 +112,14 @@ fn inputs(before: &ModelVersion, after: &ModelVersion, reasons: &mut Reasons) {
         let (old, new) = (json!(before.parents), json!(after.parents));
         reasons.add(Level::Minor, "parents.changed", "parents", old, new);
     }
+    let [old_weights, new_weights] = weights(before, after);
+    maps(
+        "parent_weight.changed",
+        "weights",
+        &old_weights,
+        &new_weights,
+        reasons,
+    );
     // Neither changes what these bytes compute; where the bytes changed too, the weights say so.
     if before.code != after.code {
         let (old, new) = (json!(before.code), json!(after.code));
@@ -141,6 +150,21 @@ fn data(before: &ModelVersion, after: &ModelVersion, reasons: &mut Reasons) {
             reasons.add(Level::Minor, "data.changed", path, old, new);
         }
     }
+}
+
+/// The weights of what both were merged of; that one has another parent is a difference of its own.
+fn weights(before: &ModelVersion, after: &ModelVersion) -> [BTreeMap<String, Metric>; 2] {
+    let is_merged = |side: &ModelVersion, parent: &NodeRef| {
+        let merged = Parent::new(parent.clone(), Relation::Merge);
+        side.parents.binary_search(&merged).is_ok()
+    };
+    [before, after].map(|side| {
+        let weights = side.weights.iter();
+        weights
+            .filter(|(parent, _)| is_merged(before, parent) && is_merged(after, parent))
+            .map(|(parent, weight)| (parent.to_string(), *weight))
+            .collect()
+    })
 }
 
 /// A seed uses all 64 bits, more than a number in JSON has.

@@ -83,6 +83,7 @@ mod home;
 mod info;
 mod level;
 mod metric;
+mod metric_change;
 #[cfg(feature = "mlflow")]
 pub mod mlflow;
 mod moved;
@@ -115,7 +116,7 @@ pub mod tensor;
 mod text;
 mod upload;
 
-pub use alias::{AliasChange, AliasReport, AliasSpec};
+pub use alias::{AliasChange, AliasReport, AliasSpec, aliases};
 pub use annotate::AnnotateSpec;
 pub use approval::{Approval, ApprovalReport, ApproveSpec, approvals};
 pub use artifact::{Artifact, ArtifactFile, FileSpec, files_at};
@@ -127,6 +128,7 @@ pub use history::StageChange;
 pub use info::{ModelInfo, ModelSummary, list, show, stage_holder, versions};
 pub use level::{Level, Reason};
 pub use metric::Metric;
+pub use metric_change::{MetricChange, metric_changes};
 pub use names::{model_id, model_name};
 pub use overrule::{Overruling, overrulings};
 pub use policy::{AliasRule, Stage, StagePolicy};

@@ -97,13 +97,25 @@ pub(crate) async fn register_many(repo: &Repo, specs: &[ModelSpec]) -> Result<Ve
         }
         Ok(Step::Commit(transaction, registered))
     };
-    let (committed, mut registered) = repo.transact(build).await?;
-    if let Some(committed) = committed {
-        for one in &mut registered {
-            one.seq = committed.seq;
+    let (committed, planned) = repo.transact(build).await?;
+    let mut registered = Vec::with_capacity(planned.len());
+    for mut one in planned {
+        if let Some(committed) = &committed {
+            one.registered.seq = committed.seq;
         }
+        if let Some(files) = &one.differing {
+            reproducibility::name_tensors(repo, &mut one.registered.reproduced, files).await;
+        }
+        registered.push(one.registered);
     }
     Ok(registered)
+}
+
+/// A version that is about to be registered.
+struct Planned {
+    registered: Registered,
+    /// The files of the version that had the same inputs and other bytes, and its own.
+    differing: Option<Box<(Artifact, Artifact)>>,
 }
 
 fn check_references(view: &View, spec: &ModelSpec) -> Result<()> {
@@ -128,7 +140,7 @@ fn plan(
     files: &[ArtifactFile],
     shelf: &mut Shelf<'_>,
     transaction: &mut Transaction,
-) -> Result<Registered> {
+) -> Result<Planned> {
     check_references(view, spec)?;
     let mut files = files.to_vec();
     if let Some(id) = &spec.upload {
@@ -155,9 +167,17 @@ fn plan(
     } else {
         Vec::new()
     };
+    let reproduced = reproducibility::compare(&record, earlier);
+    let differing = match &reproduced {
+        Reproduced::Differs { of, .. } => {
+            let files = (shelf.artifact(of)?, record.artifact.clone());
+            Some(Box::new(files))
+        }
+        Reproduced::New | Reproduced::Reused { .. } => None,
+    };
     shelf.push(record.version.clone(), value);
     let increment = record.bump.as_ref();
-    Ok(Registered {
+    let registered = Registered {
         node,
         model: home.name.clone(),
         version: record.version.clone(),
@@ -168,9 +188,13 @@ fn plan(
             .unwrap_or_default(),
         artifact: record.artifact.digest,
         reproducibility_digest: record.reproducibility,
-        reproduced: reproducibility::compare(&record, earlier),
+        reproduced,
         digest,
         seq: view.seq(),
+    };
+    Ok(Planned {
+        registered,
+        differing,
     })
 }
 

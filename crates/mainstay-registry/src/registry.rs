@@ -29,6 +29,8 @@ use crate::rename::{self, Renamed};
 use crate::rollback::{self, RollbackReport, RollbackSpec};
 use crate::search::{Moment, Page, Query, SearchPage};
 use crate::serving::{self, Heartbeat, HeartbeatSpec, Of, Serving};
+#[cfg(feature = "mlflow")]
+use crate::signature::Signature;
 #[cfg(feature = "sign")]
 use crate::signing::{self, Bundle, Signed, SigningKey, Verification, VerifyingKey};
 use crate::spec::ModelSpec;
@@ -74,7 +76,9 @@ impl Registry {
     ///   or existed, or the version before it has the same files, signature and inputs.
     ///
     /// # Complexity
-    /// O(log n) in the versions of the model, [warm](View::project), beside storing the files.
+    /// O(log n) in the versions of the model, [warm](View::project), beside storing the files. Where the
+    /// inputs are those of another version and the bytes are not, also what
+    /// [`tensor_summary`](Self::tensor_summary) takes.
     #[instrument(skip_all, fields(model = %spec.model), err(level = "debug"))]
     pub async fn register(&self, spec: ModelSpec) -> Result<Registered> {
         register::register(&self.repo, spec)
@@ -127,6 +131,24 @@ impl Registry {
         rename::rename(&self.repo, model, to, actor, reason.into())
             .await
             .map_err(|error| error.operation("rename model"))
+    }
+
+    /// Reads the signature that the `MLmodel` at the top of the files of a spec states, those of the upload
+    /// it takes included; `None` when there is no such file, or it states none.
+    ///
+    /// Registering does not read it on its own: what a model takes and gives is what the spec says.
+    ///
+    /// # Errors
+    /// * [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid): the file is longer than 4 MiB, not the
+    ///   YAML that MLflow writes, or states a signature that is none.
+    /// * [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound): it is not on the disk, or there is no
+    ///   such upload.
+    #[cfg(feature = "mlflow")]
+    #[instrument(skip_all, fields(model = %spec.model), err(level = "debug"))]
+    pub async fn mlmodel_signature(&self, spec: &ModelSpec) -> Result<Option<Signature>> {
+        mlflow::of_spec(&self.repo, spec)
+            .await
+            .map_err(|error| error.operation("read signature of MLmodel"))
     }
 
     /// Imports the runs and registered models of an MLflow file store; see [`mlflow`].

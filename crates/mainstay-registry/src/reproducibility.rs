@@ -5,12 +5,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mainstay_core::{Digest, Error, NodeRef, Result, canon};
-use mainstay_repo::{Value, View};
+use mainstay_repo::{Repo, Value, View};
 use semver::Version;
 use serde::Serialize;
 
+use crate::artifact::Artifact;
 use crate::record::{CodeUse, DataUse, FORMAT, ModelVersion};
 use crate::spec::ModelSpec;
+use crate::tensor::{self, TensorSummary};
 
 /// Whether the inputs of a new version had already been used, and to what effect.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -29,6 +31,11 @@ pub enum Reproduced {
     Differs {
         /// That version.
         of: Version,
+        /// Which tensors differ, as far as headers and stored chunks tell. `None` when both hold the same
+        /// safetensors files, or none, or such as
+        /// [`tensor_summary`](crate::Registry::tensor_summary) fails on.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        tensors: Option<Box<TensorSummary>>,
     },
 }
 
@@ -94,7 +101,23 @@ pub(crate) fn compare(new: &ModelVersion, earlier: Vec<(Version, Option<Digest>)
         };
     }
     let first = earlier.into_iter().next();
-    first.map_or(Reproduced::New, |(of, _)| Reproduced::Differs { of })
+    first.map_or(Reproduced::New, |(of, _)| Reproduced::Differs {
+        of,
+        tensors: None,
+    })
+}
+
+/// Says which tensors differ where the bytes do.
+pub(crate) async fn name_tensors(
+    repo: &Repo,
+    reproduced: &mut Reproduced,
+    (before, after): &(Artifact, Artifact),
+) {
+    if let Reproduced::Differs { tensors, .. } = reproduced {
+        let found = tensor::summary(repo, before, after, tensor::MAX_SUMMARY_CHUNKS).await;
+        // The version is registered, whatever its files are; comparing the two again says what is wrong.
+        *tensors = found.ok().flatten().map(Box::new);
+    }
 }
 
 /// Reports whether the inputs are stated well enough that equal digests mean equal inputs.

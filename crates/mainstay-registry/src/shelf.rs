@@ -8,6 +8,7 @@ use mainstay_repo::{Projection, RefState, Series, Value, View};
 use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 use semver::Version;
 
+use crate::artifact::Artifact;
 use crate::home::Home;
 use crate::names::model_id;
 use crate::record::{ModelVersion, version_name};
@@ -187,6 +188,11 @@ impl<'v> Shelf<'v> {
         versions
             .map(|(_, version)| Ok((version.clone(), artifact(self.value(version)?))))
             .collect()
+    }
+
+    /// Returns the files of a version.
+    pub(crate) fn artifact(&self, version: &Version) -> Result<Artifact> {
+        Ok(self.decode(version)?.artifact)
     }
 
     /// Reports whether the number of a version is used, or was.

@@ -114,6 +114,12 @@ pub(crate) fn take(
     Ok(pending.files)
 }
 
+/// Lists the files of an upload.
+#[cfg(feature = "mlflow")]
+pub(crate) fn files(view: &View, model: &Name, id: &Name) -> Result<Vec<ArtifactFile>> {
+    Ok(pending(view, model, id)?.0.files)
+}
+
 pub(crate) async fn begin(repo: &Repo, spec: &UploadSpec) -> Result<u64> {
     let build = |view: &View| {
         let path = path(view, &spec.model, &spec.id)?;

@@ -35,7 +35,7 @@
 //! |---|---|
 //! | tables and files | [`Workspace::data`] |
 //! | a training, or an evaluation | [`Workspace::runs`], [`Workspace::evaluations`] |
-//! | a trained model | [`Workspace::models`], [`Workspace::promote`] |
+//! | a trained model | [`Workspace::models`], [`Workspace::signature_of`], [`Workspace::promote`] |
 //! | prompts and inference configuration | [`Workspace::prompts`] |
 //! | the machine it runs on | [`Workspace::environments`] |
 //! | all of them, to be served together | [`Workspace::units`], [`Workspace::rollouts`] |
@@ -64,6 +64,7 @@ mod changed;
 mod gates;
 mod live;
 mod location;
+mod signature;
 mod workspace;
 
 pub use live::Live;
@@ -84,6 +85,7 @@ pub use mainstay_repo as repo;
 pub use mainstay_rollout as rollout;
 pub use mainstay_store as store;
 pub use mainstay_store_sql::DatabaseUrl;
+pub use signature::SignatureColumns;
 pub use workspace::{Workspace, repair, resolve, verify};
 
 #[cfg(doctest)]

@@ -40,10 +40,14 @@
 //! [`ImportSpec::with_location`] says where they are. Credentials in URLs are dropped.
 //!
 //! Not imported: traces, prompts, deleted things.
+//!
+//! Of a model that MLflow wrote and nobody registered there,
+//! [`Registry::mlmodel_signature`](crate::Registry::mlmodel_signature) reads what it takes and gives.
 
 mod disk;
 mod import;
 mod location;
+mod mlmodel;
 mod names;
 mod pointers;
 mod records;
@@ -56,6 +60,7 @@ mod text;
 mod version;
 
 pub(crate) use import::import;
+pub(crate) use mlmodel::of_spec;
 pub use report::{ImportReport, Imported, Outcome, Remark};
 pub use spec::{ImportSpec, Unfinished};
 

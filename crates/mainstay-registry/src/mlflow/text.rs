@@ -9,7 +9,7 @@ use serde::de::DeserializeOwned;
 use super::disk::{Disk, fail};
 
 /// The longest YAML file in bytes.
-const MAX_YAML_BYTES: usize = 4 << 20;
+pub(super) const MAX_YAML_BYTES: usize = 4 << 20;
 
 /// Reads a YAML file; `None` when it is not there.
 ///

@@ -7,10 +7,11 @@ use mainstay_core::{Error, Result};
 use super::disk::fail;
 use super::import::Plan;
 use super::location::{Found, Place};
-use super::records::{MlmodelFile, OutputFile};
+use super::mlmodel;
+use super::records::OutputFile;
 use super::scan::{Logged, Model, RunHead, Version};
 use super::series::time;
-use super::text::{without_credentials, yaml};
+use super::text::{MAX_YAML_BYTES, without_credentials, yaml};
 use crate::record::Measured;
 use crate::run::Point;
 use crate::signature::Signature;
@@ -177,14 +178,9 @@ fn latest(series: &BTreeMap<String, Vec<Point>>) -> BTreeMap<String, Measured> {
 
 /// Reads the signature in the `MLmodel` of a model, if it states one.
 fn signature(place: &Place) -> Result<Option<Signature>> {
-    let path = place.path("MLmodel");
-    let Some(file) = yaml::<MlmodelFile>(place.disk(), &path)? else {
+    let path = place.path(mlmodel::MLMODEL);
+    let Some(text) = place.disk().text(&path, MAX_YAML_BYTES)? else {
         return Ok(None);
     };
-    let Some(stated) = file.signature else {
-        return Ok(None);
-    };
-    Signature::from_json(&stated)
-        .map(Some)
-        .map_err(|error| fail(error, &place.disk().root().join(path)))
+    mlmodel::signature(&text).map_err(|error| fail(error, &place.disk().root().join(path)))
 }

@@ -156,6 +156,25 @@ pub struct Property {
     pub required: bool,
 }
 
+impl Property {
+    /// Creates a required property.
+    #[must_use]
+    pub fn new(name: impl Into<String>, data_type: DataType) -> Self {
+        Self {
+            name: name.into(),
+            data_type,
+            required: true,
+        }
+    }
+
+    /// Makes the property optional.
+    #[must_use]
+    pub fn optional(mut self) -> Self {
+        self.required = false;
+        self
+    }
+}
+
 /// One tensor.
 #[derive(Debug, Clone, PartialEq)]
 #[non_exhaustive]

@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use mainstay_core::ErrorKind;
-use mainstay_registry::{AliasSpec, Expect};
+use mainstay_registry::{AliasSpec, Expect, aliases};
 use semver::Version;
 
 use crate::fixture::{Fixture, ada, locator, name, node};
@@ -37,6 +37,10 @@ async fn an_alias_moves_keeps_its_history_and_can_be_removed() {
         .unwrap();
     assert_eq!(moved.from, Some(node("model:fraud@1.0.0")));
     assert_eq!(fixture.find("fraud@champion").await.unwrap(), "1.1.0");
+    let view = fixture.repo.view().await.unwrap();
+    let held = aliases(&view, &name("fraud")).unwrap();
+    assert_eq!(held, [(name("champion"), node("model:fraud@1.1.0"))].into());
+    assert_eq!(aliases(&view, &name("nobody")).unwrap(), [].into());
 
     let (model, champion) = (name("fraud"), name("champion"));
     let removed = registry

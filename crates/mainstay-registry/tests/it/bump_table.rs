@@ -356,6 +356,13 @@ fn of_the_rest() -> Vec<(&'static str, ModelSpec, ModelSpec, Level, &'static str
             "parents.changed",
         ),
         (
+            "a parent that weighs more",
+            plain().with_merged(node("model:parent@1.0.0"), 0.25),
+            plain().with_merged(node("model:parent@1.0.0"), 0.5),
+            Minor,
+            "parent_weight.changed",
+        ),
+        (
             "the same bytes, packed otherwise",
             plain(),
             of_file(file("weights/model.bin", "weights")),

@@ -18,6 +18,8 @@ mod hostile;
 mod making;
 mod mlflow;
 mod mlflow_filters;
+mod mlmodel;
+mod nondeterminism;
 mod oci;
 mod past_runs;
 mod pull;

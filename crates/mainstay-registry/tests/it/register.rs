@@ -297,7 +297,10 @@ async fn equal_inputs_are_recognized_with_equal_and_with_other_bytes() {
     let of = first.version.clone();
     assert_eq!(again.reproduced, Reproduced::Reused { of: of.clone() });
     let differs = fixture.register(train("three", 1)).await;
-    assert_eq!(differs.reproduced, Reproduced::Differs { of });
+    assert_eq!(
+        differs.reproduced,
+        Reproduced::Differs { of, tensors: None }
+    );
     let dirty = fixture.register(train("four", 1).with_dirty_code()).await;
     assert_eq!(dirty.reproduced, Reproduced::New);
     // Nothing is known about how these were made.

@@ -1,7 +1,6 @@
 //! Models: what asks for a new version, what was set, with which code, and what was measured.
 
 mod code;
-mod metrics;
 mod sections;
 mod summary;
 mod tensors;
@@ -10,13 +9,15 @@ use async_trait::async_trait;
 use mainstay_core::{NodeRef, Result};
 use mainstay_lineage::change::{Describe, Description, JsonDiff, Severity, diff};
 use mainstay_registry::signature::CompatOptions;
-use mainstay_registry::{Level, ModelInfo, ModelVersion, Reason, Registry, differences, show};
+use mainstay_registry::{
+    Level, MetricChange, ModelInfo, ModelVersion, Reason, Registry, differences, metric_changes,
+    show,
+};
 use mainstay_repo::View;
 use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 use self::code::CodeRange;
-use self::metrics::MetricChange;
 use self::tensors::Tensors;
 
 #[derive(Debug)]
@@ -54,7 +55,7 @@ impl Detail {
         let parameters = |version: &ModelVersion| json!(version.parameters);
         Self {
             reasons: differences(old, new, CompatOptions::default()),
-            metrics: metrics::between(&before.metrics, &after.metrics),
+            metrics: metric_changes(&before.metrics, &after.metrics),
             parameters: diff(&parameters(old), &parameters(new)),
             seeds: diff(&seeds(old), &seeds(new)),
             code: CodeRange::of(old.code.as_ref(), new.code.as_ref()),
