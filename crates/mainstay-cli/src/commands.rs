@@ -10,6 +10,7 @@ pub(crate) mod init;
 pub(crate) mod lineage;
 pub(crate) mod log;
 pub(crate) mod model;
+pub(crate) mod moment;
 pub(crate) mod prompt;
 pub(crate) mod repair;
 pub(crate) mod replicate;

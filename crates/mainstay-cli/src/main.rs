@@ -16,6 +16,8 @@ mod args;
 mod cli;
 mod commands;
 mod failure;
+#[cfg(test)]
+mod guides;
 mod output;
 mod progress;
 mod text;

@@ -8,7 +8,6 @@ mod export;
 mod files;
 mod list;
 mod merge;
-mod moment;
 mod part;
 mod rows;
 mod said;
@@ -21,6 +20,7 @@ mod tag;
 use clap::Subcommand;
 use mainstay::Result;
 
+use super::moment;
 use crate::cli::Global;
 use crate::output::Answer;
 

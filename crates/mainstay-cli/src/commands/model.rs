@@ -1,6 +1,7 @@
 //! `mainstay model`
 
 mod alias;
+mod annotate;
 mod approve;
 mod card;
 mod delete;
@@ -14,6 +15,7 @@ mod promote;
 mod pull;
 mod register;
 mod rename;
+mod resolve;
 mod rollback;
 mod search;
 mod serving;
@@ -39,6 +41,7 @@ pub(crate) enum Model {
     #[command(subcommand)]
     Upload(upload::Upload),
     Show(show::Show),
+    Resolve(resolve::Resolve),
     Card(card::Card),
     List(list::List),
     Search(search::Search),
@@ -57,6 +60,7 @@ pub(crate) enum Model {
     Rename(rename::Rename),
     Stage(stage::Stage),
     Alias(alias::Alias),
+    Annotate(annotate::Annotate),
     Serving(serving::Serving),
     Heartbeat(serving::Heartbeat),
     Sign(sign::Sign),
@@ -76,6 +80,7 @@ impl Model {
         match self {
             Self::Register(command) => command.run(global).await,
             Self::Show(command) => command.run(global).await,
+            Self::Resolve(command) => command.run(global).await,
             Self::Card(command) => command.run(global).await,
             Self::List(command) => command.run(global).await,
             Self::Search(command) => command.run(global).await,
@@ -91,6 +96,7 @@ impl Model {
             Self::Rename(command) => command.run(global).await,
             Self::Stage(command) => command.run(global).await,
             Self::Alias(command) => command.run(global).await,
+            Self::Annotate(command) => command.run(global).await,
             Self::Serving(command) => command.run(global).await,
             Self::Heartbeat(command) => command.run(global).await,
             Self::Sign(command) => command.run(global).await,

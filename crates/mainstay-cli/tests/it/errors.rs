@@ -153,7 +153,11 @@ fn arguments_that_do_not_parse_are_told_in_json_as_well() {
         ("data nothing", "command", "nothing"),
         ("log --nothing", "argument", "--nothing"),
         ("lineage graph model:m --format png", "value", "png"),
-        ("model alias m live", "argument", "<VERSION>"),
+        (
+            "model annotate m",
+            "argument",
+            "<--tag <KEY=VALUE>|--untag <KEY>|--description <TEXT>>",
+        ),
         ("model alias m live 1.0.0 --remove", "argument", "[VERSION]"),
     ] {
         let error = shell.failure(2, arguments);

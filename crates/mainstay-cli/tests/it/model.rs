@@ -73,17 +73,6 @@ fn the_bump_is_inferred_raised_or_exact_but_never_lower() {
 }
 
 #[test]
-fn a_parent_and_its_relation_belong_together() {
-    let shell = with_two_versions();
-    shell.failure(2, "model register small model.bin --parent fraud");
-    shell.failure(2, "model register small model.bin --relation distill");
-    shell.json("model register small model.bin --parent fraud@1.0.0 --relation distill");
-    let up = shell.json("lineage up model:small");
-    assert_eq!(up["reached"][0]["node"], "model:fraud@1.0.0");
-    assert_eq!(up["reached"][0]["role"], "distill");
-}
-
-#[test]
 fn a_gate_that_says_no_ends_with_1_and_changes_nothing() {
     let shell = with_two_versions();
     shell.json("model promote fraud@1.0.0 --to staging");
@@ -213,7 +202,7 @@ fn a_version_is_exported_as_an_oci_layout() {
 }
 
 /// A safetensors file with one tensor `w` of four bytes.
-fn safetensors(values: &str) -> String {
+pub(crate) fn safetensors(values: &str) -> String {
     let header = r#"{"w":{"dtype":"U8","shape":[4],"data_offsets":[0,4]}}"#;
     let length = char::from(u8::try_from(header.len()).unwrap());
     format!("{length}{}{header}{values}", "\0".repeat(7))

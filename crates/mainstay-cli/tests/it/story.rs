@@ -52,7 +52,7 @@ fn make_two_units(shell: &Shell) {
     let registered = shell.json(
         "model register species model.bin --data penguins@2 --code training@9f31c2a \
          --env lab --param depth=6 --seed split=42 --metric accuracy=0.95 \
-         --signature signature.json --parent species@1.0.0 --relation continue",
+         --signature signature.json --parent species@1.0.0=continue",
     );
     assert_eq!(registered["version"], "1.1.0");
     assert_eq!(registered["bump"], "minor");

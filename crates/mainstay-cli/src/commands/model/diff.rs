@@ -1,22 +1,33 @@
 //! `mainstay model diff`
 
+mod tensors;
+
+use std::collections::BTreeSet;
 use std::io::{self, Write};
 
 use clap::Args;
 use mainstay::registry::signature::CompatOptions;
-use mainstay::registry::tensor::{ChangedTensor, Difference, Tensor, TensorDiff};
-use mainstay::registry::{Level, Reason, differences, show};
+use mainstay::registry::tensor::TensorDiff;
+use mainstay::registry::{
+    Level, MetricChange, ModelVersion, Reason, differences, metric_changes, show,
+};
 use mainstay::repo::View;
 use mainstay::{Locator, NodeRef, Result};
 use serde::Serialize;
 
-use super::tensors::shape;
+use super::show::made_from;
 use crate::args;
 use crate::cli::Global;
+use crate::commands::moment::At;
 use crate::output::Answer;
-use crate::text::{BAD, CAUTION, Cell, GOOD, Line, PLAIN, Table, bytes};
+use crate::text::{BAD, GOOD, Line, Table, or_dash};
 
-/// Show how two versions differ: what asks for a new version, and the tensors
+/// Values of a reason that together take more characters are left to --json.
+const MAX_VALUES: usize = 72;
+
+/// Show how two versions differ: what asks for a new version, metrics, parents and tensors
+///
+/// Metrics are the latest of each version, those of evaluation reports and promotions included.
 ///
 /// Tensors of safetensors files that are stored in the same chunks are equal and not read; the others
 /// are read side by side. The norm of the difference is Euclidean, over the elements that are finite on
@@ -33,6 +44,11 @@ pub(crate) struct Diff {
     /// The version after, as name@selector
     #[arg(value_name = "B", value_parser = args::model)]
     after: Locator,
+    /// The serving code refuses inputs that it does not know, so that to drop one is a major change
+    #[arg(long)]
+    strict_inputs: bool,
+    #[command(flatten)]
+    moment: At,
 }
 
 #[derive(Serialize)]
@@ -42,28 +58,55 @@ struct Document {
     /// The level that the differences ask for.
     bump: Option<Level>,
     reasons: Vec<Reason>,
+    metrics: Vec<MetricChange>,
+    parents: Parents,
     tensors: TensorDiff,
+}
+
+/// What only one of the versions was made from, or otherwise.
+#[derive(Serialize)]
+struct Parents {
+    a: Vec<String>,
+    b: Vec<String>,
 }
 
 impl Diff {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let workspace = global.open().await?;
-        let view = workspace.repo().view().await?;
+        let view = self.moment.view(&workspace).await?;
         let both = |view: &View| Ok((show(view, &self.before)?, show(view, &self.after)?));
         let (before, after) = view.read(both).await?;
         let models = workspace.models();
         let tensors = models.tensor_diff(&view, &self.before, &self.after).await?;
-        let reasons = differences(&before.record, &after.record, CompatOptions::default());
+        let options = CompatOptions::default().with_strict_inputs(self.strict_inputs);
+        let reasons = differences(&before.record, &after.record, options);
         let document = Document {
             a: before.node,
             b: after.node,
             bump: reasons.first().map(|reason| reason.level),
             reasons,
+            metrics: metric_changes(&before.metrics, &after.metrics),
+            parents: Parents::of(&before.record, &after.record),
             tensors,
         };
         let output = global.output();
         output.result(&document, |out| document.write(out))?;
         Ok(Answer::Yes)
+    }
+}
+
+impl Parents {
+    fn of(before: &ModelVersion, after: &ModelVersion) -> Self {
+        let [a, b] = [before, after].map(|version| -> BTreeSet<String> {
+            let parents = version.parents.iter();
+            parents
+                .map(|parent| made_from(parent, &version.weights))
+                .collect()
+        });
+        Self {
+            a: a.difference(&b).cloned().collect(),
+            b: b.difference(&a).cloned().collect(),
+        }
     }
 }
 
@@ -75,71 +118,45 @@ impl Document {
             None => writeln!(out, "{a} -> {b}: nothing that asks for a new version")?,
         }
         for reason in &self.reasons {
-            writeln!(
-                out,
-                "  {} {}: {}",
-                reason.level,
-                reason.rule,
-                Line(&reason.path)
-            )?;
+            let Reason {
+                level, rule, path, ..
+            } = reason;
+            writeln!(out, "  {level} {rule}: {}{}", Line(path), values(reason))?;
         }
-        let TensorDiff { bytes: sizes, .. } = &self.tensors;
-        if sizes.before == 0 && sizes.after == 0 {
-            return Ok(());
+        for parent in &self.parents.a {
+            writeln!(out, "  {BAD}-{BAD:#} parent {parent}")?;
         }
-        writeln!(out)?;
-        self.table().write(out)?;
-        writeln!(
-            out,
-            "{} tensors unchanged ({} of {}); of {} stored, {} were stored for {a} already",
-            self.tensors.unchanged,
-            bytes(sizes.unchanged),
-            bytes(sizes.after),
-            bytes(sizes.chunks),
-            bytes(sizes.shared_chunks),
-        )
+        for parent in &self.parents.b {
+            writeln!(out, "  {GOOD}+{GOOD:#} parent {parent}")?;
+        }
+        if !self.metrics.is_empty() {
+            writeln!(out)?;
+            self.metrics().write(out)?;
+        }
+        tensors::write(&self.tensors, a, out)
     }
 
-    fn table(&self) -> Table<7> {
-        let head = ["", "tensor", "type", "shape", "changed", "norm", "relative"];
-        let mut table = Table::new(head).numbers_in(&[4, 5, 6]);
-        let mut row = |style, sign: &str, tensor: &Tensor, shape: String, moved: [String; 3]| {
-            let [changed, norm, relative] = moved.map(Cell::from);
-            let (name, dtype) = ((&tensor.name).into(), tensor.dtype.into());
-            let sign = Cell::new(sign, style);
-            table.row([sign, name, dtype, shape.into(), changed, norm, relative]);
-        };
-        for tensor in &self.tensors.removed {
-            row(BAD, "-", tensor, shape(&tensor.shape), Default::default());
-        }
-        for tensor in &self.tensors.added {
-            row(GOOD, "+", tensor, shape(&tensor.shape), Default::default());
-        }
-        for reshaped in &self.tensors.reshaped {
-            let (before, after) = (&reshaped.before, &reshaped.after);
-            let was = format!(
-                "{} (was {} {})",
-                shape(&after.shape),
-                before.dtype,
-                shape(&before.shape)
-            );
-            row(CAUTION, "!", after, was, Default::default());
-        }
-        for ChangedTensor {
-            tensor, difference, ..
-        } in &self.tensors.changed
-        {
-            let moved = difference.as_ref().map(moved).unwrap_or_default();
-            row(PLAIN, "~", tensor, shape(&tensor.shape), moved);
+    fn metrics(&self) -> Table<4> {
+        let mut table = Table::new(["metric", "a", "b", "change"]).numbers_in(&[1, 2, 3]);
+        for metric in &self.metrics {
+            let MetricChange { name, a, b, .. } = metric;
+            let delta = metric.delta().map(|delta| format!("{delta:+.4e}"));
+            table.row([
+                name.into(),
+                or_dash(*a).into(),
+                or_dash(*b).into(),
+                or_dash(delta).into(),
+            ]);
         }
         table
     }
 }
 
-fn moved(difference: &Difference) -> [String; 3] {
-    let percent = format!("{:.2} %", difference.fraction * 100.0);
-    let norm = format!("{:.4e}", difference.norm.value());
-    let relative = difference.relative();
-    let relative = relative.map_or_else(|| "-".to_owned(), |ratio| format!("{ratio:.4e}"));
-    [percent, norm, relative]
+/// What was there and what is, where both are short.
+fn values(reason: &Reason) -> String {
+    let (before, after) = (reason.before.to_string(), reason.after.to_string());
+    if before.len() + after.len() > MAX_VALUES {
+        return String::new();
+    }
+    format!(" ({} -> {})", Line(&before), Line(&after))
 }

@@ -6,6 +6,7 @@ use mainstay::{Error, Name, Result};
 use serde::Serialize;
 
 use crate::cli::Global;
+use crate::commands::moment::At;
 use crate::output::Answer;
 use crate::text::{Cell, DIM, Table, joined, when};
 
@@ -14,10 +15,13 @@ use crate::text::{Cell, DIM, Table, joined, when};
 #[command(after_long_help = "\
 Example:
   mainstay model list
-  mainstay model list fraud")]
+  mainstay model list fraud
+  mainstay model list --at 2026-01-01T00:00:00Z")]
 pub(crate) struct List {
     /// List the versions of this model
     model: Option<Name>,
+    #[command(flatten)]
+    moment: At,
 }
 
 #[derive(Serialize)]
@@ -33,14 +37,15 @@ struct Versions {
 impl List {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         match &self.model {
-            Some(model) => versions(global, model).await,
-            None => models(global).await,
+            Some(model) => versions(global, model, &self.moment).await,
+            None => models(global, &self.moment).await,
         }
     }
 }
 
-async fn models(global: &Global) -> Result<Answer> {
-    let models = global.open().await?.models().list().await?;
+async fn models(global: &Global, moment: &At) -> Result<Answer> {
+    let view = moment.view(&global.open().await?).await?;
+    let models = view.read(registry::list).await?;
     let document = Models { models };
     let output = global.output();
     output.result(&document, |out| {
@@ -66,8 +71,8 @@ async fn models(global: &Global) -> Result<Answer> {
     Ok(Answer::Yes)
 }
 
-async fn versions(global: &Global, model: &Name) -> Result<Answer> {
-    let view = global.open().await?.repo().view().await?;
+async fn versions(global: &Global, model: &Name, moment: &At) -> Result<Answer> {
+    let view = moment.view(&global.open().await?).await?;
     let versions = view.read(|view| registry::versions(view, model)).await?;
     if versions.is_empty() {
         return Err(Error::not_found("model", model));

@@ -65,6 +65,9 @@ pub(crate) struct Promote {
     /// Gate: whoever calls the holder can call this version, by their signatures
     #[arg(long)]
     compatible: bool,
+    /// With --compatible: the serving code refuses inputs that it does not know, so that none is dropped
+    #[arg(long, requires = "compatible")]
+    strict_inputs: bool,
     /// Gate: a check passes, environment or drift; may be repeated
     #[arg(long = "check", value_name = "NAME[:KEY=VALUE,…]")]
     checks: Vec<Check>,
@@ -191,7 +194,7 @@ impl Promote {
         gates.extend(files.map(|path| Gate::Document { path }));
         if self.compatible {
             gates.push(Gate::Compatible {
-                strict_inputs: false,
+                strict_inputs: self.strict_inputs,
             });
         }
         gates.extend(self.checks.iter().map(|check| Gate::Check {

@@ -7,6 +7,7 @@ use mainstay::{Locator, Result};
 
 use crate::args;
 use crate::cli::Global;
+use crate::commands::moment::At;
 use crate::output::Answer;
 use crate::text::bytes;
 
@@ -24,12 +25,14 @@ pub(crate) struct Pull {
     /// Where to
     #[arg(value_name = "DIR")]
     directory: PathBuf,
+    #[command(flatten)]
+    moment: At,
 }
 
 impl Pull {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let workspace = global.open().await?;
-        let view = workspace.repo().view().await?;
+        let view = self.moment.view(&workspace).await?;
         let models = workspace.models();
         let report = models.pull(&view, &self.reference, &self.directory).await?;
         global.output().result(&report, |out| {

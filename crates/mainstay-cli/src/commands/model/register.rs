@@ -1,26 +1,38 @@
 //! `mainstay model register`
 
+mod parent;
+mod signature;
+mod tell;
+
+use std::mem;
 use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Args;
-use clap::builder::{PossibleValuesParser, TypedValueParser};
-use mainstay::registry::signature::{MAX_SIGNATURE_BYTES, Signature};
-use mainstay::registry::{self, ModelSpec, Registered, Relation, files_at};
+use mainstay::registry::signature::CompatOptions;
+use mainstay::registry::{self, ModelSpec, files_at};
 use mainstay::repo::View;
 use mainstay::{Error, Locator, Name, Result, Timestamp};
 
+use self::parent::Parent;
+use self::signature::Stated;
+use self::tell::Document;
 use super::note_name;
 use crate::args::{self, Commit, Pair, Slot};
 use crate::cli::Global;
 use crate::commands::resolve;
 use crate::output::Answer;
-use crate::text::{BOLD, Cell, Fields, Line};
 
 /// Register a model version: its files, and what it was made from
 ///
 /// The version number follows from the differences to the version before: another signature, other
 /// files, other hyperparameters. --bump may ask for more, not for less.
+///
+/// A parent is fine_tune unless another relation is said: continue, distill, merge, quantize, prune,
+/// convert, checkpoint or copy.
+///
+/// Where data, code, parameters, seeds and environment are those of an earlier version and the files are
+/// not, the training is not deterministic; the tensors that differ are named.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Example:
@@ -28,7 +40,9 @@ Example:
       --code training@9f31c2a --env trainer --param depth=6 --seed numpy=42 --metric auc=0.93 \\
       --signature signature.json
   mainstay model register fraud epoch-3.safetensors --run fraud@7 --step 3000
-  mainstay model register fraud small/ --parent fraud@1.2.0 --relation distill --data payments")]
+  mainstay model register fraud small/ --parent fraud@1.2.0=distill --data payments
+  mainstay model register fraud merged/ --parent fraud@2.0.0=merge:0.7 --parent scams=merge:0.3
+  mainstay model register fraud model.bin --signature-from payments@7 --outputs is_fraud")]
 pub(crate) struct Register {
     /// The model
     name: Name,
@@ -65,12 +79,9 @@ pub(crate) struct Register {
     /// The data on which the metrics were measured
     #[arg(long, value_name = "REF", value_parser = args::data, requires = "metrics")]
     measured_on: Option<Locator>,
-    /// A model it was made from; may be repeated
-    #[arg(long = "parent", value_name = "REF", value_parser = args::model, requires = "relation")]
-    parents: Vec<Locator>,
-    /// How it was made from its parents
-    #[arg(long, requires = "parents", value_parser = relation())]
-    relation: Option<Relation>,
+    /// A model it was made from, how, and how much it weighed where it was merged; may be repeated
+    #[arg(long = "parent", value_name = "REF[=RELATION[:WEIGHT]]")]
+    parents: Vec<Parent>,
     /// The run that made it
     #[arg(long = "run", value_name = "RUN", value_parser = args::run)]
     made_by: Option<Locator>,
@@ -91,9 +102,11 @@ pub(crate) struct Register {
     /// From when on it should not be used any more, as 2027-01-01T00:00:00Z
     #[arg(long, value_name = "TIME")]
     expires: Option<Timestamp>,
-    /// A JSON file that says what it takes and gives, as MLflow writes it
-    #[arg(long, value_name = "FILE")]
-    signature: Option<PathBuf>,
+    #[command(flatten)]
+    signature: Stated,
+    /// Those who serve it refuse inputs that they do not know, so that to drop one is a major change
+    #[arg(long)]
+    strict_inputs: bool,
     /// auto, major, minor, patch, or the exact version
     #[arg(long, value_name = "LEVEL", default_value = "auto")]
     bump: Bump,
@@ -108,11 +121,6 @@ pub(crate) struct Register {
         hide_default_value = true
     )]
     description: String,
-}
-
-fn relation() -> impl TypedValueParser<Value = Relation> {
-    let known = Relation::ALL.iter().map(|relation| relation.as_str());
-    PossibleValuesParser::new(known).try_map(|text| text.parse())
 }
 
 #[derive(Debug, Clone)]
@@ -137,19 +145,23 @@ impl FromStr for Bump {
 }
 
 impl Register {
-    pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
+    pub(crate) async fn run(mut self, global: &Global) -> Result<Answer> {
         let workspace = global.open().await?;
         let view = workspace.repo().view().await?;
         let files = match &self.path {
             Some(path) => files_at(path).await?,
             None => Vec::new(),
         };
-        let name = self.name.clone();
-        let spec = self.spec(&view, global).await?.with_files(files);
+        let (name, signature) = (self.name.clone(), mem::take(&mut self.signature));
+        let mut spec = self.spec(&view, global).await?.with_files(files);
+        let origin = signature.set(&mut spec, &workspace, &view).await?;
         let registered = workspace.models().register(spec).await?;
-        global
-            .output()
-            .result(&registered, |out| write(&registered, out))?;
+        let document = Document {
+            registered: &registered,
+            signature_from: origin.as_ref(),
+        };
+        let output = global.output();
+        output.result(&document, |out| document.write(out))?;
         note_name(global, &name, &registered.model);
         Ok(Answer::Yes)
     }
@@ -158,6 +170,7 @@ impl Register {
         let reason = global.reason(format!("register {}", self.name));
         let mut spec = ModelSpec::new(self.name, global.actor()?, reason)
             .with_bump(self.bump.0)
+            .with_compat(CompatOptions::default().with_strict_inputs(self.strict_inputs))
             .with_description(self.description);
         spec.upload = self.upload;
         spec.new_model = self.new;
@@ -174,10 +187,8 @@ impl Register {
         if let Some(env) = &self.env {
             spec = spec.with_environment(resolve(view, env).await?);
         }
-        if let Some(relation) = self.relation {
-            for parent in &self.parents {
-                spec = spec.with_parent(resolve(view, parent).await?, relation);
-            }
+        for parent in &self.parents {
+            spec = parent.add_to(spec, view).await?;
         }
         if let Some(run) = &self.made_by {
             let run = resolve(view, run).await?;
@@ -206,28 +217,6 @@ impl Register {
         for (key, value) in args::texts(self.tags, "tag")? {
             spec = spec.with_tag(key, value);
         }
-        if let Some(path) = &self.signature {
-            spec = spec.with_signature(signature(path)?);
-        }
         Ok(spec)
     }
-}
-
-fn signature(path: &std::path::Path) -> Result<Signature> {
-    let text = args::read_text(path, MAX_SIGNATURE_BYTES)?;
-    let parsed: Result<Signature> = text.parse();
-    parsed.map_err(|error| error.context("path", path.display()))
-}
-
-fn write(registered: &Registered, out: &mut dyn std::io::Write) -> std::io::Result<()> {
-    Fields::new()
-        .with("version", Cell::new(&registered.node, BOLD))
-        .with_some("bump", registered.bump)
-        .with("artifact", registered.artifact)
-        .with("reproducibility", registered.reproducibility_digest)
-        .write(out)?;
-    for reason in &registered.reasons {
-        writeln!(out, "  {}", Line(&reason.to_string()))?;
-    }
-    Ok(())
 }

@@ -7,13 +7,14 @@ use std::io::{self, Write};
 use clap::Args;
 use mainstay::registry::signature::Schema;
 use mainstay::registry::signing::{self, StoredSignature};
-use mainstay::registry::{self, ModelInfo};
-use mainstay::{Locator, Result};
+use mainstay::registry::{self, Metric, ModelInfo, Parent, Relation};
+use mainstay::{Locator, NodeRef, Result};
 use serde::Serialize;
 
 use super::note_name;
 use crate::args;
 use crate::cli::Global;
+use crate::commands::moment::At;
 use crate::output::Answer;
 use crate::text::{BOLD, Cell, Fields, files, when};
 
@@ -21,16 +22,19 @@ use crate::text::{BOLD, Cell, Fields, files, when};
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Example:
-  mainstay model show fraud@production")]
+  mainstay model show fraud@production
+  mainstay model show fraud@production --at 2026-01-01T00:00:00Z")]
 pub(crate) struct Show {
     /// The model version, as name@selector
     #[arg(value_name = "REF", value_parser = args::model)]
     reference: Locator,
+    #[command(flatten)]
+    moment: At,
 }
 
 impl Show {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
-        let view = global.open().await?.repo().view().await?;
+        let view = self.moment.view(&global.open().await?).await?;
         let reference = &self.reference;
         let read = |view: &_| {
             Ok(Document {
@@ -87,7 +91,7 @@ fn write(document: &Document, out: &mut dyn Write) -> io::Result<()> {
         .with_some("expires", record.expires.map(when))
         .with_all(
             "parents",
-            parents.map(|p| format!("{} ({})", p.model, p.relation)),
+            parents.map(|parent| made_from(parent, &record.weights)),
         )
         .with_all("params", pairs(&record.parameters))
         .with_all("seeds", pairs(&record.seeds))
@@ -111,6 +115,20 @@ fn write(document: &Document, out: &mut dyn Write) -> io::Result<()> {
         out,
         entries.map(|file| (file.path.to_string(), file.bytes, file.digest)),
     )
+}
+
+/// Shows a parent, how the version was made from it, and how much it weighed where it was merged.
+pub(super) fn made_from(parent: &Parent, weights: &BTreeMap<NodeRef, Metric>) -> String {
+    let Parent {
+        model, relation, ..
+    } = parent;
+    let merged = (*relation == Relation::Merge)
+        .then(|| weights.get(model))
+        .flatten();
+    match merged {
+        Some(weight) => format!("{model} ({relation} {weight})"),
+        None => format!("{model} ({relation})"),
+    }
 }
 
 fn pairs<V: Display>(map: &BTreeMap<String, V>) -> impl Iterator<Item = String> {

@@ -7,6 +7,7 @@ use mainstay::{Error, Name, NodeRef, Result};
 use serde::Serialize;
 
 use crate::cli::Global;
+use crate::commands::moment::At;
 use crate::output::Answer;
 use crate::text::{BAD, BOLD, Cell, DIM, PLAIN, Table, joined, when};
 
@@ -17,7 +18,8 @@ use crate::text::{BAD, BOLD, Cell, DIM, PLAIN, Table, joined, when};
 #[command(after_long_help = "\
 Example:
   mainstay model stage fraud
-  mainstay model stage fraud production --history")]
+  mainstay model stage fraud production --history
+  mainstay model stage fraud production --at 2026-01-01T00:00:00Z")]
 pub(crate) struct Stage {
     /// The model
     model: Name,
@@ -27,6 +29,8 @@ pub(crate) struct Stage {
     /// Show every move, newest first
     #[arg(long)]
     history: bool,
+    #[command(flatten)]
+    moment: At,
 }
 
 #[derive(Serialize)]
@@ -47,12 +51,14 @@ struct Held {
 impl Stage {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let workspace = global.open().await?;
-        let view = workspace.repo().view().await?;
+        let view = self.moment.view(&workspace).await?;
         let stages = view.read(|view| self.stages(view)).await?;
         let history = if self.history {
             let models = workspace.models();
             let changes = models.stage_history(&self.model, self.only.as_ref());
-            Some(changes.await?)
+            let mut changes = changes.await?;
+            changes.retain(|change| change.seq <= view.seq());
+            Some(changes)
         } else {
             None
         };

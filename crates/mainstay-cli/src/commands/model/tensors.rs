@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use crate::args;
 use crate::cli::Global;
+use crate::commands::moment::At;
 use crate::output::Answer;
 use crate::text::{Cell, DIM, Table, bytes};
 
@@ -25,6 +26,8 @@ pub(crate) struct Tensors {
     /// Read every tensor, and show the digest of its type, shape and bytes
     #[arg(long)]
     digests: bool,
+    #[command(flatten)]
+    moment: At,
 }
 
 #[derive(Serialize)]
@@ -43,7 +46,7 @@ struct Listed {
 impl Tensors {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let workspace = global.open().await?;
-        let (view, models) = (workspace.repo().view().await?, workspace.models());
+        let (view, models) = (self.moment.view(&workspace).await?, workspace.models());
         let tensors = if self.digests {
             let digests = models.tensor_digests(&view, &self.reference).await?;
             let listed = digests.into_iter().map(|(tensor, digest)| Listed {
