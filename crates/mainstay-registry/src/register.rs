@@ -104,7 +104,8 @@ pub(crate) async fn register_many(repo: &Repo, specs: &[ModelSpec]) -> Result<Ve
             one.registered.seq = committed.seq;
         }
         if let Some(files) = &one.differing {
-            reproducibility::name_tensors(repo, &mut one.registered.reproduced, files).await;
+            let reproduced = &mut one.registered.reproduced;
+            Box::pin(reproducibility::name_tensors(repo, reproduced, files)).await;
         }
         registered.push(one.registered);
     }

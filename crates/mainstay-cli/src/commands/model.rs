@@ -78,7 +78,7 @@ pub(crate) enum Model {
 impl Model {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         match self {
-            Self::Register(command) => command.run(global).await,
+            Self::Register(command) => Box::pin(command.run(global)).await,
             Self::Show(command) => command.run(global).await,
             Self::Resolve(command) => command.run(global).await,
             Self::Card(command) => command.run(global).await,

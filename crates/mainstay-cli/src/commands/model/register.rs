@@ -28,13 +28,13 @@ use crate::output::Answer;
 /// The version number follows from the differences to the version before: another signature, other
 /// files, other hyperparameters. --bump may ask for more, not for less.
 ///
-/// A parent is fine_tune unless another relation is said: continue, distill, merge, quantize, prune,
-/// convert, checkpoint or copy.
-///
 /// Where data, code, parameters, seeds and environment are those of an earlier version and the files are
 /// not, the training is not deterministic; the tensors that differ are named.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
+How a model was made from a parent, fine_tune unless said:
+  fine_tune, continue, distill, merge, quantize, prune, convert, checkpoint, copy
+
 Example:
   mainstay model register fraud model.safetensors --data payments@7 --data validation=payments@6 \\
       --code training@9f31c2a --env trainer --param depth=6 --seed numpy=42 --metric auc=0.93 \\

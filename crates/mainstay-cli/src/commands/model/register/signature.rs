@@ -15,9 +15,12 @@ use crate::commands::resolve;
 /// What it takes and gives: a file or a dataset says so, else the `MLmodel` among its files.
 #[derive(Debug, Default, Args)]
 pub(super) struct Stated {
-    /// A JSON file that says what it takes and gives, as MLflow writes it [default: MLmodel, if it is among
-    /// its files]
-    #[arg(long = "signature", value_name = "FILE")]
+    #[arg(
+        long = "signature",
+        value_name = "FILE",
+        help = "A JSON file that says what it takes and gives, as MLflow writes it [default: MLmodel, if it \
+                is among its files]"
+    )]
     file: Option<PathBuf>,
     /// It takes the columns of this dataset
     #[arg(long = "signature-from", value_name = "REF", value_parser = args::data,
