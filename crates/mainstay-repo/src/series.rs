@@ -152,13 +152,20 @@ impl Series {
     ///
     /// Complexity: O(log n) warm, as [`View::project`] says.
     pub fn latest<'v>(&self, view: &'v View) -> Result<Option<(NodeRef, &'v RefState)>> {
-        let ages = self.ages(view)?;
-        let Some(newest) = ages.newest() else {
+        let Some(node) = self.newest(view)? else {
             return Ok(None);
         };
-        let node = self.node(newest.parse()?);
         let state = view.get(&node.ref_path())?;
         Ok(state.map(|state| (node, state)))
+    }
+
+    /// Names the version committed last, without looking it up; `None` when there is none.
+    ///
+    /// Complexity: O(1) warm, as [`View::project`] says.
+    pub fn newest(&self, view: &View) -> Result<Option<NodeRef>> {
+        let ages = self.ages(view)?;
+        let newest = ages.newest().map(str::parse).transpose()?;
+        Ok(newest.map(|version| self.node(version)))
     }
 
     /// Returns how many versions there are.

@@ -179,6 +179,7 @@ proptest! {
             let ordered = fraud().versions(&view).unwrap();
             let newest = ordered.last().map(|(node, _)| node.version().as_str());
             prop_assert_eq!(learnt.newest(), newest);
+            prop_assert_eq!(fraud().newest(&view).unwrap(), ordered.last().map(|(node, _)| node.clone()));
             prop_assert_eq!(learnt.count(), ordered.len());
             prop_assert_eq!(fraud().next_number(&view).unwrap(), learnt.next_number());
         }

@@ -2,6 +2,7 @@
 
 mod base;
 mod lineage;
+mod memory;
 mod projection;
 mod read;
 mod scan;
@@ -14,6 +15,7 @@ use std::sync::Arc;
 use mainstay_core::{Digest, RefPath, Result, Timestamp};
 use rpds::{ListSync, RedBlackTreeMapSync};
 
+use self::memory::Memory;
 use self::projection::Projections;
 use self::read::Misses;
 use self::scan::{Merged, scope};
@@ -72,6 +74,8 @@ pub struct View {
     since: u64,
     /// Shared with the views this one came from and those that come from it.
     projections: Arc<Projections>,
+    /// Shared likewise.
+    memory: Arc<Memory>,
     /// What was asked of this evaluation and is not in memory.
     misses: Arc<Misses>,
 }
@@ -106,6 +110,7 @@ impl View {
             links: RedBlackTreeMapSync::new_sync(),
             changes: ListSync::new_sync(),
             projections: Arc::default(),
+            memory: Arc::default(),
             misses: Arc::default(),
         }
     }
@@ -130,6 +135,7 @@ impl View {
             changes: changes.cloned().collect(),
             since,
             projections: Arc::clone(&self.projections),
+            memory: Arc::clone(&self.memory),
             misses: Arc::default(),
             ..*self
         }
