@@ -141,9 +141,14 @@ async fn look(versions: u64) {
     nanos("a version by number", LOOKS, &numbers, |model| {
         black_box(registry::resolve(&view, model).unwrap());
     });
-    nanos("a version's record", LOOKS / 100, &numbers, |model| {
-        black_box(registry::show(&view, model).unwrap());
-    });
+    for (what, looks) in [
+        ("a version's record, read for the first time", 1_000),
+        ("a version's record", LOOKS),
+    ] {
+        nanos(what, looks, &numbers, |model| {
+            black_box(registry::show(&view, model).unwrap());
+        });
+    }
     nanos("an alias", LOOKS, &[locator("champion")], |model| {
         black_box(registry::resolve(&view, model).unwrap());
     });
@@ -155,7 +160,7 @@ async fn look(versions: u64) {
             black_box(registry::resolve(&view, model).unwrap());
         },
     );
-    nanos("the latest", 20, &[locator("latest")], |model| {
+    nanos("the latest", LOOKS, &[locator("latest")], |model| {
         black_box(registry::resolve(&view, model).unwrap());
     });
     for query in [

@@ -1,8 +1,11 @@
 //! Reading models: one version with everything known about it, and the list of all.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use mainstay_core::{Digest, Locator, Name, NodeKind, NodeRef, Result, Timestamp};
+use mainstay_core::{
+    Digest, Locator, Name, NodeKind, NodeRef, RefPath, Result, Selector, Timestamp, canon,
+};
 use mainstay_repo::{RefState, Series, View};
 use semver::Version;
 use serde::Serialize;
@@ -66,12 +69,49 @@ pub struct ModelSummary {
 
 /// Reads one version.
 ///
+/// What is known of the versions read lately is [kept](View::keep) with the views.
+///
 /// # Errors
 /// As [`resolve`]; [`ErrorKind::Incompatible`](mainstay_core::ErrorKind::Incompatible) when a newer
 /// Mainstay wrote the record.
-pub fn show(view: &View, locator: &Locator) -> Result<ModelInfo> {
+///
+/// # Complexity
+/// O(1) for a version spelled out that was read before and is as it was, otherwise that of [`resolve`] and
+/// linear in the record, the model's aliases and the reports on the version.
+pub fn show(view: &View, locator: &Locator) -> Result<Arc<ModelInfo>> {
+    if let (None | Some(NodeKind::Model), Selector::Named(version)) =
+        (locator.kind, &locator.selector)
+        && let Some(known) = recall(view, &locator.name, version)
+    {
+        return Ok(known);
+    }
     let node = resolve(view, locator)?;
-    info(view, &node, refs::version(view, &node)?)
+    if let Some(known) = recall(view, node.name(), node.version()) {
+        return Ok(known);
+    }
+    let (info, bytes) = info(view, &node, refs::version(view, &node)?)?;
+    let info = Arc::new(info);
+    view.keep(&key(node.name(), node.version()), bytes, &info);
+    Ok(info)
+}
+
+/// Returns what is known of a version, if nothing that it is made of has changed.
+fn recall(view: &View, id: &Name, version: &Name) -> Option<Arc<ModelInfo>> {
+    let concerns = |path: &RefPath| {
+        let mut segments = path.segments();
+        let is_of_model = segments.next() == Some(NodeKind::Model.as_str())
+            && segments.next() == Some(id.as_str());
+        is_of_model
+            && match (segments.next(), segments.next()) {
+                (Some("alias" | "policy" | "name"), _) => true,
+                (_, key) => key == Some(version.as_str()),
+            }
+    };
+    view.recall(&key(id, version), concerns)
+}
+
+fn key(id: &Name, version: &Name) -> String {
+    format!("{id}@{version}")
 }
 
 /// Lists every model, in order of name.
@@ -97,7 +137,7 @@ pub fn versions(view: &View, model: &Name) -> Result<Vec<ModelInfo>> {
     Series::new(NodeKind::Model, model_id(view, model)?)
         .versions(view)?
         .into_iter()
-        .map(|(node, state)| info(view, &node, state))
+        .map(|(node, state)| Ok(info(view, &node, state)?.0))
         .collect()
 }
 
@@ -131,9 +171,11 @@ fn summary(view: &View, id: Name) -> Result<Option<ModelSummary>> {
     }))
 }
 
-fn info(view: &View, node: &NodeRef, state: &RefState) -> Result<ModelInfo> {
+/// Reads a version; says how many bytes of JSON its record is.
+fn info(view: &View, node: &NodeRef, state: &RefState) -> Result<(ModelInfo, usize)> {
     let value = refs::held(&node.ref_path(), state)?;
     let record = ModelVersion::from_value(value)?;
+    let json = canon::to_vec(&value.record)?;
     let policy = StagePolicy::kept(view, node.name())?;
     let standing = standing(view, &policy, node, state.seq)?;
     let annotation = Annotation::of(view, node)?;
@@ -158,10 +200,10 @@ fn info(view: &View, node: &NodeRef, state: &RefState) -> Result<ModelInfo> {
     metrics.extend(values(earlier));
     metrics.extend(standing.metrics);
     metrics.extend(values(later));
-    Ok(ModelInfo {
+    let info = ModelInfo {
         node: node.clone(),
         model: model_name(view, node.name())?,
-        digest: value.record_digest()?,
+        digest: Digest::of(&json),
         stage: standing.stage,
         aliases,
         metrics,
@@ -172,7 +214,8 @@ fn info(view: &View, node: &NodeRef, state: &RefState) -> Result<ModelInfo> {
         registered: state.time,
         seq: state.seq,
         record,
-    })
+    };
+    Ok((info, json.len()))
 }
 
 impl ModelInfo {

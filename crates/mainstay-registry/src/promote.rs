@@ -1,6 +1,7 @@
 //! Promotions: a version enters a stage, in one transaction, if its gates let it.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use mainstay_core::{Actor, Error, Locator, Name, NodeRef, Result, Timestamp};
 use mainstay_repo::{Repo, Step, Transaction, View};
@@ -184,7 +185,7 @@ fn plan(
     if let Some(report) = slot.map_or(Ok(None), |slot| slot.answered(view))? {
         return Ok(Step::Done(Promotion::Promoted(report)));
     }
-    let mut candidate = show(view, &spec.model)?;
+    let mut candidate = Arc::unwrap_or_clone(show(view, &spec.model)?);
     let policy = StagePolicy::kept(view, candidate.node.name())?;
     let stage = policy.stage(&spec.to)?;
     let mut report = PromoteReport {
@@ -204,13 +205,14 @@ fn plan(
         .check_transition(&candidate.stage, &spec.to)
         .map_err(|error| error.context("model", &candidate.node))?;
     let incumbent = incumbent(view, stage, &candidate)?;
-    check_incumbent(spec, stage, incumbent.as_ref())?;
+    let incumbent = incumbent.as_deref();
+    check_incumbent(spec, stage, incumbent)?;
 
     candidate.metrics.extend(spec.metrics.clone());
     let approvals = approval::for_stage(view, &candidate.node, &spec.to, &policy)?;
     let case = Case {
         candidate: &candidate,
-        incumbent: incumbent.as_ref(),
+        incumbent,
         to: &spec.to,
         actor: &spec.actor,
         roles: &spec.roles,
@@ -259,7 +261,7 @@ fn reason(spec: &PromoteSpec, report: &PromoteReport) -> String {
     }
 }
 
-fn incumbent(view: &View, stage: &Stage, candidate: &ModelInfo) -> Result<Option<ModelInfo>> {
+fn incumbent(view: &View, stage: &Stage, candidate: &ModelInfo) -> Result<Option<Arc<ModelInfo>>> {
     if !stage.exclusive {
         return Ok(None);
     }

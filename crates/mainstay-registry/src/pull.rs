@@ -36,10 +36,10 @@ pub(crate) async fn pull(
         .await
         .map_err(|error| error.context("model", &model.node))?;
     Ok(PullReport {
-        model: model.node,
+        model: model.node.clone(),
         directory: directory.to_owned(),
         bytes: model.record.artifact.bytes(),
-        files: model.record.artifact.files,
+        files: model.record.artifact.files.clone(),
     })
 }
 

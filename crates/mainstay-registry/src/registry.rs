@@ -721,7 +721,7 @@ impl Registry {
 
     /// Reads a version in the newest view; see [`show`](fn@crate::show).
     #[instrument(skip_all, fields(model = %locator), err(level = "debug"))]
-    pub async fn show(&self, locator: &Locator) -> Result<ModelInfo> {
+    pub async fn show(&self, locator: &Locator) -> Result<Arc<ModelInfo>> {
         self.repo.read(|view| show(view, locator)).await
     }
 
@@ -745,8 +745,8 @@ impl Registry {
         self.repo.read(info::list).await
     }
 
-    /// Searches the newest view, or the one that the query asks about with `AS OF`; see
-    /// [`search`](mod@crate::search).
+    /// Searches the newest view, or the one that the query asks about with `AS OF`; for a page after the first,
+    /// the view that the first was of. See [`search`](mod@crate::search).
     ///
     /// # Errors
     /// As [`search()`](crate::search::search), and
@@ -754,10 +754,10 @@ impl Registry {
     #[instrument(skip_all, err(level = "debug"))]
     pub async fn search(&self, query: &str, page: &Page) -> Result<SearchPage> {
         let query = Query::parse(query)?;
-        let view = match query.moment() {
-            None => self.repo.view().await?,
-            Some(Moment::Seq(seq)) => self.repo.view_at(seq).await?,
-            Some(Moment::Time(time)) => self.repo.view_as_of(time).await?,
+        let view = match (query.continued(page)?, query.moment()) {
+            (Some(seq), _) | (None, Some(Moment::Seq(seq))) => self.repo.view_at(seq).await?,
+            (None, Some(Moment::Time(time))) => self.repo.view_as_of(time).await?,
+            (None, None) => self.repo.view().await?,
         };
         view.read(|view| query.run_on(view, page)).await
     }

@@ -32,8 +32,8 @@ use crate::standing::holder;
 /// [`ErrorKind::NotFound`] when there is none, [`ErrorKind::Invalid`] when the locator is of another kind.
 ///
 /// # Complexity
-/// O(log n) for a version, an alias, an exclusive stage and, warm, for the latest, another stage and the
-/// beginning of a version; O(n) in the model's versions for a digest and for the stage that versions
+/// O(log n) for a version, an alias, an exclusive stage and, [warm](View::project), for the latest, another
+/// stage and the beginning of a version; O(n) in the model's versions for a digest and for the stage that versions
 /// begin in.
 pub fn resolve(view: &View, locator: &Locator) -> Result<NodeRef> {
     if locator.kind.is_some_and(|kind| kind != NodeKind::Model) {
@@ -47,16 +47,19 @@ pub fn resolve(view: &View, locator: &Locator) -> Result<NodeRef> {
     }
     let series = Series::new(NodeKind::Model, model_id(view, &locator.name)?);
     let found = match &locator.selector {
-        Selector::Named(name) => named(view, &series, name)?,
-        other => {
-            let found = series.resolve(view, other, &[]);
-            match (other, found) {
-                (Selector::Digest(_), Err(error)) if error.kind() == ErrorKind::NotFound => {
-                    Some(by_id.resolve(view, other, &[])?.0)
-                }
-                (_, found) => Some(found?.0),
+        Selector::Latest => series.newest(view)?,
+        // Under its own id it was looked for already.
+        Selector::Named(name) if series == by_id => named(view, &series, name)?,
+        Selector::Named(name) => match exact(view, &series, name)? {
+            Some(version) => Some(version),
+            None => named(view, &series, name)?,
+        },
+        other => match series.resolve(view, other, &[]) {
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                Some(by_id.resolve(view, other, &[])?.0)
             }
-        }
+            found => Some(found?.0),
+        },
     };
     found.ok_or_else(|| Error::not_found("model", locator))
 }
@@ -94,10 +97,8 @@ pub fn resolve_req(view: &View, model: &Name, requirement: &VersionReq) -> Resul
         .ok_or_else(|| Error::not_found("model", model).context("requirement", requirement))
 }
 
+/// Finds what a name means that is no version.
 fn named(view: &View, series: &Series, name: &Name) -> Result<Option<NodeRef>> {
-    if let Some(version) = exact(view, series, name)? {
-        return Ok(Some(version));
-    }
     if Version::parse(name.as_str()).is_ok() {
         return Ok(None);
     }

@@ -120,7 +120,8 @@ pub(crate) async fn card(repo: &Repo, view: &View, model: &Locator) -> Result<Mo
     let info = view.read(|view| show(view, model)).await?;
     let (actor, reason) = registration(repo, &info).await?;
     view.read(|view| {
-        let (info, actor, reason) = (info.clone(), actor.clone(), reason.clone());
+        let info = ModelInfo::clone(&info);
+        let (actor, reason) = (actor.clone(), reason.clone());
         ModelCard::of(view, info, actor, reason)
     })
     .await

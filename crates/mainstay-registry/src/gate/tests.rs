@@ -24,7 +24,7 @@ async fn version(metrics: &[(&str, f64)]) -> (ModelInfo, View) {
     }
     registry.register(spec).await.unwrap();
     let info = registry.show(&"m".parse().unwrap()).await.unwrap();
-    (info, repo.view().await.unwrap())
+    (ModelInfo::clone(&info), repo.view().await.unwrap())
 }
 
 fn check(gate: &Gate, candidate: &[(&str, f64)], incumbent: Option<&[(&str, f64)]>, passed: bool) {

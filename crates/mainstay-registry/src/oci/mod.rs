@@ -93,9 +93,9 @@ pub(crate) async fn export(
         reference: model.version().to_string(),
         manifest,
         bytes: model.record.artifact.bytes(),
-        files: model.record.artifact.files,
+        files: model.record.artifact.files.clone(),
         added,
-        model: model.node,
+        model: model.node.clone(),
     })
 }
 

@@ -24,6 +24,7 @@ mod oci;
 mod past_runs;
 mod pull;
 mod races;
+mod reading;
 mod register;
 mod rename_races;
 mod renames;

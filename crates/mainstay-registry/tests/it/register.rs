@@ -220,7 +220,10 @@ async fn an_exact_version_is_taken_once_and_compared_with_the_next_lower_one() {
         .show(&locator("fraud@0.4.0"))
         .await
         .unwrap();
-    assert_eq!(info.record.bump.unwrap().previous, Version::new(0, 3, 0));
+    assert_eq!(
+        info.record.bump.as_ref().unwrap().previous,
+        Version::new(0, 3, 0)
+    );
 
     let again = fixture
         .registry

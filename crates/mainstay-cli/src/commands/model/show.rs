@@ -38,7 +38,7 @@ impl Show {
         let reference = &self.reference;
         let read = |view: &_| {
             Ok(Document {
-                info: registry::show(view, reference)?,
+                info: ModelInfo::clone(&*registry::show(view, reference)?),
                 signatures: signing::signatures(view, reference)?,
             })
         };

@@ -140,7 +140,7 @@ proptest! {
             match fixture.registry.register(spec).await {
                 Ok(_) => {
                     let info = fixture.registry.show(&locator("x")).await.unwrap();
-                    let stored = info.record.signature.unwrap();
+                    let stored = info.record.signature.clone().unwrap();
                     assert_eq!(stored.to_json(), signature.to_json(), "{text}");
                 }
                 Err(error) => {
