@@ -1,7 +1,7 @@
-//! Tasks and processes that promote, alias, delete, register and roll back at once.
+//! Tasks and processes that promote, alias, delete, register, rename and roll back at once.
 //!
 //! Whatever they do, at every entry of the log an exclusive stage has at most one holder, which says so
-//! itself, and every alias points to a version that is there.
+//! itself, every alias points to a version that is there, and every name that the model had leads to it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -13,7 +13,7 @@ use mainstay_registry::{
     AliasSpec, AnnotateSpec, FileSpec, ModelSpec, PromoteSpec, Registry, RollbackSpec,
 };
 use mainstay_repo::{Repo, RepoOptions, Value};
-use mainstay_store::{LocalOptions, LocalStorage, MemoryStorage, NoWait, Storage};
+use mainstay_store::{Durability, LocalOptions, LocalStorage, MemoryStorage, NoWait, Storage};
 use rand::{Rng as _, RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 
@@ -21,8 +21,11 @@ use crate::fixture::{ada, locator, name};
 
 const STAGES: [&str; 4] = ["development", "staging", "production", "archived"];
 const ALIASES: [&str; 3] = ["champion", "challenger", "canary"];
+/// What the model is called; under the first it is kept.
+const NAMES: [&str; 3] = ["m", "n", "o"];
 const HANDLES: u64 = 4;
 const TASKS: u64 = 16;
+const PROCESSES: usize = 4;
 
 /// How many operations race: `MAINSTAY_RACES`, or 2,000, or 100,000 with `MAINSTAY_LONG=1`.
 fn races() -> u64 {
@@ -38,7 +41,7 @@ fn seed() -> u64 {
     std::env::var("MAINSTAY_SEED").map_or(7, |seed| seed.parse().unwrap())
 }
 
-/// One who does things to the model `m` at random.
+/// One who does things to the model at random.
 struct Racer {
     registry: Registry,
     random: ChaCha8Rng,
@@ -62,7 +65,8 @@ impl Racer {
             let done = self.operate().await;
             if let Err(error) = done {
                 // What another has done meanwhile, or a way the policy does not allow.
-                let expected = [ErrorKind::Conflict, ErrorKind::NotFound, ErrorKind::Invalid];
+                use ErrorKind::{AlreadyExists, Conflict, Invalid, NotFound};
+                let expected = [Conflict, NotFound, Invalid, AlreadyExists];
                 assert!(expected.contains(&error.kind()), "{error:?}");
             }
         }
@@ -70,7 +74,7 @@ impl Racer {
 
     async fn operate(&mut self) -> Result<()> {
         let registry = self.registry.clone();
-        match self.random.random_range(0..20) {
+        match self.random.random_range(0..21) {
             0 | 1 => registry.register(self.model()).await.map(drop),
             2..=9 => {
                 let to = self.one_of(&STAGES);
@@ -98,6 +102,10 @@ impl Racer {
                 let tag = self.random.next_u32().to_string();
                 let spec = AnnotateSpec::new(self.version().await?, ada(), "race");
                 registry.annotate(spec.with_tag("tag", tag)).await.map(drop)
+            }
+            17 => {
+                let (from, to) = (self.one_of(&NAMES), self.one_of(&NAMES));
+                registry.rename(&from, &to, ada(), "race").await.map(drop)
             }
             _ => {
                 let version = self.version().await?;
@@ -134,7 +142,7 @@ impl Racer {
 
     async fn registry_view(&self) -> Result<Vec<Locator>> {
         let page = mainstay_registry::search::Page::default();
-        let found = self.registry.search("name = 'm'", &page).await?;
+        let found = self.registry.search("", &page).await?;
         let named =
             |hit: &mainstay_registry::search::SearchHit| locator(&format!("m@{}", hit.version));
         Ok(found.results.iter().map(named).collect())
@@ -171,6 +179,11 @@ impl Replay {
                 );
             }
         }
+        for (path, value) in &self.refs {
+            if path.as_str().starts_with("model-name/") {
+                assert_eq!(value.record["id"], "m", "{seq}: {path} leads elsewhere");
+            }
+        }
         let holder = self.below("stage").find(|(stage, _)| stage == "production");
         let holder = holder.map(|(_, value)| value.pointee().unwrap().version().to_string());
         let in_production = self.below("status").filter_map(|(version, value)| {
@@ -196,7 +209,13 @@ async fn check(repo: &Repo) -> BTreeMap<String, u64> {
     let mut entries = repo.entries(0);
     while let Some(entry) = entries.try_next().await.unwrap() {
         for change in entry.changes {
-            let family = change.path.segments().nth(2).unwrap().to_owned();
+            // A name leads to the model from outside of it.
+            let family = change
+                .path
+                .segments()
+                .nth(2)
+                .unwrap_or("leading")
+                .to_owned();
             let what = if change.value.is_some() {
                 "set"
             } else {
@@ -234,13 +253,17 @@ async fn tasks_that_race_never_leave_two_holders_or_a_dangling_alias() {
     while let Some(done) = tasks.join_next().await {
         done.unwrap();
     }
-    let counts = check(&open(storage).await).await;
+    assert_raced(&check(&open(storage).await).await);
+}
+
+fn assert_raced(counts: &BTreeMap<String, u64>) {
     for raced in [
         "version deleted",
         "alias set",
         "alias deleted",
         "stage set",
         "stage deleted",
+        "name set",
     ] {
         assert!(counts[raced] >= races() / 200, "{raced}: {counts:?}");
     }
@@ -255,22 +278,20 @@ async fn processes_that_race_never_leave_two_holders_or_a_dangling_alias() {
             .unwrap();
         mainstay_children::wait_for_all();
         let racer = Racer::new(repo, 1_000 + number as u64);
-        return racer.run(races() / 50).await;
+        return racer.run(races() / PROCESSES as u64).await;
     }
     let directory = tempfile::tempdir().unwrap();
     let storage = local(directory.path()).await;
     let repo = Repo::create(Arc::clone(&storage), RepoOptions::default())
         .await
         .unwrap();
-    mainstay_children::race(TEST, directory.path(), 3);
-    let counts = check(&repo).await;
-    assert!(
-        counts["stage set"] > 0 && counts["version deleted"] > 0,
-        "{counts:?}"
-    );
+    mainstay_children::race(TEST, directory.path(), PROCESSES);
+    assert_raced(&check(&repo).await);
 }
 
+/// Waits for no disk: processes race, and the machine goes on.
 async fn local(directory: &Path) -> Arc<dyn Storage> {
-    let storage = LocalStorage::open(directory, LocalOptions::default()).await;
+    let options = LocalOptions::default().with_durability(Durability::None);
+    let storage = LocalStorage::open(directory, options).await;
     Arc::new(storage.unwrap())
 }
