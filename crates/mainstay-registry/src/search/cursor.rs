@@ -75,15 +75,20 @@ impl Position {
     }
 }
 
-/// A position as text that only this module reads.
+/// The end of a page, as text that only this module reads.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Cursor(pub(super) Position);
+pub(super) struct Cursor {
+    /// The log entry that the first page is of, and so all pages.
+    pub(super) seq: u64,
+    /// The place of the last result.
+    pub(super) last: Position,
+}
 
 const MAX_CURSOR_BYTES: usize = 1 << 20;
 
 impl Cursor {
     pub(super) fn encode(&self, query: &str) -> Result<String> {
-        let json = serde_json::to_vec(&(of(query), &self.0))
+        let json = serde_json::to_vec(&(of(query), self.seq, &self.last))
             .map_err(|error| Error::invalid("the place has no JSON").with_source(error))?;
         let mut text = String::with_capacity(json.len() * 2);
         for byte in json {
@@ -108,10 +113,10 @@ impl Cursor {
             .map(byte)
             .collect::<Result<_, _>>()
             .map_err(|error| bad().with_source(error))?;
-        let (digest, position): (Digest, Position) =
+        let (digest, seq, last): (Digest, u64, Position) =
             serde_json::from_slice(&json).map_err(|error| bad().with_source(error))?;
         if digest == of(query) {
-            Ok(Self(position))
+            Ok(Self { seq, last })
         } else {
             Err(bad())
         }

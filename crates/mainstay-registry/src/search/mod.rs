@@ -108,6 +108,10 @@ pub const MAX_DEPTH: usize = 32;
 pub const MAX_PAGE: usize = 10_000;
 
 /// Which results to return.
+///
+/// All pages of a search are of one moment, that of the first: [`Registry::search`](crate::Registry::search) looks
+/// at the view of then, whatever was registered, deleted, moved, tagged or renamed since, so that together they are
+/// what one page without a limit would have been. [`search`] is given a view, and refuses to go on in another.
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Page {
@@ -148,8 +152,8 @@ impl Page {
 pub struct SearchPage {
     /// The versions found.
     pub results: Vec<SearchHit>,
-    /// Where the next page begins; `None` when this is the last. It names the last result by the
-    /// values it is ordered by, so that what is registered meanwhile neither repeats nor hides one.
+    /// Where the next page begins; `None` when this is the last. It names the log entry that this page is of and
+    /// the last result by the values it is ordered by: see [`Page`].
     pub next: Option<String>,
 }
 

@@ -34,6 +34,18 @@ impl Query {
         self.run_on(view, page)
     }
 
+    /// Returns the log entry that the pages before were of; `None` when there were none.
+    pub(crate) fn continued(&self, page: &Page) -> Result<Option<u64>> {
+        Ok(self.after(page)?.map(|cursor| cursor.seq))
+    }
+
+    fn after(&self, page: &Page) -> Result<Option<Cursor>> {
+        let after = page.after.as_ref();
+        after
+            .map(|after| Cursor::decode(after, &self.to_string()))
+            .transpose()
+    }
+
     /// Finds versions in the view of the moment that the query is about.
     pub(crate) fn run_on(&self, view: &View, page: &Page) -> Result<SearchPage> {
         if !(1..=MAX_PAGE).contains(&page.limit) {
@@ -42,10 +54,14 @@ impl Query {
             )));
         }
         let text = self.to_string();
-        let after = match &page.after {
-            Some(after) => Some(Cursor::decode(after, &text)?),
-            None => None,
-        };
+        let after = self.after(page)?;
+        if let Some(after) = &after
+            && after.seq != view.seq()
+        {
+            return Err(Error::invalid("the pages before are of another moment")
+                .context("entry", after.seq)
+                .context("asked about", view.seq()));
+        }
         let descending = self.directions();
         let filter = self.filter.as_ref();
         let nearby = Nearby::of(view, filter)?;
@@ -55,14 +71,17 @@ impl Query {
         for model in &models {
             self.find(model, &nearby, &mut found)?;
         }
-        if let Some(Cursor(after)) = &after {
-            found.retain(|found| found.position.compare(after, &descending).is_gt());
+        if let Some(Cursor { last, .. }) = &after {
+            found.retain(|found| found.position.compare(last, &descending).is_gt());
         }
         found.sort_by(|a, b| a.position.compare(&b.position, &descending));
         let more = found.len() > page.limit;
         found.truncate(page.limit);
         let next = match found.last() {
-            Some(last) if more => Some(Cursor(last.position.clone()).encode(&text)?),
+            Some(last) if more => {
+                let (seq, last) = (view.seq(), last.position.clone());
+                Some(Cursor { seq, last }.encode(&text)?)
+            }
             _ => None,
         };
         let results = found.iter().map(complete).collect::<Result<_>>()?;
