@@ -81,8 +81,8 @@ impl Diff {
         let options = CompatOptions::default().with_strict_inputs(self.strict_inputs);
         let reasons = differences(&before.record, &after.record, options);
         let document = Document {
-            a: before.node,
-            b: after.node,
+            a: before.node.clone(),
+            b: after.node.clone(),
             bump: reasons.first().map(|reason| reason.level),
             reasons,
             metrics: metric_changes(&before.metrics, &after.metrics),

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::sync::Arc;
 
 use clap::Args;
 use mainstay::registry::signature::Schema;
@@ -38,7 +39,7 @@ impl Show {
         let reference = &self.reference;
         let read = |view: &_| {
             Ok(Document {
-                info: ModelInfo::clone(&*registry::show(view, reference)?),
+                info: Arc::unwrap_or_clone(registry::show(view, reference)?),
                 signatures: signing::signatures(view, reference)?,
             })
         };
