@@ -24,7 +24,7 @@ use mainstay::registry::{
 };
 use mainstay::repo::{Repo, RepoOptions};
 use mainstay::store::{LocalOptions, LocalStorage, MemoryStorage, Storage};
-use mainstay::{Actor, Locator};
+use mainstay::{Actor, Locator, Timestamp};
 
 const VERSIONS: u64 = 100_000;
 /// How many are registered together.
@@ -168,6 +168,11 @@ async fn look(versions: u64) {
         "tags.team = 'risk' ORDER BY metrics.auc DESC",
         "metrics.auc > 0.999",
         "stage = 'production'",
+        "ORDER BY created",
+        "owner = 'team-7' ORDER BY metrics.auc DESC",
+        "owner LIKE 'team-%' AND params.n > 500 AND expires < '2026-06-01T00:00:00Z'",
+        "tags.team != 'web' AND alias IS NULL AND served IS NULL",
+        "description CONTAINS 'nothing'",
     ] {
         let mut times = Vec::new();
         for _ in 0..SEARCHES {
@@ -190,6 +195,10 @@ fn version(model: &str, n: u64) -> ModelSpec {
         .with_parameter("n", n)
         .with_metric("auc", auc)
         .with_tag("team", if n.is_multiple_of(10) { "risk" } else { "web" })
+        .with_owner(format!("team-{}", n % 100))
+        .with_expiry(Timestamp::from_unix_micros(
+            1_767_225_600_000_000 + i64::try_from(n).unwrap(),
+        ))
 }
 
 fn number(n: u64) -> String {

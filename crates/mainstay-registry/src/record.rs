@@ -319,6 +319,16 @@ impl ModelVersion {
         Ok(version)
     }
 
+    /// Reports whether a value says that it is a version in a format that is known.
+    pub(crate) fn is_known(value: &Value) -> bool {
+        let format = value
+            .record
+            .get("format")
+            .and_then(serde_json::Value::as_u64);
+        let known = u64::from(FORMAT)..=u64::from(VERSION_FORMAT);
+        value.kind == Self::KIND && format.is_some_and(|format| known.contains(&format))
+    }
+
     /// Returns the first format that can say what the version says.
     pub(crate) fn least_format(&self) -> u32 {
         let says_nothing_new = self.weights.is_empty()

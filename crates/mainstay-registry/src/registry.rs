@@ -754,11 +754,19 @@ impl Registry {
     #[instrument(skip_all, err(level = "debug"))]
     pub async fn search(&self, query: &str, page: &Page) -> Result<SearchPage> {
         let query = Query::parse(query)?;
-        let view = match (query.continued(page)?, query.moment()) {
-            (Some(seq), _) | (None, Some(Moment::Seq(seq))) => self.repo.view_at(seq).await?,
-            (None, Some(Moment::Time(time))) => self.repo.view_as_of(time).await?,
-            (None, None) => self.repo.view().await?,
-        };
+        let moment = query.seq(page)?.map(Moment::Seq).or(query.moment());
+        let view = Moment::view(moment, &self.repo).await?;
         view.read(|view| query.run_on(view, page)).await
+    }
+
+    /// Counts the versions that a search finds: `stage = 'production'` says how many models are in production.
+    ///
+    /// # Errors
+    /// As [`search`](Self::search).
+    #[instrument(skip_all, err(level = "debug"))]
+    pub async fn count(&self, query: &str) -> Result<u64> {
+        let query = Query::parse(query)?;
+        let view = Moment::view(query.moment(), &self.repo).await?;
+        view.read(|view| query.count_on(view)).await
     }
 }

@@ -4,6 +4,7 @@ mod finish;
 mod list;
 mod log;
 mod pull;
+mod search;
 mod series;
 mod show;
 mod start;
@@ -21,6 +22,7 @@ pub(crate) enum Run {
     Finish(finish::Finish),
     Show(show::Show),
     List(list::List),
+    Search(search::Search),
     Series(series::Series),
     Pull(pull::Pull),
 }
@@ -33,6 +35,7 @@ impl Run {
             Self::Finish(command) => command.run(global).await,
             Self::Show(command) => command.run(global).await,
             Self::List(command) => command.run(global).await,
+            Self::Search(command) => command.run(global).await,
             Self::Series(command) => command.run(global).await,
             Self::Pull(command) => command.run(global).await,
         }

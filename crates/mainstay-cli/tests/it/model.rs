@@ -158,6 +158,10 @@ fn search_has_the_documented_fields_and_goes_on_after_a_page() {
     assert_eq!(second["results"][0]["version"], "1.0.0");
     assert_eq!(second["next"], json!(null));
 
+    assert_eq!(shell.json("model search --count"), json!({"count": 2}));
+    assert_eq!(shell.run("model search version='1.0.0' --count").out, "1\n");
+    shell.failure(2, "model search --count --limit 1");
+
     let wrong = shell.failure(2, "model search metrics.auc");
     assert!(wrong["message"].as_str().is_some());
 }

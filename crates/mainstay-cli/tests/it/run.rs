@@ -48,6 +48,19 @@ fn a_run_is_begun_logged_to_ended_and_read() {
     assert_eq!(shell.json("model show species")["record"]["owner"], "birds");
     let listed = shell.json("run list species");
     assert_eq!(listed["runs"][0]["node"], "run:species@1");
+    let found = shell.json("run search status='FAILED'");
+    has(&found, &["results", "next"]);
+    assert_eq!(found["results"][0]["node"], "run:species@1");
+    assert!(
+        shell
+            .run("run search run_id='1'")
+            .out
+            .contains("run:species@1")
+    );
+    assert_eq!(
+        shell.json("run search params.depth<6 --count"),
+        json!({"count": 0})
+    );
     let up = shell.run("lineage up run:species@1");
     assert!(up.out.contains("data:penguins@1"), "{up:?}");
 

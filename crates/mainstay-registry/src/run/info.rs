@@ -104,30 +104,35 @@ fn age(run: &NodeRef) -> (Option<u64>, Name) {
     (run.version().as_str().parse().ok(), run.version().clone())
 }
 
-fn info(view: &View, node: NodeRef) -> Result<RunInfo> {
-    let (record, state) = refs::run(view, &node)?;
+/// Reads the series of a run, without their points.
+pub(crate) fn metrics(view: &View, node: &NodeRef) -> Result<BTreeMap<String, SeriesInfo>> {
     let mut metrics: BTreeMap<String, SeriesInfo> = BTreeMap::new();
     let mut add = |key: &str, later: SeriesInfo| {
         let sum = metrics.get(key).map(|sum| sum.followed_by(later));
         metrics.insert(key.to_owned(), sum.unwrap_or(later));
     };
-    for segment in refs::segments(view, &node)? {
+    for segment in refs::segments(view, node)? {
         segment.info().for_each(|(key, later)| add(key, later));
     }
-    for (_, path, state) in refs::recent(view, &node)? {
+    for (_, path, state) in refs::recent(view, node)? {
         let block = refs::block(path, state)?;
         block
             .info()
             .iter()
             .for_each(|(key, later)| add(key, *later));
     }
+    Ok(metrics)
+}
+
+fn info(view: &View, node: NodeRef) -> Result<RunInfo> {
+    let (record, state) = refs::run(view, &node)?;
     Ok(RunInfo {
         digest: held(&node.ref_path(), state)?.record_digest()?,
         outputs: outputs(view, &node)?,
         files: files(view, &node)?,
+        metrics: metrics(view, &node)?,
         node,
         record,
-        metrics,
         seq: state.seq,
     })
 }

@@ -61,10 +61,11 @@ mod spec;
 mod start;
 
 pub use end::RunEnd;
+pub(crate) use info::metrics;
 pub use info::{RunInfo, list, resolve, show};
 pub use log::{Logged, RunLog};
 pub use output::RunOutput;
-pub(crate) use output::output;
+pub(crate) use output::{output, outputs};
 pub use past::PastRun;
 pub use point::{MAX_BATCH_POINTS, Point, SeriesInfo};
 pub use record::{Run, RunInput, RunStatus};

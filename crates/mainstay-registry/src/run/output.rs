@@ -49,7 +49,7 @@ pub(crate) fn output(made: &RunUse, output: &NodeRef) -> Result<(RefPath, Value)
 }
 
 /// Lists what a run made: by step, then as it was made.
-pub(super) fn outputs(view: &View, run: &NodeRef) -> Result<Vec<RunOutput>> {
+pub(crate) fn outputs(view: &View, run: &NodeRef) -> Result<Vec<RunOutput>> {
     let prefix = format!("{}/{}/output/{}", NodeKind::Run, run.name(), run.version());
     let mut outputs = Vec::new();
     for (path, state) in view.below(&prefix)? {

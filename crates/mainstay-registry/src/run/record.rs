@@ -125,8 +125,13 @@ impl Run {
     /// [`Incompatible`](mainstay_core::ErrorKind::Incompatible) when a newer format wrote it,
     /// [`Corrupt`](mainstay_core::ErrorKind::Corrupt) when it is not a run.
     pub fn from_value(value: &Value) -> Result<Self> {
-        value.check_format(Self::KIND, u64::from(FORMAT))?;
+        Self::check_value(value)?;
         value.decode(Self::KIND)
+    }
+
+    /// Refuses a value that does not say that it is a run in a format that is known.
+    pub(crate) fn check_value(value: &Value) -> Result<()> {
+        value.check_format(Self::KIND, u64::from(FORMAT))
     }
 
     /// Returns the run as a node of the lineage.

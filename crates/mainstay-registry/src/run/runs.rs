@@ -17,6 +17,7 @@ use super::series;
 use super::spec::RunSpec;
 use super::start::{self, Started};
 use crate::artifact::ArtifactFile;
+use crate::search::{Moment, Page, RunPage, RunQuery};
 
 /// The runs of a repository. Cheap to clone.
 ///
@@ -146,6 +147,31 @@ impl Runs {
     #[instrument(skip_all, fields(run = %locator), err(level = "debug"))]
     pub async fn show(&self, locator: &Locator) -> Result<RunInfo> {
         self.repo.read(|view| info::show(view, locator)).await
+    }
+
+    /// Searches the newest view, or the one that the query asks about with `AS OF`; for a page after the first,
+    /// the view that the first was of. See [`search`](mod@crate::search).
+    ///
+    /// # Errors
+    /// As [`RunQuery::run`], and [`NotFound`](mainstay_core::ErrorKind::NotFound) when the log has no such
+    /// entry.
+    #[instrument(skip_all, err(level = "debug"))]
+    pub async fn search(&self, query: &str, page: &Page) -> Result<RunPage> {
+        let query = RunQuery::parse(query)?;
+        let moment = query.seq(page)?.map(Moment::Seq).or(query.moment());
+        let view = Moment::view(moment, &self.repo).await?;
+        view.read(|view| query.run_on(view, page)).await
+    }
+
+    /// Counts the runs that a search finds.
+    ///
+    /// # Errors
+    /// As [`search`](Self::search).
+    #[instrument(skip_all, err(level = "debug"))]
+    pub async fn count(&self, query: &str) -> Result<u64> {
+        let query = RunQuery::parse(query)?;
+        let view = Moment::view(query.moment(), &self.repo).await?;
+        view.read(|view| query.count_on(view)).await
     }
 
     /// Lists runs of the newest view; see [`list`](super::list).

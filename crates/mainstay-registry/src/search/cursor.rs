@@ -7,12 +7,14 @@ use mainstay_core::{Digest, Error, Result, Timestamp};
 use semver::Version;
 use serde::{Deserialize, Serialize};
 
-/// The place of a version in the order of a query.
+/// The place of a version or a run in the order of a query.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Position {
     pub(super) keys: Vec<Key>,
-    pub(super) model: String,
+    /// What the model is called; of a run the run itself.
+    pub(super) name: String,
+    /// 0 for runs.
     pub(super) ordinal: u64,
 }
 
@@ -63,14 +65,14 @@ impl Key {
 }
 
 impl Position {
-    /// Compares two places; a total order, because a model has no ordinal twice.
+    /// Compares two places; a total order, because a model has no ordinal twice and a run one name.
     pub(super) fn compare(&self, other: &Self, descending: &[bool]) -> Ordering {
         let pairs = self.keys.iter().zip(&other.keys).zip(descending);
         pairs
             .map(|((a, b), descending)| a.compare(b, *descending))
             .find(|ordering| ordering.is_ne())
             .unwrap_or_else(|| {
-                (self.model.as_str().cmp(&other.model)).then(other.ordinal.cmp(&self.ordinal))
+                (self.name.as_str().cmp(&other.name)).then(other.ordinal.cmp(&self.ordinal))
             })
     }
 }

@@ -10,6 +10,7 @@ use serde_json::Value;
 use super::cursor::Key;
 use super::like::like;
 use super::query::{Attribute, Comparison, Exists, Expr, Field, Operand, Operator, Test};
+use super::recorded::{recorded, several};
 use super::rows::{Model, Row};
 use crate::eval::{self, EvalInfo};
 use crate::metric::Metric;
@@ -46,24 +47,18 @@ pub(super) fn datum<'r>(
     model: &'r Model<'_>,
     field: &Field,
 ) -> Result<Datum<'r>> {
-    let record = row.record;
+    if let Some(key) = field.tag() {
+        return Ok(tag(row, model, key));
+    }
     Ok(match field {
         Field::Attribute(attribute) => return attribute_datum(row, model, *attribute),
-        Field::Tag(key) => tag(row, model, key),
         Field::Metric(key) => {
-            let metric = model
-                .measured(row)?
-                .remove(key)
-                .or_else(|| Metric::from_json(record.get("metrics")?.get(key)?.get("value")?));
+            let registered =
+                || Metric::from_json(row.record.get("metrics")?.get(key)?.get("value")?);
+            let metric = model.measured(row)?.remove(key).or_else(registered);
             metric.map_or(Datum::Missing, |metric| Datum::Number(metric.value()))
         }
-        Field::Parameter(key) => record
-            .get("parameters")
-            .and_then(|parameters| parameters.get(key))
-            .filter(|value| !value.is_null())
-            .map_or(Datum::Missing, Datum::Scalar),
         Field::Gate(subject) => text(gates(row, model, subject)),
-        Field::Dataset(key) => several(datasets(record, key)),
         Field::Eval(key) => {
             let reported = reported(row, model, key)?;
             reported.map_or(Datum::Missing, |metric| Datum::Number(metric.value()))
@@ -73,17 +68,12 @@ pub(super) fn datum<'r>(
             let since = model.entered(row.version).unwrap_or(row.state.time);
             time((model.stage(row.version).as_str() == stage).then_some(since))
         }
-        Field::Input(name) => text(signature_type(record, "inputs", name)),
-        Field::Output(name) => text(signature_type(record, "outputs", name)),
+        field => recorded(row.record, field).unwrap_or(Datum::Missing),
     })
 }
 
 pub(super) fn time<'r>(time: Option<Timestamp>) -> Datum<'r> {
     time.map_or(Datum::Missing, Datum::Time)
-}
-
-fn several<'r>(texts: impl IntoIterator<Item = &'r str>) -> Datum<'r> {
-    Datum::Several(texts.into_iter().map(Cow::Borrowed).collect())
 }
 
 /// The newest value that reports of an evaluation say of a metric.
@@ -117,38 +107,6 @@ fn gates(row: &Row<'_>, model: &Model<'_>, subject: &str) -> Option<&'static str
     found
 }
 
-/// The data of a role; or names, digests and roles of all, by MLflow's keys.
-fn datasets<'r>(record: &'r Value, key: &str) -> Vec<&'r str> {
-    let uses = record.get("data").and_then(Value::as_array);
-    let member = |used: &'r Value, name: &str| used.get(name).and_then(Value::as_str);
-    let name = |used: &'r Value| {
-        let reference = member(used, "data")?;
-        Some(reference.split_once(':')?.1.split_once('@')?.0)
-    };
-    let uses = uses.into_iter().flatten();
-    match key {
-        "name" => uses.filter_map(name).collect(),
-        "digest" => uses.filter_map(|used| member(used, "record")).collect(),
-        "context" => uses.filter_map(|used| member(used, "role")).collect(),
-        role => uses
-            .filter(|used| member(used, "role") == Some(role))
-            .filter_map(|used| member(used, "data"))
-            .collect(),
-    }
-}
-
-/// The type of a column, or the type of the elements of a tensor.
-fn signature_type<'r>(record: &'r Value, side: &str, name: &str) -> Option<&'r str> {
-    let specs = record.get("signature")?.get(side)?.as_array()?;
-    let spec = specs
-        .iter()
-        .find(|spec| spec.get("name").and_then(Value::as_str) == Some(name))?;
-    let tensor = spec
-        .get("tensor-spec")
-        .and_then(|tensor| tensor.get("dtype"));
-    tensor.or_else(|| spec.get("type"))?.as_str()
-}
-
 fn tag<'r>(row: &'r Row<'_>, model: &'r Model<'_>, key: &str) -> Datum<'r> {
     let annotated = model
         .annotation(row.version)
@@ -168,8 +126,6 @@ fn attribute_datum<'r>(
     model: &'r Model<'_>,
     attribute: Attribute,
 ) -> Result<Datum<'r>> {
-    let record = row.record;
-    let member = |name: &str| record.get(name).and_then(Value::as_str);
     Ok(match attribute {
         Attribute::Name => text(Some(model.called())),
         Attribute::Label => text(Some(row.version)),
@@ -184,36 +140,19 @@ fn attribute_datum<'r>(
         Attribute::Stage => text(Some(model.stage(row.version).as_str())),
         Attribute::Created => Datum::Time(row.state.time),
         Attribute::Updated => Datum::Time(row.state.time.max(model.touched(row.version))),
-        Attribute::Run => tag(row, model, "mlflow.run_id"),
-        Attribute::Source => tag(row, model, "mlflow.source_path"),
         Attribute::Description => {
             let annotation = model.annotation(row.version);
             let annotated = annotation.and_then(|annotation| annotation.description.as_deref());
-            text(annotated.or_else(|| member("description")))
+            let registered = || row.record.get("description")?.as_str();
+            text(annotated.or_else(registered))
         }
-        Attribute::Artifact => text(
-            record
-                .get("artifact")
-                .and_then(|a| a.get("digest")?.as_str()),
-        ),
-        Attribute::Reproducibility => text(member("reproducibility")),
-        Attribute::Environment => text(member("environment")),
-        Attribute::Code => text(
-            record
-                .get("code")
-                .and_then(|code| code.get("commit")?.as_str()),
-        ),
         Attribute::Alias => several(model.aliases(row.version).iter().map(Name::as_str)),
-        Attribute::Data => {
-            let data = record.get("data").and_then(Value::as_array);
-            let data = data.into_iter().flatten();
-            several(data.filter_map(|used| used.get("data")?.as_str()))
-        }
         Attribute::Served => {
             let served = deployments(model.view(), &Of::Version(row.node()?))?.into_iter();
             let service = |serving: Serving| Cow::Owned(serving.deployment.service.to_string());
             Datum::Several(served.map(service).collect())
         }
+        other => recorded(row.record, &Field::Attribute(other)).unwrap_or(Datum::Missing),
     })
 }
 

@@ -6,9 +6,10 @@ use mainstay_core::{Error, NodeKind, NodeRef, Result, Selector};
 use mainstay_repo::{RefState, View};
 
 use super::eval::{Datum, Subject, datum, text, time};
+use super::find::{Found, Known, find};
 use super::query::{Attribute, Direction, Exists, Expr, Field};
 use super::rows::{Model, Row};
-use super::source::Source;
+use super::runs::RunRow;
 use crate::resolve::resolve_ever;
 
 /// For each `EXISTS` of a query, the things for which it holds.
@@ -73,33 +74,35 @@ fn found(view: &View, exists: &Exists) -> Result<BTreeSet<NodeRef>> {
 
 /// Finds the things of a kind that meet a filter.
 fn matching(view: &View, kind: NodeKind, filter: Option<&Expr>) -> Result<BTreeSet<NodeRef>> {
+    if kind == NodeKind::Model {
+        let known = Known::of(view, filter, &[])?;
+        let found = find(view, &known, filter, &[])?;
+        return found.iter().map(Found::node).collect();
+    }
     let nearby = Nearby::of(view, filter)?;
     let mut matching = BTreeSet::new();
-    if kind == NodeKind::Model {
-        let source = Source::of(view, filter)?;
-        for model in &source.models(view, filter)? {
-            for row in model.rows()? {
-                let subject = (&row, model, &nearby);
-                if filter.map_or(Ok(true), |filter| filter.holds(&subject))? {
-                    matching.insert(row.node()?);
-                }
-            }
-        }
-        return Ok(matching);
-    }
     for (path, state) in view.below(kind.as_str())? {
         let Some(node) = NodeRef::from_ref_path(path) else {
             continue;
         };
-        let subject = (&node, state, &nearby);
-        if filter.map_or(Ok(true), |filter| filter.holds(&subject))? {
+        let holds = match (filter, kind) {
+            (None, _) => true,
+            (Some(filter), NodeKind::Run) => filter.holds(&RunRow {
+                view,
+                node: &node,
+                state,
+                nearby: &nearby,
+            })?,
+            (Some(filter), _) => filter.holds(&(&node, state, &nearby))?,
+        };
+        if holds {
             matching.insert(node);
         }
     }
     Ok(matching)
 }
 
-/// A thing that is no model.
+/// A thing that is neither a model nor a run.
 impl Subject for (&NodeRef, &RefState, &Nearby<'_>) {
     fn datum(&self, field: &Field) -> Result<Datum<'_>> {
         let (node, state, _) = self;

@@ -11,8 +11,9 @@
 //!             | path "IS" ["NOT"] "NULL" | "version" "SATISFIES" text
 //! lineage    := ("UPSTREAM" | "DOWNSTREAM") ["WITHIN" edges] "OF" 'reference' | "UPSTREAM" "HAS" node ["WHERE" any]
 //! path       := attribute | kind "." key
-//! kind       := attribute(s), attr, run | tag(s) | metric(s) | param(s), parameter(s)
-//!             | gate(s) | dataset(s) | alias | stage | eval(s) | signature.inputs | signature.outputs
+//! kind       := attribute(s), attr, run | tag(s) | metric(s) | param(s), parameter(s) | seed(s)
+//!             | gate(s) | dataset(s) | digest(s) | parent(s) | alias | stage | eval(s)
+//!             | signature.inputs | signature.outputs
 //! key        := word | `any text` | "any text"
 //! op         := = | != | <> | < | <= | > | >= | CONTAINS
 //! literal    := number | text
@@ -23,13 +24,16 @@
 //!
 //! | attribute | compares as |
 //! |---|---|
-//! | `name` (what the model is called at the moment asked about), `stage`, `description`, `artifact`, `reproducibility`, `environment`, `code` (a commit) | text |
+//! | `name` (what the model is called at the moment asked about), `stage`, `description`, `owner`, `purpose`, `artifact`, `reproducibility`, `environment`, `code` (a commit), `repository` | text |
+//! | `dirty` | text, `true` or `false`: whether the working tree of the code had changes |
+//! | `run` | text: the run that made it, as `run:churn@1`; `step` is the number of the step that the run had reached |
 //! | `run_id`, `source_path` | text of the tags `mlflow.run_id`, `mlflow.source_path` |
 //! | `version` | SemVer, against text; `SATISFIES` takes a requirement such as `^1.2` |
-//! | `ordinal`, `version_number` | number |
+//! | `ordinal`, `version_number`, `bytes` (of all files) | number |
+//! | `expires` | time; what does not expire has none |
 //! | `created`, `creation_time`, `creation_timestamp` | time, against milliseconds since 1970 or RFC 3339 text |
 //! | `updated`, `last_updated_timestamp`, `timestamp` | time of the last change of stage, tags, description or promoted metrics |
-//! | `alias`, `data` | text, any of several |
+//! | `alias`, `data`, `parent` (as `model:base@1.0.0`), `file` (its path) | text, any of several |
 //! | `served` | text, any of several: the [services](crate::serving) that serve it, as the log says; `served IS NOT NULL` finds what is served at all |
 //!
 //! | kind | compares as |
@@ -37,6 +41,9 @@
 //! | `gate.SUBJECT` | text, `pass` or `fail`: what the gates about a metric, tag, document, check, or about `signature`, `role`, `approvals` said when the version entered its stage |
 //! | `dataset.ROLE` | text, any of several: the data in a role, as `data:payments@3` |
 //! | `dataset.name`, `dataset.digest`, `dataset.context` | text, any of several: names, record digests and roles of all data, as MLflow means them |
+//! | `digest.ROLE` | text, any of several: the digests of the records of the data in a role |
+//! | `parent.RELATION` | text, any of several: the models it was made from in this way, as `parent.fine_tune` |
+//! | `seed.NAME` | text, in decimal |
 //! | `eval.EVALUATION.METRIC` | number: the newest that [reports](crate::eval) of one evaluation say |
 //! | `alias.NAME`, `stage.NAME` | time since when the alias points to the version, or it is in the stage |
 //! | `signature.inputs.NAME`, `signature.outputs.NAME` | text: the type of a column, as `double`, or of a tensor's elements, as `float32` |
@@ -46,7 +53,7 @@
 //! `LIKE`. Tags are text; metrics are numbers, the newest of what registration, promotions and
 //! [evaluation reports](crate::eval) say; a parameter compares as a number against a number, and
 //! as its text against text. What a version does not have meets `IS NULL` only: `tags.x != 'a'` finds
-//! no version without the tag `x`, and `NOT tags.x = 'a'` does. Of aliases, data and services, `!=` and `NOT …`
+//! no version without the tag `x`, and `NOT tags.x = 'a'` does. Of what there may be several of, `!=` and `NOT …`
 //! mean that none is. Words are case-insensitive, keys and values are not.
 //!
 //! `EXISTS` asks about the lineage:
@@ -58,8 +65,8 @@
 //! | `EXISTS UPSTREAM HAS data WHERE name = 'payments'` | that came from something of this kind that meets the filter, or from any without one |
 //!
 //! A reference names its kind and exact version; one of a model may be anything that [finds a
-//! version](crate::resolve_ever). `WHERE` takes all that follows to the end or the closing parenthesis. Of things that
-//! are no models `name`, `version` (as text) and `created` are known. What was deleted is walked through
+//! version](crate::resolve_ever). `WHERE` takes all that follows to the end or the closing parenthesis. Of runs it
+//! asks as a search for runs does; of other things that are no models `name`, `version` (as text) and `created` are known. What was deleted is walked through
 //! downwards; upwards a walk ends there, because what it came from stands in the log only.
 //!
 //! A metric that is NaN or infinite never wins: of all comparisons with numbers it meets `!=` and
@@ -69,24 +76,47 @@
 //! Without `ORDER BY` the newest version comes first. Ties are broken by name, then by ordinal from
 //! the highest; versions that lack the value come last.
 //!
+//! # Runs
+//!
+//! A [`RunQuery`] finds [runs](crate::run) in the same language. They have `tag`, `metric` (the latest point of a
+//! series), `param`, `seed`, `dataset` and `digest` (of what they used, datasets or not), and the attributes
+//!
+//! | attribute | compares as |
+//! |---|---|
+//! | `name`, `experiment` | text: the experiment |
+//! | `run_id`, `version` | text: the id within it |
+//! | `status` | text: `running`, `finished`, `failed`, `killed`, in any case |
+//! | `started`, `created`, `start_time`; `ended`, `end_time`; `updated` | time; what goes on has not ended |
+//! | `description`, `environment`, `code`, `repository`, `dirty` | text, as of versions |
+//! | `data`, `input` | text, any of several: what it used |
+//! | `output` | text, any of several: what it made, as `model:churn@1.0.0` |
+//! | `run_name`, `user_id` | text of the tags `mlflow.runName`, `mlflow.user` |
+//!
+//! Without `ORDER BY` the run that began last comes first; ties are broken by experiment and id.
+//!
 //! Written by hand: the grammar is small and regular, and errors must name the column.
 
 mod cursor;
 mod eval;
 mod exists;
+mod facts;
+mod find;
 mod like;
 mod lineage;
+mod names;
 mod operand;
 mod outline;
+mod paging;
 mod parse;
 mod pattern;
 mod print;
 mod query;
+mod recorded;
 mod rows;
 mod run;
-mod source;
-mod tagged;
+mod runs;
 mod token;
+mod told;
 
 use mainstay_core::{Name, Result};
 use mainstay_repo::View;
@@ -97,6 +127,7 @@ use std::collections::BTreeMap;
 use crate::metric::Metric;
 
 pub use query::{Moment, Query};
+pub use runs::{RunPage, RunQuery};
 
 /// The longest query in bytes.
 pub const MAX_QUERY_BYTES: usize = 16_384;
@@ -183,11 +214,12 @@ pub struct SearchHit {
 /// moment already, and [`Registry::search`](crate::Registry::search) finds the one that is asked about.
 ///
 /// # Complexity
-/// O(n log n) in the versions of all models, or of one when the query says `name = '…'`; where it says
-/// `tags.x = '…'` or `run_id = '…'`, with nothing but `AND` around it, in the versions that have the tag,
-/// [warm](mainstay_repo::View::project). Where what it says of stages and metrics leaves less than one version in
-/// four, these are read, and of the others, warm, only what an index in memory says of them. Each `EXISTS` adds one
-/// walk, linear in what it reaches, and in the things of the kind that it looks for.
+/// O(n) in the versions of all models, or of one when the query says `name = '…'`. [Warm](mainstay_repo::View::project)
+/// these are looked at in memory, and only those of the page and those of which too little is known there are read:
+/// it knows `name`, `version`, `ordinal`, `created`, `stage`, `alias`, `served`, metrics of versions without evaluation
+/// reports, tags, parameters, seeds, data and parents, and of the other attributes all that is neither a description, a
+/// digest nor a file. Where more than one version in four would have to be read, all are. Each `EXISTS` adds one walk, linear in what it
+/// reaches, and in the things of the kind that it looks for.
 pub fn search(view: &View, query: &str, page: &Page) -> Result<SearchPage> {
     Query::parse(query)?.run(view, page)
 }

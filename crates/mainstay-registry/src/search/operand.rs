@@ -27,15 +27,22 @@ impl Sort {
         match field {
             Field::Metric(_) | Field::Eval(_) => Self::Metric,
             Field::Parameter(_) => Self::Scalar,
-            Field::Attribute(Attribute::Ordinal) => Self::Number,
-            Field::Attribute(Attribute::Created | Attribute::Updated)
+            Field::Attribute(Attribute::Ordinal | Attribute::Step | Attribute::Bytes) => {
+                Self::Number
+            }
+            Field::Attribute(
+                Attribute::Created | Attribute::Updated | Attribute::Expires | Attribute::Ended,
+            )
             | Field::Alias(_)
             | Field::Stage(_) => Self::Time,
             Field::Attribute(Attribute::Version) => Self::Version,
             Field::Attribute(_)
             | Field::Tag(_)
+            | Field::Seed(_)
             | Field::Gate(_)
             | Field::Dataset(_)
+            | Field::Digest(_)
+            | Field::Parent(_)
             | Field::Input(_)
             | Field::Output(_) => Self::Text,
         }
@@ -81,6 +88,12 @@ impl Parser {
             {
                 let pattern = Pattern::new(text);
                 Operand::Pattern(pattern.map_err(|error| not_a("bad pattern", error))?)
+            }
+            // MLflow shouts them.
+            (Sort::Text, Some(Kind::Text(text)))
+                if *field == Field::Attribute(Attribute::Status) =>
+            {
+                Operand::Text(text.to_ascii_lowercase())
             }
             (Sort::Text | Sort::Scalar, Some(Kind::Text(text))) => Operand::Text(text.clone()),
             _ => return Err(self.unexpected(sort.wanted())),

@@ -1,112 +1,145 @@
-//! What is known of a version without reading it: its stage and its metrics.
+//! What is known of versions without reading them.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use mainstay_core::{Name, RefPath, Result};
+use mainstay_core::{Name, RefPath, Result, Timestamp};
 use mainstay_repo::{Projection, RefState, Value};
 use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 
-use super::eval::{Datum, text};
-use super::query::{Attribute, Comparison, Expr, Field};
+use super::facts::{Facts, facts};
+use super::query::Field;
 use crate::metric::Metric;
-use crate::policy::StagePolicy;
+use crate::record::ModelVersion;
 
-/// Stage and metrics of the versions of all models, kept with the views: about 200 bytes a version and 24 a
-/// metric.
+/// What stands beside the records of the versions of all models, and their metrics, kept with the views: about
+/// 250 bytes a version and 24 a metric. With `RECORDS` also [what the records say](super::facts), another 40
+/// bytes for each thing they say, and texts once.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Outline {
-    models: RedBlackTreeMapSync<Box<str>, Lines>,
-    /// The names of metrics and stages, each once.
-    names: RedBlackTreeSetSync<Arc<str>>,
+pub(super) struct Outline<const RECORDS: bool> {
+    pub(super) models: RedBlackTreeMapSync<Box<str>, Lines>,
+    texts: RedBlackTreeSetSync<Arc<str>>,
+    fields: RedBlackTreeSetSync<Arc<Field>>,
 }
 
 /// What is known of a model.
 #[derive(Debug, Clone, Default)]
-struct Lines {
+pub(super) struct Lines {
     /// Where its policy lets versions begin.
-    initial: Option<Arc<str>>,
-    versions: RedBlackTreeMapSync<Box<str>, Line>,
+    pub(super) initial: Option<Arc<str>>,
+    /// What it is called, unless that is its id.
+    pub(super) called: Option<Arc<str>>,
+    /// The version that each alias points to.
+    pub(super) aliases: RedBlackTreeMapSync<Arc<str>, Box<str>>,
+    pub(super) versions: RedBlackTreeMapSync<Box<str>, Line>,
 }
 
 /// What is known of a version.
 #[derive(Debug, Clone, Default)]
-struct Line {
+pub(super) struct Line {
     /// As registered; `None` when there is no such version.
-    registered: Option<Values>,
-    /// As promoted: over those of the registration.
-    promoted: Option<Values>,
+    pub(super) registered: Option<Registered>,
+    /// The metrics of its promotions: over those of the registration.
+    pub(super) promoted: Option<Values>,
     /// The stage that it moved to.
-    stage: Option<Arc<str>>,
-    /// Whether evaluation reports may say more.
-    reported: bool,
+    pub(super) stage: Option<Arc<str>>,
+    /// Whether evaluation reports may say more of metrics.
+    pub(super) reported: bool,
+    /// Tags over those of the registration; of `None` those are hidden.
+    pub(super) annotated: Option<Tags>,
 }
 
-type Values = Arc<[(Arc<str>, f64)]>;
-
-/// Whether a filter holds, as far as it is known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Truth {
-    No,
-    Maybe,
-    Yes,
+/// What the record of a version says.
+#[derive(Debug, Clone)]
+pub(super) struct Registered {
+    pub(super) created: Timestamp,
+    /// `None` when the record is not one that is known: its reader says what is wrong.
+    pub(super) said: Option<Said>,
 }
 
-impl From<bool> for Truth {
-    fn from(holds: bool) -> Self {
-        if holds { Self::Yes } else { Self::No }
-    }
+#[derive(Debug, Clone)]
+pub(super) struct Said {
+    pub(super) ordinal: u64,
+    pub(super) metrics: Values,
+    /// `None` when they are not kept.
+    pub(super) facts: Option<Facts>,
 }
 
-/// Reports whether an outline tells something of a filter.
-pub(super) fn tells(filter: &Expr) -> bool {
-    match filter {
-        Expr::Is(comparison) => matches!(
-            comparison.field,
-            Field::Metric(_) | Field::Attribute(Attribute::Stage)
-        ),
-        Expr::Exists(_) => false,
-        Expr::Not(one) => tells(one),
-        Expr::All(all) | Expr::Any(all) => all.iter().any(tells),
-    }
-}
+pub(super) type Values = Arc<[(Arc<str>, f64)]>;
+pub(super) type Tags = Arc<[(Arc<str>, Option<Arc<str>>)]>;
 
-impl Outline {
-    /// Returns models and versions for which a filter may hold, in order; `None` when they are so many that
-    /// reading all is no slower.
-    pub(super) fn candidates(
-        &self,
-        only: Option<&Name>,
-        filter: &Expr,
-    ) -> Option<Vec<(&str, &str)>> {
-        /// Reading one by its name costs about as much as reading so many in a row.
-        const ONE_BY_ONE: usize = 4;
-        let (mut candidates, mut all) = (Vec::new(), 0);
-        let default = StagePolicy::default().initial;
-        for (id, lines) in &self.models {
-            if only.is_some_and(|only| only.as_str() != &**id) {
-                continue;
-            }
-            let initial = lines.initial.as_deref().unwrap_or(default.as_str());
-            for (version, line) in &lines.versions {
-                if line.registered.is_none() {
-                    continue;
-                }
-                all += 1;
-                if line.told(filter, initial) != Truth::No {
-                    candidates.push((&**id, &**version));
-                }
-            }
+/// Aliases by the version that they point to.
+pub(super) type Aliases<'l> = BTreeMap<&'l str, Vec<&'l str>>;
+
+impl Lines {
+    pub(super) fn aliases(&self) -> Aliases<'_> {
+        let mut aliases = Aliases::new();
+        for (alias, version) in &self.aliases {
+            aliases.entry(version).or_default().push(alias);
         }
-        (candidates.len() * ONE_BY_ONE < all).then_some(candidates)
+        aliases
+    }
+}
+
+impl Line {
+    /// Returns a metric as it was registered or promoted.
+    pub(super) fn metric(&self, said: &Said, key: &str) -> Option<f64> {
+        let sides = self.promoted.iter().chain([&said.metrics]);
+        let mut values = sides.flat_map(|values| values.iter());
+        values
+            .find(|(name, _)| **name == *key)
+            .map(|(_, value)| *value)
     }
 
-    fn name(&mut self, name: &str) -> Arc<str> {
-        if let Some(known) = self.names.get(name) {
-            return Arc::clone(known);
+    /// Returns what was made of a tag after the registration; `None` when nothing was.
+    pub(super) fn annotated(&self, key: &str) -> Option<Option<&str>> {
+        let mut tags = self.annotated.iter().flat_map(|tags| tags.iter());
+        tags.find(|(name, _)| **name == *key)
+            .map(|(_, value)| value.as_deref())
+    }
+}
+
+impl<const RECORDS: bool> Outline<RECORDS> {
+    /// Returns how many versions there are, of all models or of one.
+    pub(super) fn count(&self, only: Option<&Name>) -> usize {
+        match only {
+            Some(id) => self
+                .models
+                .get(id.as_str())
+                .map_or(0, |lines| lines.versions.size()),
+            None => self
+                .models
+                .values()
+                .map(|lines| lines.versions.size())
+                .sum(),
         }
-        let name: Arc<str> = name.into();
-        self.names.insert_mut(Arc::clone(&name));
-        name
+    }
+
+    fn text(&mut self, text: &str) -> Arc<str> {
+        keep(&mut self.texts, text)
+    }
+
+    fn registered(&mut self, value: &Value, state: &RefState) -> Registered {
+        let ordinal = value
+            .record
+            .get("ordinal")
+            .and_then(serde_json::Value::as_u64);
+        let ordinal = ordinal.filter(|_| ModelVersion::is_known(value));
+        Registered {
+            created: state.time,
+            said: ordinal.map(|ordinal| Said {
+                ordinal,
+                metrics: self.values(value, |metric| Metric::from_json(metric.get("value")?)),
+                facts: RECORDS.then(|| {
+                    let (texts, fields) = (&mut self.texts, &mut self.fields);
+                    facts(
+                        &value.record,
+                        |text| keep(texts, text),
+                        |field| keep_field(fields, field),
+                    )
+                }),
+            }),
+        }
     }
 
     /// Reads metrics; those that are damaged are left out, which is for their reader to say.
@@ -121,7 +154,14 @@ impl Outline {
             .and_then(|metrics| metrics.as_object());
         let metrics = metrics.into_iter().flatten();
         metrics
-            .filter_map(|(name, value)| Some((self.name(name), of(value)?.value())))
+            .filter_map(|(name, value)| Some((self.text(name), of(value)?.value())))
+            .collect()
+    }
+
+    fn tags(&mut self, value: &Value) -> Tags {
+        let tags = value.record.get("tags").and_then(|tags| tags.as_object());
+        let tags = tags.into_iter().flatten();
+        tags.map(|(key, value)| (self.text(key), value.as_str().map(|value| self.text(value))))
             .collect()
     }
 
@@ -138,11 +178,58 @@ impl Outline {
         };
         let mut line = lines.versions.get(version).cloned().unwrap_or_default();
         change(&mut line);
-        lines.versions.insert_mut(version.into(), line);
+        if line.is_empty() {
+            lines.versions.remove_mut(version);
+        } else {
+            lines.versions.insert_mut(version.into(), line);
+        }
+    }
+
+    /// Takes note of what is of a model and of no version.
+    fn of_model(&mut self, id: &str, family: &str, key: &str, value: Option<&Value>) {
+        let member = |name: &str| value?.record.get(name)?.as_str();
+        match (family, key) {
+            ("policy", "stages") => {
+                let initial = member("initial").map(|initial| self.text(initial));
+                if let Some(lines) = self.lines(id) {
+                    lines.initial = initial;
+                }
+            }
+            ("name", "current") => {
+                let called = member("name").map(|name| self.text(name));
+                if let Some(lines) = self.lines(id) {
+                    lines.called = called;
+                }
+            }
+            ("alias", alias) => {
+                let alias = self.text(alias);
+                let target = value.and_then(Value::pointee);
+                if let Some(lines) = self.lines(id) {
+                    match target {
+                        Some(target) => {
+                            let version = target.version().as_str().into();
+                            lines.aliases.insert_mut(alias, version);
+                        }
+                        None => drop(lines.aliases.remove_mut(&alias)),
+                    }
+                }
+            }
+            _ => {}
+        }
     }
 }
 
-impl Projection for Outline {
+impl Line {
+    fn is_empty(&self) -> bool {
+        self.registered.is_none()
+            && self.promoted.is_none()
+            && self.stage.is_none()
+            && self.annotated.is_none()
+            && !self.reported
+    }
+}
+
+impl<const RECORDS: bool> Projection for Outline<RECORDS> {
     fn note(&mut self, path: &RefPath, state: &RefState) -> Result<()> {
         let mut segments = path.segments().skip(1);
         let (Some(id), Some(family), Some(key)) =
@@ -151,71 +238,46 @@ impl Projection for Outline {
             return Ok(());
         };
         let value = state.value.as_ref();
-        let member = |name: &str| value?.record.get(name)?.as_str();
         match (family, segments.next()) {
             ("version", None) => {
-                let of = |metric: &serde_json::Value| Metric::from_json(metric.get("value")?);
-                let registered = value.map(|value| self.values(value, of));
+                let registered = value.map(|value| self.registered(value, state));
                 self.change(id, key, |line| line.registered = registered);
             }
             ("status", None) => {
                 let promoted = value.map(|value| self.values(value, Metric::from_json));
-                let stage = member("stage").map(|stage| self.name(stage));
+                let stage = value.and_then(|value| value.record.get("stage")?.as_str());
+                let stage = stage.map(|stage| self.text(stage));
                 self.change(id, key, |line| {
                     line.promoted = promoted.filter(|values| !values.is_empty());
                     line.stage = stage;
                 });
             }
-            ("report", Some(_)) => self.change(id, key, |line| line.reported = true),
-            ("policy", None) if key == "stages" => {
-                let initial = member("initial").map(|initial| self.name(initial));
-                if let Some(lines) = self.lines(id) {
-                    lines.initial = initial;
-                }
+            ("annotation", None) if RECORDS => {
+                let annotated = value.map(|value| self.tags(value));
+                self.change(id, key, |line| line.annotated = annotated);
             }
+            ("report", Some(_)) => self.change(id, key, |line| line.reported = true),
+            (family, None) => self.of_model(id, family, key, value),
             _ => {}
         }
         Ok(())
     }
 }
 
-impl Line {
-    fn told(&self, expr: &Expr, initial: &str) -> Truth {
-        match expr {
-            Expr::Is(comparison) => self.comparison(comparison, initial),
-            Expr::Exists(_) => Truth::Maybe,
-            Expr::Not(one) => match self.told(one, initial) {
-                Truth::No => Truth::Yes,
-                Truth::Maybe => Truth::Maybe,
-                Truth::Yes => Truth::No,
-            },
-            Expr::All(all) => {
-                let all = all.iter().map(|one| self.told(one, initial));
-                all.min().unwrap_or(Truth::Yes)
-            }
-            Expr::Any(any) => {
-                let any = any.iter().map(|one| self.told(one, initial));
-                any.max().unwrap_or(Truth::No)
-            }
-        }
+fn keep(texts: &mut RedBlackTreeSetSync<Arc<str>>, text: &str) -> Arc<str> {
+    if let Some(known) = texts.get(text) {
+        return Arc::clone(known);
     }
+    let text: Arc<str> = text.into();
+    texts.insert_mut(Arc::clone(&text));
+    text
+}
 
-    fn comparison(&self, comparison: &Comparison, initial: &str) -> Truth {
-        match &comparison.field {
-            Field::Metric(_) if self.reported => Truth::Maybe,
-            Field::Metric(key) => {
-                let sides = [&self.promoted, &self.registered].into_iter().flatten();
-                let value = sides
-                    .flat_map(|values| values.iter())
-                    .find(|(name, _)| **name == **key);
-                let datum = value.map_or(Datum::Missing, |(_, value)| Datum::Number(*value));
-                comparison.holds(&datum).into()
-            }
-            Field::Attribute(Attribute::Stage) => {
-                let stage = self.stage.as_deref().unwrap_or(initial);
-                comparison.holds(&text(Some(stage))).into()
-            }
-            _ => Truth::Maybe,
-        }
+fn keep_field(fields: &mut RedBlackTreeSetSync<Arc<Field>>, field: Field) -> Arc<Field> {
+    if let Some(known) = fields.get(&field) {
+        return Arc::clone(known);
     }
+    let field = Arc::new(field);
+    fields.insert_mut(Arc::clone(&field));
+    field
 }

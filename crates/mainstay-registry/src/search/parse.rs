@@ -6,12 +6,12 @@ use mainstay_core::{Error, NodeKind, Result};
 
 use super::MAX_DEPTH;
 use super::exists::of_thing;
+use super::names::{attribute, of_run, run_field};
 use super::operand::check_operator;
-use super::query::{
-    Attribute, Comparison, Expr, Field, Moment, Operand, Operator, Order, Query, Test,
-};
+use super::query::{Comparison, Expr, Field, Moment, Operand, Operator, Order, Query, Test};
 use super::token::{Kind, Token, tokens, wrong};
 use super::{MAX_QUERY_BYTES, MAX_TERMS};
+use crate::record::Relation;
 
 impl FromStr for Query {
     type Err = Error;
@@ -31,6 +31,11 @@ impl Query {
     /// # Complexity
     /// O(length); the length and the number of terms are bounded.
     pub fn parse(text: &str) -> Result<Self> {
+        Self::parse_about(text, None)
+    }
+
+    /// Parses a query about things of a kind; about models unless there is one.
+    pub(super) fn parse_about(text: &str, thing: Option<NodeKind>) -> Result<Self> {
         if text.len() > MAX_QUERY_BYTES {
             return Err(Error::invalid(format!(
                 "query longer than {MAX_QUERY_BYTES} bytes"
@@ -42,7 +47,7 @@ impl Query {
             end: text.chars().count() + 1,
             terms: 0,
             depth: 0,
-            thing: None,
+            thing,
         };
         let mut query = Self::default();
         let begins_filter =
@@ -74,7 +79,7 @@ pub(super) struct Parser {
     terms: usize,
     /// How many parentheses, NOT and WHERE are open.
     depth: usize,
-    /// The kind that the innermost WHERE is about.
+    /// The kind that the innermost WHERE, or else the query, is about; models unless there is one.
     pub(super) thing: Option<NodeKind>,
 }
 
@@ -246,15 +251,18 @@ impl Parser {
         };
         let (kind, key) = (text.to_ascii_lowercase(), key.clone());
         let field = match (kind.as_str(), key) {
-            (_, None) => Field::Attribute(attribute(&kind, column)?),
+            (_, None) => self.attribute(&kind, column)?,
             ("attribute" | "attributes" | "attr" | "run", Some(key)) => {
-                Field::Attribute(attribute(&key.to_ascii_lowercase(), column)?)
+                self.attribute(&key.to_ascii_lowercase(), column)?
             }
             ("tag" | "tags", Some(key)) => Field::Tag(key),
             ("metric" | "metrics", Some(key)) => Field::Metric(key),
             ("param" | "params" | "parameter" | "parameters", Some(key)) => Field::Parameter(key),
+            ("seed" | "seeds", Some(key)) => Field::Seed(key),
             ("gate" | "gates", Some(key)) => Field::Gate(key),
             ("dataset" | "datasets", Some(key)) => Field::Dataset(key),
+            ("digest" | "digests", Some(key)) => Field::Digest(key),
+            ("parent" | "parents", Some(key)) => Field::Parent(relation(&key, column)?),
             ("alias" | "aliases", Some(key)) => Field::Alias(key),
             ("stage", Some(key)) => Field::Stage(key),
             ("eval" | "evals", Some(key)) if key.contains('.') => Field::Eval(key),
@@ -274,17 +282,25 @@ impl Parser {
             (_, Some(_)) => {
                 return Err(wrong(
                     column,
-                    "a key belongs to tags, metrics, params, attributes, datasets, gates, alias, stage, \
-                     eval or signature",
+                    "a key belongs to tags, metrics, params, seeds, attributes, datasets, digests, parents, \
+                     gates, alias, stage, eval or signature",
                 ));
             }
         };
         let field = match self.thing {
-            Some(kind) if kind != NodeKind::Model => of_thing(field, kind, column)?,
-            _ => field,
+            None | Some(NodeKind::Model) => field,
+            Some(NodeKind::Run) => of_run(field, column)?,
+            Some(kind) => of_thing(field, kind, column)?,
         };
         self.at += 1;
         Ok(field)
+    }
+
+    fn attribute(&self, name: &str, column: usize) -> Result<Field> {
+        match self.thing {
+            Some(NodeKind::Run) => run_field(name, column),
+            _ => attribute(name, column).map(Field::Attribute),
+        }
     }
 
     fn operator(&mut self, not: bool) -> Result<Operator> {
@@ -378,27 +394,9 @@ impl Parser {
     }
 }
 
-fn attribute(name: &str, column: usize) -> Result<Attribute> {
-    Ok(match name {
-        "name" | "model" => Attribute::Name,
-        "version" => Attribute::Version,
-        "ordinal" | "version_number" => Attribute::Ordinal,
-        "stage" | "current_stage" => Attribute::Stage,
-        "created" | "creation_time" | "creation_timestamp" => Attribute::Created,
-        "updated" | "last_updated_timestamp" | "timestamp" => Attribute::Updated,
-        "description" => Attribute::Description,
-        "artifact" => Attribute::Artifact,
-        "reproducibility" => Attribute::Reproducibility,
-        "environment" => Attribute::Environment,
-        "code" => Attribute::Code,
-        "alias" | "aliases" => Attribute::Alias,
-        "data" => Attribute::Data,
-        "served" => Attribute::Served,
-        "run_id" => Attribute::Run,
-        "source_path" => Attribute::Source,
-        _ => {
-            let shown: String = name.chars().take(64).flat_map(char::escape_debug).collect();
-            return Err(wrong(column, format!("unknown attribute '{shown}'")));
-        }
-    })
+fn relation(text: &str, column: usize) -> Result<String> {
+    let relation: Relation = text
+        .parse()
+        .map_err(|error| wrong(column, "no way that models are made").with_source(error))?;
+    Ok(relation.to_string())
 }

@@ -1,6 +1,7 @@
 //! What a query says.
 
-use mainstay_core::{Locator, NodeKind, Timestamp};
+use mainstay_core::{Locator, NodeKind, Result, Timestamp};
+use mainstay_repo::{Repo, View};
 use semver::{Version, VersionReq};
 
 use super::pattern::Pattern;
@@ -131,16 +132,22 @@ pub(super) enum Operand {
 }
 
 /// What a comparison looks at.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Field {
     Attribute(Attribute),
     Tag(String),
     Metric(String),
     Parameter(String),
+    /// The seed of a source of random numbers, in decimal.
+    Seed(String),
     /// Whether the gates about something let the version into its stage.
     Gate(String),
     /// The data in a role; `name`, `digest` and `context` as MLflow means them.
     Dataset(String),
+    /// The digests of the records of the data in a role.
+    Digest(String),
+    /// The models that a version was made from in a way, as by `fine_tune`.
+    Parent(String),
     /// Since when an alias points to the version.
     Alias(String),
     /// Since when the version is in a stage.
@@ -168,17 +175,17 @@ impl Field {
     pub(super) const fn is_several(&self) -> bool {
         match self {
             Self::Attribute(attribute) => attribute.is_several(),
-            Self::Dataset(_) => true,
+            Self::Dataset(_) | Self::Digest(_) | Self::Parent(_) => true,
             _ => false,
         }
     }
 }
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Attribute {
     Name,
     Version,
-    /// The version of what is no model: text.
+    /// The version of what is no model, the id of a run: text.
     Label,
     Ordinal,
     Stage,
@@ -189,7 +196,28 @@ pub(super) enum Attribute {
     Reproducibility,
     Environment,
     Code,
+    Repository,
+    /// Whether the working tree had changes: `true` or `false`.
+    Dirty,
+    /// The run that made it.
+    MadeBy,
+    /// The step that the run had reached.
+    Step,
+    Parent,
+    Owner,
+    Purpose,
+    Expires,
+    File,
+    /// The size of all files.
+    Bytes,
+    /// Whether a run goes on, or how it ended.
+    Status,
+    /// When a run ended.
+    Ended,
+    /// What a run made.
+    Output,
     Alias,
+    /// The data of a version, what a run used.
     Data,
     /// The services that serve it.
     Served,
@@ -202,7 +230,10 @@ pub(super) enum Attribute {
 impl Attribute {
     /// Reports whether a version has several.
     const fn is_several(self) -> bool {
-        matches!(self, Self::Alias | Self::Data | Self::Served)
+        matches!(
+            self,
+            Self::Alias | Self::Data | Self::Served | Self::Parent | Self::File | Self::Output
+        )
     }
 }
 
@@ -211,6 +242,17 @@ impl Attribute {
 pub(super) struct Order {
     pub(super) field: Field,
     pub(super) descending: bool,
+}
+
+impl Moment {
+    /// Returns the view of a moment, or the newest.
+    pub(crate) async fn view(moment: Option<Self>, repo: &Repo) -> Result<View> {
+        match moment {
+            Some(Self::Seq(seq)) => repo.view_at(seq).await,
+            Some(Self::Time(time)) => repo.view_as_of(time).await,
+            None => repo.view().await,
+        }
+    }
 }
 
 impl Query {
@@ -222,15 +264,13 @@ impl Query {
 }
 
 impl Expr {
-    /// Returns a tag and its value that whatever meets this has, if it says so.
-    pub(super) fn tag(&self) -> Option<(&str, &str)> {
+    /// Collects what its comparisons look at.
+    pub(super) fn fields<'q>(&'q self, fields: &mut Vec<&'q Field>) {
         match self {
-            Self::All(all) => all.iter().find_map(Self::tag),
-            Self::Is(Comparison {
-                field,
-                test: Test::Compare(Operator::Equal, Operand::Text(value)),
-            }) => Some((field.tag()?, value)),
-            _ => None,
+            Self::Is(comparison) => fields.push(&comparison.field),
+            Self::Exists(_) => {}
+            Self::Not(one) => one.fields(fields),
+            Self::All(all) | Self::Any(all) => all.iter().for_each(|one| one.fields(fields)),
         }
     }
 

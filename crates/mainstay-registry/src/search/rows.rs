@@ -11,7 +11,7 @@ use crate::format;
 use crate::metric::Metric;
 use crate::names;
 use crate::policy::StagePolicy;
-use crate::record::{FORMAT, ModelVersion, decode};
+use crate::record::{ModelVersion, decode};
 use crate::standing::Status;
 
 /// One version, read as far as the search needs it.
@@ -261,11 +261,7 @@ fn row<'v>(model: &'v str, version: &'v str, state: &'v RefState) -> Result<Row<
             format!("model:{model}@{version}"),
         ));
     };
-    let format = value
-        .record
-        .get("format")
-        .and_then(serde_json::Value::as_u64);
-    if value.kind != ModelVersion::KIND || format != Some(u64::from(FORMAT)) {
+    if !ModelVersion::is_known(value) {
         // Says what is wrong: a newer format or another kind.
         ModelVersion::from_value(value)?;
     }

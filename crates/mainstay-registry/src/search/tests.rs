@@ -1,3 +1,4 @@
+mod known;
 mod queries;
 
 use proptest::prelude::*;
@@ -14,9 +15,9 @@ fn any_key() -> impl Strategy<Value = Key> {
 }
 
 fn any_position() -> impl Strategy<Value = Position> {
-    (any_key(), any_key(), "[ab]", 1_u64..4).prop_map(|(first, second, model, ordinal)| Position {
+    (any_key(), any_key(), "[ab]", 1_u64..4).prop_map(|(first, second, name, ordinal)| Position {
         keys: vec![first, second],
-        model,
+        name,
         ordinal,
     })
 }

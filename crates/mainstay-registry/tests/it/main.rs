@@ -34,6 +34,8 @@ mod runs;
 mod search;
 mod search_lineage;
 mod search_naive;
+mod search_records;
+mod search_runs;
 mod serving;
 mod signing;
 mod stages;

@@ -3,12 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mainstay_core::Result;
-use mainstay_registry::eval::{EvalSpec, Evaluations};
 use mainstay_registry::search::Page;
-use mainstay_registry::{AnnotateSpec, ModelSpec, PromoteSpec, Registered};
+use mainstay_registry::{AnnotateSpec, ModelSpec, Registered};
 use proptest::prelude::*;
 
-use crate::fixture::{Fixture, ada, locator, name, spec};
+use crate::fixture::{Fixture, ada, locator, spec};
 
 /// What a query can see of a version.
 #[derive(Debug, Clone)]
@@ -274,81 +273,6 @@ proptest! {
                         let found = found(&fixture, &format!("{query}tags.t = '{tag}'")).await.unwrap();
                         assert_eq!(found, expected, "{query}{tag}");
                     }
-                }
-            }
-        });
-    }
-}
-
-/// What may happen to a version.
-#[derive(Debug, Clone)]
-enum Deed {
-    Promote(usize, &'static str, Option<f64>),
-    Report(usize, f64),
-    Delete(usize),
-}
-
-fn deeds() -> impl Strategy<Value = Vec<Deed>> {
-    use prop::sample::select;
-    let stage = || select(vec!["staging", "production", "archived"]);
-    let metric = || select(METRICS.to_vec());
-    let deed = prop_oneof![
-        4 => (0_usize..14, stage(), prop::option::of(metric()))
-            .prop_map(|(version, to, metric)| Deed::Promote(version, to, metric)),
-        1 => (0_usize..14, metric()).prop_map(|(version, metric)| Deed::Report(version, metric)),
-        1 => (0_usize..14).prop_map(Deed::Delete),
-    ];
-    prop::collection::vec(deed, 0..10)
-}
-
-async fn did(fixture: &Fixture, ids: &[String], deed: &Deed) {
-    let registry = &fixture.registry;
-    let (Deed::Promote(at, ..) | Deed::Report(at, _) | Deed::Delete(at)) = deed;
-    let model = locator(&ids[*at]);
-    // What is gone, held or led nowhere stays as it is.
-    match deed {
-        Deed::Promote(_, to, metric) => {
-            let mut spec = PromoteSpec::new(model, name(to), ada(), "test");
-            if let Some(metric) = metric {
-                spec = spec.with_metric("x", *metric);
-            }
-            drop(registry.promote(spec).await);
-        }
-        Deed::Report(_, metric) => {
-            let Ok(subject) = registry.resolve(&model).await else {
-                return;
-            };
-            let spec = EvalSpec::new(name("holdout"), subject, ada(), "test");
-            let evaluations = Evaluations::new(fixture.repo.clone());
-            evaluations
-                .report(spec.with_metric("x", *metric))
-                .await
-                .unwrap();
-        }
-        Deed::Delete(_) => drop(registry.delete(&model, ada(), "test").await),
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig::with_cases(if std::env::var_os("MAINSTAY_LONG").is_some() { 400 } else { 24 }))]
-
-    #[test]
-    fn what_is_known_without_reading_finds_what_reading_everything_finds(
-        deeds in deeds(), queries in prop::collection::vec(nodes(), 12)
-    ) {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        runtime.block_on(async {
-            let (fixture, versions) = shelf().await;
-            let ids: Vec<String> = versions.into_iter().map(|version| version.id).collect();
-            for (deed, query) in deeds.iter().map(Some).chain([None]).zip(queries.iter().cycle()) {
-                for query in [query.text(), "metrics.x > 1".to_owned(), "stage = 'production'".to_owned()] {
-                    // Nobody says so, and it takes reading each to know.
-                    let all = format!("({query}) OR description = 'never'");
-                    let (found, expected) = (found(&fixture, &query).await, found(&fixture, &all).await);
-                    assert_eq!(found.unwrap(), expected.unwrap(), "{query}");
-                }
-                if let Some(deed) = deed {
-                    did(&fixture, &ids, deed).await;
                 }
             }
         });

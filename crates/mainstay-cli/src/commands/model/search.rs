@@ -5,6 +5,7 @@ use mainstay::Result;
 use mainstay::registry::search::Page;
 
 use crate::cli::Global;
+use crate::commands::count;
 use crate::output::Answer;
 use crate::text::{Table, joined};
 
@@ -12,9 +13,10 @@ use crate::text::{Table, joined};
 ///
 /// The query is MLflow's filter language and more: comparisons joined by AND, OR, NOT and parentheses,
 /// then ORDER BY, then AS OF an entry of the log or a time. A comparison is one of
-///   name, version, stage, alias, served, description, data, code, environment, created, updated, ordinal
-///   tags.KEY, metrics.KEY, params.KEY, eval.EVALUATION.METRIC, gate.SUBJECT, dataset.ROLE, alias.NAME,
-///   stage.NAME, signature.inputs.NAME, signature.outputs.NAME
+///   name, version, stage, alias, served, owner, purpose, expires, description, run, step, data, parent, code,
+///   repository, dirty, environment, file, bytes, artifact, reproducibility, created, updated, ordinal
+///   tags.KEY, metrics.KEY, params.KEY, seeds.KEY, eval.EVALUATION.METRIC, gate.SUBJECT, dataset.ROLE,
+///   digest.ROLE, parent.RELATION, alias.NAME, stage.NAME, signature.inputs.NAME, signature.outputs.NAME
 /// with =, !=, <, <=, >, >=, LIKE, ILIKE, RLIKE, CONTAINS, IN (…), BETWEEN, IS NULL; version SATISFIES '^1.2'.
 /// Text stands in single quotes. Without a query everything is listed, the newest first.
 #[derive(Debug, Args)]
@@ -23,6 +25,7 @@ use crate::text::{Table, joined};
     after_long_help = "\
 Example:
   mainstay model search \"tags.team = 'risk' AND metrics.auc > 0.9 ORDER BY metrics.auc DESC\"
+  mainstay model search \"stage = 'production'\" --count
   mainstay model search \"(stage = 'production' OR alias = 'champion') AS OF '2026-01-01T00:00:00Z'\""
 )]
 pub(crate) struct Search {
@@ -35,15 +38,21 @@ pub(crate) struct Search {
     /// Continue after a page, with its next
     #[arg(long, value_name = "NEXT")]
     after: Option<String>,
+    /// Say how many there are instead
+    #[arg(long, conflicts_with_all = ["limit", "after"])]
+    count: bool,
 }
 
 impl Search {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
+        let models = global.open().await?.models();
+        if self.count {
+            return count(global, models.count(&self.query).await?);
+        }
         let mut page = Page::default().with_limit(self.limit);
         if let Some(after) = self.after {
             page = page.with_after(after);
         }
-        let models = global.open().await?.models();
         let found = models.search(&self.query, &page).await?;
         let output = global.output();
         output.result(&found, |out| {

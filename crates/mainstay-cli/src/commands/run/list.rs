@@ -32,24 +32,27 @@ impl List {
             runs: runs.list(self.experiment.as_ref()).await?,
         };
         let output = global.output();
-        output.result(&document, |out| {
-            let mut table = Table::new(["run", "status", "began", "ended", "metrics"]);
-            for run in &document.runs {
-                let latest = run.metrics.iter();
-                let latest = latest.map(|(key, series)| format!("{key}={}", series.latest.value));
-                table.row([
-                    (&run.node).into(),
-                    run.record.status.into(),
-                    Cell::new(when(run.record.started), DIM),
-                    Cell::new(or_dash(run.record.ended.map(when)), DIM),
-                    joined(latest).into(),
-                ]);
-            }
-            table.write(out)
-        })?;
+        output.result(&document, |out| table(&document.runs).write(out))?;
         if document.runs.is_empty() {
             output.note("no runs; see mainstay run start");
         }
         Ok(Answer::Yes)
     }
+}
+
+/// Makes a table of runs.
+pub(super) fn table(runs: &[RunInfo]) -> Table<5> {
+    let mut table = Table::new(["run", "status", "began", "ended", "metrics"]);
+    for run in runs {
+        let latest = run.metrics.iter();
+        let latest = latest.map(|(key, series)| format!("{key}={}", series.latest.value));
+        table.row([
+            (&run.node).into(),
+            run.record.status.into(),
+            Cell::new(when(run.record.started), DIM),
+            Cell::new(or_dash(run.record.ended.map(when)), DIM),
+            joined(latest).into(),
+        ]);
+    }
+    table
 }

@@ -9,6 +9,7 @@ use super::super::query::{
     Test,
 };
 use crate::metric::Metric;
+use crate::record::Relation;
 use crate::search::pattern::Pattern;
 
 fn texts() -> impl Strategy<Value = String> {
@@ -32,6 +33,16 @@ fn fields() -> impl Strategy<Value = Field> {
         A::Alias,
         A::Data,
         A::Served,
+        A::Repository,
+        A::Dirty,
+        A::MadeBy,
+        A::Step,
+        A::Parent,
+        A::Owner,
+        A::Purpose,
+        A::Expires,
+        A::File,
+        A::Bytes,
         A::Run,
         A::Source,
     ];
@@ -40,8 +51,11 @@ fn fields() -> impl Strategy<Value = Field> {
         texts().prop_map(Field::Tag),
         texts().prop_map(Field::Metric),
         texts().prop_map(Field::Parameter),
+        texts().prop_map(Field::Seed),
         texts().prop_map(Field::Gate),
         texts().prop_map(Field::Dataset),
+        texts().prop_map(Field::Digest),
+        prop::sample::select(Relation::ALL).prop_map(|way| Field::Parent(way.to_string())),
         texts().prop_map(Field::Alias),
         texts().prop_map(Field::Stage),
         (texts(), texts()).prop_map(|(name, metric)| Field::Eval(format!("{name}.{metric}"))),
@@ -68,9 +82,11 @@ fn operands(field: &Field, ordered: bool) -> BoxedStrategy<Operand> {
             let odd = odd.prop_map(|number| Operand::Number(Metric::new(number)));
             prop_oneof![finite(), odd].boxed()
         }
-        Field::Attribute(Attribute::Ordinal) => finite().boxed(),
+        Field::Attribute(Attribute::Ordinal | Attribute::Step | Attribute::Bytes) => {
+            finite().boxed()
+        }
         Field::Parameter(_) => prop_oneof![finite(), text()].boxed(),
-        Field::Attribute(Attribute::Created | Attribute::Updated)
+        Field::Attribute(Attribute::Created | Attribute::Updated | Attribute::Expires)
         | Field::Alias(_)
         | Field::Stage(_) => times().prop_map(Operand::Time).boxed(),
         Field::Attribute(Attribute::Version) => (0_u64..9, 0_u64..9, "(|-rc\\.[1-9])")
@@ -79,8 +95,11 @@ fn operands(field: &Field, ordered: bool) -> BoxedStrategy<Operand> {
             .boxed(),
         Field::Attribute(_)
         | Field::Tag(_)
+        | Field::Seed(_)
         | Field::Gate(_)
         | Field::Dataset(_)
+        | Field::Digest(_)
+        | Field::Parent(_)
         | Field::Input(_)
         | Field::Output(_) => text().boxed(),
     }
@@ -90,11 +109,19 @@ fn is_ordered(field: &Field) -> bool {
     use Attribute as A;
     match field {
         Field::Attribute(attribute) => {
-            matches!(attribute, A::Version | A::Ordinal | A::Created | A::Updated)
+            matches!(
+                attribute,
+                A::Version | A::Ordinal | A::Created | A::Updated | A::Expires | A::Step | A::Bytes
+            )
         }
-        Field::Tag(_) | Field::Gate(_) | Field::Dataset(_) | Field::Input(_) | Field::Output(_) => {
-            false
-        }
+        Field::Tag(_)
+        | Field::Seed(_)
+        | Field::Gate(_)
+        | Field::Dataset(_)
+        | Field::Digest(_)
+        | Field::Parent(_)
+        | Field::Input(_)
+        | Field::Output(_) => false,
         Field::Metric(_)
         | Field::Eval(_)
         | Field::Parameter(_)
