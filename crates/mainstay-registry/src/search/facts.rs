@@ -58,9 +58,7 @@ impl Fact {
             Datum::Text(one) => Self::Text(text(&one)),
             Datum::Time(time) => Self::Time(time),
             Datum::Several(several) if several.is_empty() => return None,
-            Datum::Several(several) => {
-                Self::Several(several.iter().map(|one| text(&**one)).collect())
-            }
+            Datum::Several(several) => Self::Several(several.iter().map(|one| text(one)).collect()),
             Datum::Scalar(scalar) => Self::Scalar(Box::new(scalar.clone())),
         })
     }

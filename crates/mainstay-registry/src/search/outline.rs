@@ -91,11 +91,11 @@ impl Line {
             .map(|(_, value)| *value)
     }
 
-    /// Returns what was made of a tag after the registration; `None` when nothing was.
-    pub(super) fn annotated(&self, key: &str) -> Option<Option<&str>> {
+    /// Returns what was made of a tag after the registration, when something was.
+    pub(super) fn annotated(&self, key: &str) -> Option<&Option<Arc<str>>> {
         let mut tags = self.annotated.iter().flat_map(|tags| tags.iter());
         tags.find(|(name, _)| **name == *key)
-            .map(|(_, value)| value.as_deref())
+            .map(|(_, value)| value)
     }
 }
 

@@ -99,7 +99,7 @@ fn pick<'r>(record: &'r Value, names: &[&str]) -> Option<&'r str> {
         .as_str()
 }
 
-fn elements<'r>(of: Option<&'r Value>) -> impl Iterator<Item = &'r Value> + use<'r> {
+fn elements(of: Option<&Value>) -> impl Iterator<Item = &Value> + use<'_> {
     of.and_then(Value::as_array).into_iter().flatten()
 }
 

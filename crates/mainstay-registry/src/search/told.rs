@@ -175,7 +175,7 @@ impl Place<'_> {
                 let facts = record.facts.as_ref()?;
                 match field.tag() {
                     Some(key) => match self.line.annotated(key) {
-                        Some(value) => text(value),
+                        Some(value) => text(value.as_deref()),
                         None => said_tag(facts, key),
                     },
                     None if is_kept(field) => said(facts, field),

@@ -1,5 +1,7 @@
 //! `mainstay model annotate`
 
+use std::sync::Arc;
+
 use clap::{ArgGroup, Args};
 use mainstay::registry::{AnnotateSpec, ModelInfo};
 use mainstay::{Error, Locator, Result};
@@ -51,7 +53,7 @@ impl Annotate {
         let reason = global.reason(format!("annotate {}", self.reference));
         let spec = AnnotateSpec::new(self.reference.clone(), global.actor()?, reason);
         let (node, annotated) = models.annotate(self.fill(spec)?).await?;
-        let info = models.show(&node.into()).await?;
+        let info = Arc::unwrap_or_clone(models.show(&node.into()).await?);
         let document = Document { info, annotated };
         let output = global.output();
         output.result(&document, |out| {

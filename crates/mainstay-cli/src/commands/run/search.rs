@@ -13,7 +13,8 @@ use crate::output::Answer;
 ///
 /// The query is MLflow's filter language and more: comparisons joined by AND, OR, NOT and parentheses,
 /// then ORDER BY, then AS OF an entry of the log or a time. A comparison is one of
-///   experiment, run_id, status, start_time, end_time, updated, description, data, output, code, environment
+///   experiment, id, status, started, ended, updated, description, data, output, code, repository, dirty,
+///   environment
 ///   tags.KEY, metrics.KEY, params.KEY, seeds.KEY, dataset.ROLE
 /// with =, !=, <, <=, >, >=, LIKE, ILIKE, RLIKE, CONTAINS, IN (…), BETWEEN, IS NULL. Metrics are the latest of
 /// their series. Text stands in single quotes. Without a query everything is listed, what began last first.
