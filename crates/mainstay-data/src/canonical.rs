@@ -3,21 +3,21 @@
 use arrow::datatypes::SchemaRef;
 use mainstay_core::{FilePath, Result};
 
-use crate::FileLayout;
 use crate::format::parquet::write;
 use crate::format::{TableFormat, TableReader};
 use crate::input::{InputFile, Origin, in_path_order};
 use crate::scan::{TableFile, infer};
+use crate::{CsvOptions, FileLayout};
 
-/// Lays out files that were just found, as the user said. Blocks.
+/// Lays out files that were just found, as the user said; CSV is spelled as `csv` says. Blocks.
 ///
 /// # Errors
 /// Where they are written anew, those of decoding and of [`write::encode`], naming the file;
 /// [`Invalid`](mainstay_core::ErrorKind::Invalid) when two files would have one path then.
-pub(crate) fn lay_out(files: &mut [InputFile], layout: FileLayout) -> Result<()> {
+pub(crate) fn lay_out(files: &mut [InputFile], layout: FileLayout, csv: &CsvOptions) -> Result<()> {
     match layout {
         FileLayout::Verbatim => Ok(()),
-        FileLayout::Canonical => rewrite(files),
+        FileLayout::Canonical => rewrite(files, csv),
         FileLayout::Plain => {
             for file in files.iter_mut().filter(|file| !file.is_canonical()) {
                 file.layout = layout;
@@ -28,9 +28,9 @@ pub(crate) fn lay_out(files: &mut [InputFile], layout: FileLayout) -> Result<()>
 }
 
 /// Writes every table file anew by the writer profile.
-fn rewrite(files: &mut [InputFile]) -> Result<()> {
+fn rewrite(files: &mut [InputFile], csv: &CsvOptions) -> Result<()> {
     let tables: Vec<TableFile<'_>> = files.iter().filter_map(TableFile::of).collect();
-    let types = infer(&tables)?;
+    let types = infer(&tables, csv)?;
     for file in files.iter_mut().filter(|file| !file.is_canonical()) {
         let Some(format) = file.table_format() else {
             continue;

@@ -109,7 +109,7 @@ mod workers;
 
 pub use datasets::{Datasets, ReadOptions};
 pub use files::{Canonical, FileChange, FileEntry, FileTree, Files, PatchEntry};
-pub use format::JsonType;
+pub use format::{CsvDelimiter, CsvOptions, CsvQuote, JsonType};
 pub use manifest::{Column, Manifest, Table};
 pub use parquet_blob::ParquetBlobReader;
 pub use part::{PartSpec, SnapshotPart};

@@ -7,10 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::digest::{PROFILE, PROFILE_1};
 use crate::stats::ColumnStats;
-use crate::{Files, JsonType};
+use crate::{CsvOptions, Files, JsonType};
 
-/// The newest format that this build reads, and what it writes where a table file is JSON lines.
-const FORMAT: u64 = 6;
+/// The newest format that this build reads, and what it writes where CSV files have options.
+const FORMAT: u64 = 7;
+/// What it writes else where a table file is JSON lines.
+const FORMAT_JSON: u64 = 6;
 /// What it writes else where texts are counted in buckets.
 const FORMAT_BUCKETS: u64 = 5;
 /// What it writes else where the files are in a tree.
@@ -26,7 +28,7 @@ const FORMAT_LISTED: u64 = 3;
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Manifest {
-    /// The format's version: 6 where a table file is JSON lines, else 5 where the values of a text column
+    /// The format's version: 7 where CSV files have options, else 6 where a table file is JSON lines, else 5 where the values of a text column
     /// are counted in buckets, else 4 where the files are in a tree, else 3, or less when an earlier build
     /// wrote it.
     pub format: u64,
@@ -52,6 +54,9 @@ pub struct Table {
     pub table_digest: BulkDigest,
     /// Identifies the values as a multiset of rows, in any order.
     pub rows_digest: BulkDigest,
+    /// How the CSV files are spelled; `None` where that is as ever, or no table file is CSV.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub csv: Option<CsvOptions>,
     /// The columns, in the order of the first table file.
     pub columns: Vec<Column>,
 }
@@ -86,7 +91,8 @@ impl Manifest {
     ) -> Self {
         Self {
             format: match files {
-                _ if table.as_ref().is_some_and(Table::has_json) => FORMAT,
+                _ if table.as_ref().is_some_and(Table::has_options) => FORMAT,
+                _ if table.as_ref().is_some_and(Table::has_json) => FORMAT_JSON,
                 _ if table.as_ref().is_some_and(Table::has_buckets) => FORMAT_BUCKETS,
                 Files::Listed(_) => FORMAT_LISTED,
                 Files::Tree(_) => FORMAT_TREE,
@@ -122,10 +128,17 @@ impl Manifest {
             return Err("digests of a profile that its format does not have");
         }
         let has = |what: fn(&Table) -> bool| self.table.as_ref().is_some_and(what);
-        if has(Table::has_json) != (self.format == FORMAT) {
+        if has(Table::has_options) != (self.format == FORMAT) {
+            return Err("options of CSV are of format 7, and format 7 has them");
+        }
+        let options = self.table.as_ref().and_then(|table| table.csv.as_ref());
+        if options.is_some_and(|options| options.is_default() || options.check().is_err()) {
+            return Err("options of CSV that say nothing, or what cannot be");
+        }
+        if self.format < FORMAT && has(Table::has_json) != (self.format == FORMAT_JSON) {
             return Err("columns of JSON lines are of format 6, and format 6 has them");
         }
-        if self.format != FORMAT && has(Table::has_buckets) != (self.format == FORMAT_BUCKETS) {
+        if self.format < FORMAT_JSON && has(Table::has_buckets) != (self.format == FORMAT_BUCKETS) {
             return Err("texts in buckets are of format 5, and format 5 has them");
         }
         if !self.columns().iter().all(Column::has_one_type) {
@@ -184,6 +197,10 @@ impl Column {
 }
 
 impl Table {
+    fn has_options(&self) -> bool {
+        self.csv.is_some()
+    }
+
     fn has_json(&self) -> bool {
         self.columns.iter().any(|column| column.json.is_some())
     }

@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Manifest, TableFiles};
 
-/// The newest version of the format that this build reads, and what it writes where files were chosen.
-const FORMAT: u64 = 4;
+/// The newest version of the format that this build reads, and what it writes where CSV has options.
+const FORMAT: u64 = 5;
+/// What it writes else where files were chosen.
+const FORMAT_CHOSEN: u64 = 4;
 /// What it writes else.
 const FORMAT_PLAIN: u64 = 3;
 
@@ -105,10 +107,10 @@ impl VersionRecord {
 
     /// Says which files were chosen for the table.
     pub(crate) fn with_table_files(mut self, chosen: Option<TableFiles>) -> Self {
-        self.format = if chosen.is_some() {
-            FORMAT
-        } else {
-            FORMAT_PLAIN
+        self.format = match &chosen {
+            Some(chosen) if !chosen.csv.is_default() => FORMAT,
+            Some(_) => FORMAT_CHOSEN,
+            None => FORMAT_PLAIN,
         };
         self.table_files = chosen;
         self
@@ -136,6 +138,7 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+    use crate::CsvOptions;
 
     fn record() -> VersionRecord {
         VersionRecord {
@@ -174,6 +177,15 @@ mod tests {
         described().with_table_files(Some(chosen))
     }
 
+    fn spelled() -> VersionRecord {
+        let options = CsvOptions::new()
+            .with_delimiter('\t'.try_into().unwrap())
+            .with_quote("'".parse().unwrap())
+            .with_null("NA")
+            .without_header();
+        record().with_table_files(Some(TableFiles::new().with_csv(options)))
+    }
+
     #[test]
     fn records_are_written_and_read() {
         let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/data-version");
@@ -181,6 +193,7 @@ mod tests {
             ("v3/plain", record()),
             ("v3/described", described()),
             ("v4/chosen", chosen()),
+            ("v5/spelled", spelled()),
         ] {
             let path = golden.join(format!("{name}.json"));
             let written = canon::to_vec(&record).unwrap();

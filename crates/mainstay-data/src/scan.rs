@@ -17,7 +17,7 @@ use crate::stats::{ColumnCollector, ColumnStats};
 use crate::stored::{self, StoredTable};
 use crate::telling::Telling;
 use crate::workers::Workers;
-use crate::{Column, Table};
+use crate::{Column, CsvOptions, Table};
 
 /// Tables in files of fewer bytes are scanned on one thread.
 const PARALLEL_BYTES: u64 = 1024 * 1024;
@@ -63,7 +63,7 @@ impl<'a> TableFile<'a> {
     }
 }
 
-/// Scans files, in order, as one table; returns it with the rows of each file.
+/// Scans files, in order, as one table, CSV spelled as `csv` says; returns it with the rows of each file.
 ///
 /// Blocks; memory is bounded by some batches and the number of columns. Large tables are scanned by
 /// several threads.
@@ -73,9 +73,10 @@ impl<'a> TableFile<'a> {
 /// first file's; [`ErrorKind::Unsupported`] naming file and column whose type has no logical form.
 pub(crate) fn scan(
     files: &[TableFile<'_>],
+    csv: &CsvOptions,
     telling: &Telling,
 ) -> Result<Option<(Table, Vec<u64>)>> {
-    let types = infer(files)?;
+    let types = infer(files, csv)?;
     let work = Work {
         threads: threads(files),
         columns: true,
@@ -112,9 +113,10 @@ fn threads(files: &[TableFile<'_>]) -> usize {
 /// As [`scan`].
 pub(crate) fn check(
     files: &[TableFile<'_>],
+    csv: &CsvOptions,
     telling: &Telling,
 ) -> Result<(Vec<u64>, Option<RowsSum>)> {
-    let types = infer(files)?;
+    let types = infer(files, csv)?;
     let has_text = files.iter().any(|file| file.format.is_text());
     let work = Work {
         threads: if has_text { 1 } else { threads(files) },
@@ -140,8 +142,8 @@ pub(crate) fn check(
 }
 
 /// Finds the types of the columns of all text files together.
-pub(crate) fn infer(files: &[TableFile<'_>]) -> Result<TextTypes> {
-    let mut inference = Inference::default();
+pub(crate) fn infer(files: &[TableFile<'_>], csv: &CsvOptions) -> Result<TextTypes> {
+    let mut inference = Inference::new(csv);
     for file in files {
         inference
             .add(file.format, || file.origin.open())
@@ -373,6 +375,7 @@ impl Scan {
             rows,
             table_digest: table_digest(&layout, rows, &digests)?,
             rows_digest: multiset.finish()?,
+            csv: types.csv_options().cloned(),
             columns: columns
                 .into_iter()
                 .map(|(index, digest, stats)| {

@@ -1,14 +1,14 @@
-//! Which files of a snapshot are its table.
+//! Which files of a snapshot are its table, and how they are spelled.
 
 use mainstay_core::{Error, ErrorKind, FilePath, Result};
 use serde::{Deserialize, Serialize};
 
 use crate::format::TableFormat;
 use crate::input::{InputFile, Origin};
-use crate::{FileLayout, PathPattern};
+use crate::{CsvOptions, FileLayout, PathPattern};
 
-/// Which of the files that are tables by their extensions make up the table of a snapshot. The others are
-/// opaque: stored as they are, with digest and size, and not looked into.
+/// Which of the files that are tables by their extensions make up the table of a snapshot, and how those are
+/// spelled that are CSV. The others are opaque: stored as they are, with digest and size, and not looked into.
 ///
 /// Without patterns all of them are the table. A version records what was chosen, and the next one is made
 /// by the same choice unless another is given.
@@ -35,6 +35,9 @@ pub struct TableFiles {
     /// Those that are opaque also where they would be of the table.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub opaque: Vec<PathPattern>,
+    /// How those that are CSV are spelled.
+    #[serde(default, skip_serializing_if = "CsvOptions::is_default")]
+    pub csv: CsvOptions,
 }
 
 impl TableFiles {
@@ -58,8 +61,15 @@ impl TableFiles {
         self
     }
 
-    pub(crate) fn is_empty(&self) -> bool {
-        self.table.is_empty() && self.opaque.is_empty()
+    /// Says how the CSV files of the table are spelled. There must be one.
+    #[must_use]
+    pub fn with_csv(mut self, options: CsvOptions) -> Self {
+        self.csv = options;
+        self
+    }
+
+    fn is_empty(&self) -> bool {
+        self.table.is_empty() && self.opaque.is_empty() && self.csv.is_default()
     }
 
     fn takes(&self, path: &FilePath) -> bool {
@@ -84,6 +94,37 @@ impl Default for Chosen {
 }
 
 impl Chosen {
+    /// How CSV is spelled.
+    pub(crate) fn csv(&self) -> &CsvOptions {
+        let (Self::Now(files) | Self::Before(files)) = self;
+        &files.csv
+    }
+
+    /// Checks how CSV is spelled.
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when that cannot be, or it was said for files on disk and no table file is CSV.
+    pub(crate) fn check_csv<'a>(
+        &self,
+        files: impl IntoIterator<Item = &'a InputFile>,
+    ) -> Result<()> {
+        self.csv().check()?;
+        let is_said = matches!(self, Self::Now(_)) && !self.csv().is_default();
+        let mut is_lost = false;
+        for file in files {
+            if file.table_format().is_some_and(TableFormat::is_csv) {
+                return Ok(());
+            }
+            is_lost |= matches!(file.origin, Origin::Disk { .. });
+        }
+        if is_said && is_lost {
+            return Err(Error::invalid(
+                "it is said how CSV is spelled, and no table file is CSV",
+            ));
+        }
+        Ok(())
+    }
+
     /// What a version records: nothing where all files are taken.
     pub(crate) fn recorded(&self) -> Option<TableFiles> {
         let (Self::Now(files) | Self::Before(files)) = self;

@@ -80,11 +80,27 @@ fn a_directory_of_several_tables_is_stored_by_saying_which_is_the_table() {
 }
 
 #[test]
-fn csv_between_semicolons_is_remarked_upon() {
+fn csv_is_read_as_it_is_spelled() {
     let shell = Shell::new();
-    shell.write("sales.csv", "id;sum\n1;2\n");
+    shell.write("sales.csv", "id;sum\n1;NA\n2;5\n");
     let ran = shell.run("data snapshot sales sales.csv");
-    assert!(ran.err.contains("there is one column"), "{ran:?}");
+    assert!(ran.err.contains("--csv-delimiter"), "{ran:?}");
+    let report = shell.json("data snapshot sales sales.csv --csv-delimiter ; --csv-null NA");
+    assert_eq!(report["columns"][1]["type"], "int64");
+    shell.write("sales.csv", "id;sum\n1;NA\n2;5\n3;7\n");
+    let next = shell.json("data snapshot sales sales.csv");
+    assert_eq!(
+        (&next["rows"], &next["columns"][1]["name"]),
+        (&json!(3), &json!("sum"))
+    );
+    let shown = shell.run("data show sales");
+    assert!(shown.out.contains("delimiter ;"), "{shown:?}");
+    assert!(shown.out.contains("null NA"), "{shown:?}");
+    shell.failure(2, "data snapshot sales sales.csv --csv-delimiter ab");
+    shell.failure(
+        2,
+        "data snapshot sales sales.csv --csv-delimiter ; --csv-quote ;",
+    );
 }
 
 #[test]

@@ -284,7 +284,7 @@ pub(super) async fn apply(datasets: &Datasets, plan: &MergePlan, by: By) -> Resu
     merged.key = merging.key;
     let ours = datasets.record(&spec.ours).await?;
     merged.synthetic = ours.synthetic || datasets.record(&spec.theirs).await?.synthetic;
-    merged.table_files = Some(ours.table_files.unwrap_or_default());
+    merged.table_files = Some(merge_files::chosen(datasets, spec, ours.table_files).await?);
     merged
         .edges
         .push(Edge::new(EdgeKind::DerivedFrom, spec.theirs.clone()));

@@ -3,11 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use futures::TryStreamExt as _;
-use mainstay_core::{FilePath, NodeRef, Result};
+use mainstay_core::{Error, FilePath, NodeRef, Result};
 use mainstay_repo::Repo;
 
 use super::Datasets;
-use crate::{FileChange, FileEntry, Files, Manifest, file_tree};
+use crate::merge::MergeSpec;
+use crate::{FileChange, FileEntry, Files, Manifest, TableFiles, file_tree};
 
 /// Reads the manifests of a base and of two versions that came from it, with their files in memory:
 /// where all are in trees, only those that the base has not alike.
@@ -85,4 +86,23 @@ impl Changed {
             .collect();
         self.after.extend(kept);
     }
+}
+
+/// Returns which files are the table of the merged version, and how they are spelled: as those of ours.
+///
+/// # Errors
+/// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when those of theirs are spelled otherwise.
+pub(super) async fn chosen(
+    datasets: &Datasets,
+    spec: &MergeSpec,
+    ours: Option<TableFiles>,
+) -> Result<TableFiles> {
+    let ours = ours.unwrap_or_default();
+    let theirs = datasets.record(&spec.theirs).await?.table_files;
+    if ours.csv == theirs.unwrap_or_default().csv {
+        return Ok(ours);
+    }
+    let why = "the versions spell CSV in different ways: snapshot one of them spelled as the other";
+    let error = Error::invalid(why).context("ours", &spec.ours);
+    Err(error.context("theirs", &spec.theirs))
 }

@@ -13,7 +13,7 @@ use crate::logical::logical_types;
 use crate::merge::{Appends, CellConflict, Edits, RowMerge, Strategy, appends};
 use crate::rows::{Identity, RowDiff, RowDiffOptions, Side};
 use crate::stored::{self, StoredTable};
-use crate::{FileEntry, Manifest, blocking};
+use crate::{CsvOptions, FileEntry, Manifest, blocking};
 
 /// One table file in three versions, and how to merge it.
 pub(super) struct Sides {
@@ -49,7 +49,7 @@ impl Sides {
         let [base, ours, theirs] = manifests.map(entry);
         Some(Self {
             files: [base?, ours?, theirs?],
-            types: manifests.map(|manifest| TextTypes::recall(manifest.columns())),
+            types: manifests.map(TextTypes::recall),
             path: path.clone(),
             key: key.to_vec(),
             strategy,
@@ -65,6 +65,12 @@ impl Sides {
             theirs: open(2)?,
         };
         Ok(opened.alike()?.then_some(opened))
+    }
+
+    /// Returns how CSV is spelled in ours.
+    pub(super) fn csv_options(&self) -> CsvOptions {
+        let [_, ours, _] = &self.types;
+        ours.csv_options().cloned().unwrap_or_default()
     }
 
     /// Opens ours and theirs as they are spelled: the fields of CSV as text.

@@ -179,11 +179,10 @@ impl Merging {
     }
 
     fn write_csv(self, path: &Path, delimiter: u8) -> Result<()> {
-        let writer = csv::WriterBuilder::new()
-            .delimiter(delimiter)
-            .from_path(path);
+        let options = self.sides.csv_options();
+        let writer = options.writer(delimiter).from_path(path);
         let mut writer = writer.map_err(unwritten)?;
-        let mut has_header = false;
+        let mut has_header = options.headerless;
         self.each(|batch| {
             if !has_header {
                 let schema = batch.schema();
@@ -198,14 +197,17 @@ impl Merging {
                 .ok_or_else(|| Error::new(ErrorKind::Internal, "a field that is no text"))?;
             for row in 0..batch.num_rows() {
                 let fields = columns.iter();
-                // An empty field is null.
                 let fields = fields.map(|column| {
                     if column.is_null(row) {
-                        ""
+                        options.null(columns.len())
                     } else {
-                        column.value(row)
+                        Some(column.value(row))
                     }
                 });
+                let fields = fields.collect::<Option<Vec<_>>>().ok_or_else(|| {
+                    let message = "a row of one null has no spelling in CSV without quotes";
+                    Error::new(ErrorKind::Unsupported, message)
+                })?;
                 writer.write_record(fields).map_err(unwritten)?;
             }
             Ok(())

@@ -47,7 +47,9 @@ fn prepare(
         }
     }
     let chosen = spec.table_files.clone().map(Chosen::Now);
-    chosen.unwrap_or_default().apply(&mut files, spec.layout)?;
+    let chosen = chosen.unwrap_or_default();
+    chosen.apply(&mut files, spec.layout)?;
+    chosen.check_csv(files.iter())?;
     if spec.layout == FileLayout::Canonical
         && let Some(text) = files.iter().find(|file| is_text(file))
     {
@@ -55,13 +57,14 @@ fn prepare(
                    store them verbatim in parts";
         return Err(Error::invalid(why).context("file", &text.path));
     }
-    lay_out(&mut files, spec.layout).map_err(|error| helped(error, &files))?;
+    lay_out(&mut files, spec.layout, chosen.csv()).map_err(|error| helped(error, &files))?;
     in_path_order(&mut files)?;
     if files.is_empty() {
         return Err(Error::invalid("a part without files"));
     }
     let tables: Vec<TableFile<'_>> = files.iter().filter_map(TableFile::of).collect();
-    let (rows, sum) = check(&tables, telling).map_err(|error| helped(error, &files))?;
+    let (rows, sum) =
+        check(&tables, chosen.csv(), telling).map_err(|error| helped(error, &files))?;
     Ok((Prepared::new(files, None, rows)?, sum))
 }
 

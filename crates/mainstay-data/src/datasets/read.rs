@@ -50,7 +50,7 @@ pub(super) fn read(
         .cloned()
         .collect();
     let decoder = Decoder {
-        types: TextTypes::recall(manifest.columns()),
+        types: TextTypes::recall(manifest),
         nullable: manifest
             .columns()
             .iter()

@@ -152,18 +152,19 @@ fn prepare(
 ) -> Result<Prepared> {
     let mut files = gather(inputs, runtime)?;
     chosen.apply(&mut files, layout)?;
-    lay_out(&mut files, layout).map_err(|error| helped(error, &files))?;
+    chosen.check_csv(files.iter().chain(&kept))?;
+    lay_out(&mut files, layout, chosen.csv()).map_err(|error| helped(error, &files))?;
     files.extend(kept);
     in_path_order(&mut files)?;
     if files.is_empty() {
         return Err(Error::invalid("a snapshot without files"));
     }
-    let known = earlier.table(&mut files)?;
+    let known = earlier.table(&mut files, chosen.csv())?;
     let found = if known.is_some() {
         known
     } else {
         let tables: Vec<TableFile<'_>> = files.iter().filter_map(TableFile::of).collect();
-        scan(&tables, telling).map_err(|error| helped(error, &files))?
+        scan(&tables, chosen.csv(), telling).map_err(|error| helped(error, &files))?
     };
     let (table, rows) = found.unzip();
     Prepared::new(files, table, rows.unwrap_or_default())

@@ -14,7 +14,7 @@ use crate::format::{TableFormat, media_type};
 use crate::input::{InputFile, Origin, StoredFile};
 use crate::record::VersionRecord;
 use crate::stored::blob;
-use crate::{Canonical, FileEntry, Manifest, SnapshotSpec, Table};
+use crate::{Canonical, CsvOptions, FileEntry, Manifest, SnapshotSpec, Table};
 
 /// Tables in fewer bytes are scanned, which is faster than asking a storage what they are.
 const MIN_BYTES: u64 = 1024 * 1024;
@@ -54,14 +54,19 @@ impl Earlier {
     /// Finds the table of files in path order, with the rows of each table file, if a version has it. Those
     /// files are not on disk any more then but stored.
     ///
-    /// A version has it when it has the same bytes in table files of the same formats, in the same order:
+    /// A version has it when it has the same bytes in table files of the same formats, CSV spelled the same
+    /// way, in the same order:
     /// everything that is known of a table is a function of that. A table file is read until it differs from
     /// those of the version, and only where all have the sizes of its files. Blocks, on a thread that is
     /// none of the runtime's that run tasks.
     ///
     /// # Errors
     /// Those of reading the files and the storage; [`ErrorKind::Conflict`] for a file that was written to.
-    pub(super) fn table(&self, files: &mut [InputFile]) -> Result<Option<(Table, Vec<u64>)>> {
+    pub(super) fn table(
+        &self,
+        files: &mut [InputFile],
+        csv: &CsvOptions,
+    ) -> Result<Option<(Table, Vec<u64>)>> {
         let tables = files.iter_mut();
         let mut tables: Vec<&mut InputFile> = tables
             .filter(|file| file.table_format().is_some())
@@ -70,11 +75,17 @@ impl Earlier {
         if bytes < MIN_BYTES {
             return Ok(None);
         }
+        let is_csv = |file: &&mut InputFile| file.table_format().is_some_and(TableFormat::is_csv);
+        let csv = tables.iter().any(is_csv).then_some(csv);
+        let csv = csv.filter(|csv| !csv.is_default());
         let mut digests = vec![None; tables.len()];
         for snapshot in self.snapshots(bytes)? {
             let Some(known) = self.runtime.block_on(self.known(&snapshot))? else {
                 continue;
             };
+            if known.table.csv.as_ref() != csv {
+                continue;
+            }
             if self.has_files(&known, &tables, &mut digests)? {
                 for (file, entry) in tables.iter_mut().zip(&known.files) {
                     self.keep(file, entry);

@@ -19,6 +19,7 @@ mod jsonl;
 pub(crate) mod parquet;
 mod types;
 
+pub use csv::{CsvDelimiter, CsvOptions, CsvQuote};
 pub use jsonl::JsonType;
 pub(crate) use types::{Inference, TextTypes};
 
@@ -47,9 +48,13 @@ impl TableFormat {
         })
     }
 
+    pub(crate) fn is_csv(self) -> bool {
+        matches!(self, Self::Csv { .. })
+    }
+
     /// Reports whether the types of the columns are those of all files of a table together.
     pub(crate) fn is_text(self) -> bool {
-        matches!(self, Self::Csv { .. } | Self::JsonLines)
+        self.is_csv() || self == Self::JsonLines
     }
 }
 

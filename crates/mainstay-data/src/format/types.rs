@@ -4,8 +4,8 @@ use mainstay_core::Result;
 
 use super::csv::{self, CsvSchema};
 use super::jsonl::{self, JsonSchema};
-use super::{JsonType, TableFormat};
-use crate::Column;
+use super::{CsvOptions, JsonType, TableFormat};
+use crate::Manifest;
 use crate::source::Source;
 
 /// The types of the columns of a table's text files, as all of them together say.
@@ -16,14 +16,16 @@ pub(crate) struct TextTypes {
 }
 
 impl TextTypes {
-    /// Recalls them from the columns of a manifest.
-    pub(crate) fn recall(columns: &[Column]) -> Self {
+    /// Recalls them from a manifest.
+    pub(crate) fn recall(manifest: &Manifest) -> Self {
+        let columns = manifest.columns();
+        let options = manifest.table.as_ref().and_then(|table| table.csv.clone());
         let spelled = columns.iter();
         let spelled = spelled.map(|c| (c.name.as_str(), c.logical_type.as_str()));
         let json = columns.iter();
         let json = json.filter_map(|c| Some((c.name.clone(), c.json.clone()?)));
         Self {
-            csv: CsvSchema::recall(spelled),
+            csv: CsvSchema::recall(options.unwrap_or_default(), spelled),
             json: JsonSchema::new(json.collect()),
         }
     }
@@ -36,6 +38,11 @@ impl TextTypes {
         }
     }
 
+    /// Returns how CSV files are spelled; `None` where that is as ever, or no file is CSV.
+    pub(crate) fn csv_options(&self) -> Option<&CsvOptions> {
+        self.csv.options()
+    }
+
     /// Returns how JSON lines spell the values of a column; `None` when no file is JSON lines.
     pub(crate) fn json(&self, column: &str) -> Option<&JsonType> {
         self.json.type_of(column)
@@ -43,13 +50,21 @@ impl TextTypes {
 }
 
 /// Finds the types of the columns of text files.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Inference {
     csv: csv::Inference,
     json: jsonl::Inference,
 }
 
 impl Inference {
+    /// Begins with no file; CSV files to come are spelled as `options` say.
+    pub(crate) fn new(options: &CsvOptions) -> Self {
+        Self {
+            csv: csv::Inference::new(options.clone()),
+            json: jsonl::Inference::default(),
+        }
+    }
+
     /// Reads a file, unless it brings its types.
     ///
     /// # Errors

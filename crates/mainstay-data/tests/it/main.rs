@@ -8,6 +8,7 @@
 
 mod branches;
 mod compared_files;
+mod csv_options;
 mod digests;
 mod drift;
 mod drift_vectors;

@@ -336,7 +336,7 @@ async fn the_manifest_of_many_files_is_that_of_format_4() {
     json["files"] = serde_json::json!([]);
     let listed = Manifest::from_slice(&canon::to_vec(&json).unwrap());
     check_error(listed, ErrorKind::Corrupt, &["tree"]);
-    json["format"] = 7.into();
+    json["format"] = 8.into();
     let newer = Manifest::from_slice(&canon::to_vec(&json).unwrap());
     check_error(newer, ErrorKind::Incompatible, &["7"]);
     // One file less is a list.

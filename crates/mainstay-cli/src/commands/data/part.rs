@@ -9,7 +9,7 @@ use mainstay::data::{PartSpec, SnapshotPart, SnapshotSpec};
 use mainstay::{Error, FilePath, Name, Result};
 use serde::Serialize;
 
-use super::chosen::Chosen;
+use super::chosen::{Chosen, Spelled};
 use super::said::{Said, tell};
 use super::snapshot::Layout;
 use crate::cli::Global;
@@ -39,12 +39,15 @@ pub(crate) struct Part {
     layout: Layout,
     #[command(flatten)]
     chosen: Chosen,
+    #[command(flatten)]
+    spelled: Spelled,
 }
 
 /// Make the next version of a dataset from parts
 ///
 /// It is the version that one process would have made of all files. Table files of the parts are read
-/// once more, for the digests and statistics of the whole.
+/// once more, for the digests and statistics of the whole. How CSV is spelled is said here again, unless the
+/// version before was made so.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Example:
@@ -55,6 +58,8 @@ pub(crate) struct Join {
     /// What `data part` wrote, in any order
     #[arg(value_name = "FILE", required = true)]
     parts: Vec<PathBuf>,
+    #[command(flatten)]
+    spelled: Spelled,
     #[command(flatten)]
     said: Said,
 }
@@ -70,7 +75,7 @@ impl Part {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let mut spec = PartSpec::new().with_layout(self.layout.into());
         spec.below = self.below;
-        spec.table_files = self.chosen.table_files();
+        spec.table_files = self.spelled.table_files(self.chosen);
         for path in self.paths {
             spec = spec.with_path(path);
         }
@@ -128,7 +133,8 @@ impl Join {
         }
         let workspace = global.open().await?;
         let view = workspace.repo().view().await?;
-        let spec = SnapshotSpec::new(self.name, global.actor()?, reason);
+        let mut spec = SnapshotSpec::new(self.name, global.actor()?, reason);
+        spec.table_files = self.spelled.table_files(Chosen::default());
         let spec = self.said.add_to(spec, &view).await?;
         let datasets = global.telling(workspace.data());
         let report = datasets.join(spec, &parts).await?;

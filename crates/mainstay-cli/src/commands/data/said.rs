@@ -112,8 +112,7 @@ pub(super) fn tell(report: &SnapshotReport, output: Output) -> Result<()> {
     if let [column] = report.columns.as_slice()
         && column.name.contains([';', '\t', '|'])
     {
-        output
-            .note("there is one column: fields of CSV stand between commas, in .tsv between tabs");
+        output.note("there is one column: --csv-delimiter says what stands between fields");
     }
     if report.reused {
         output.note("the content is the latest version's: no new version was made");

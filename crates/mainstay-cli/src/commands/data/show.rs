@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use clap::Args;
 use futures::TryStreamExt as _;
 use mainstay::data::stats::{Bound, ColumnStats, ScalarValue};
-use mainstay::data::{Column, FileEntry, Manifest, TableFiles, Transform, VersionInfo};
+use mainstay::data::{Column, CsvOptions, FileEntry, Manifest, TableFiles, Transform, VersionInfo};
 use mainstay::{Actor, BulkDigest, Digest, Edge, Locator, Name, NodeRef, Result, Timestamp};
 use serde::Serialize;
 
@@ -121,6 +121,7 @@ impl<'a> Document<'a> {
                 "opaque",
                 self.table_files.iter().flat_map(|chosen| &chosen.opaque),
             )
+            .with_all("csv", self.table_files.into_iter().flat_map(spelled))
             .with_some("origin", self.synthetic.then_some("synthetic"))
             .with("made", format!("{} by {}", when(self.time), self.actor))
             .with("because", self.reason)
@@ -164,6 +165,28 @@ impl<'a> Document<'a> {
         }
         table.write(out)
     }
+}
+
+/// Tells how CSV is spelled, where not as ever.
+fn spelled(chosen: &TableFiles) -> impl Iterator<Item = String> {
+    let CsvOptions {
+        delimiter,
+        quote,
+        nulls,
+        headerless,
+        ..
+    } = &chosen.csv;
+    let delimiter = delimiter.map(|delimiter| format!("delimiter {delimiter}"));
+    let quote = quote.map(|quote| format!("quote {quote}"));
+    let nulls = nulls
+        .iter()
+        .map(|null| format!("null {}", null.escape_debug()));
+    let header = headerless.then(|| "no header".to_owned());
+    delimiter
+        .into_iter()
+        .chain(quote)
+        .chain(nulls)
+        .chain(header)
 }
 
 fn bound(bound: Option<&Bound>) -> String {

@@ -6,7 +6,7 @@ use clap::{Args, ValueEnum};
 use mainstay::data::{FileLayout, Patches, SnapshotSpec};
 use mainstay::{Error, Name, Result};
 
-use super::chosen::Chosen;
+use super::chosen::{Chosen, Spelled};
 use super::said::{Said, tell};
 use crate::cli::Global;
 use crate::output::Answer;
@@ -18,7 +18,8 @@ use crate::output::Answer;
 ///
 /// Where table files are not one table, or one is damaged, nothing is stored: --table and --opaque say
 /// which files are the table, and the versions that follow are made the same way. A pattern without / names
-/// files by their names in any directory.
+/// files by their names in any directory. --csv-delimiter and the like say how CSV is spelled, and are kept
+/// to in the same way; what is said of either takes the place of all that was said of both.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Example:
@@ -28,6 +29,7 @@ Example:
   mainstay data snapshot payments 2024/ --parent payments@3 --meta licence=CC0
   mainstay data snapshot payments 2024/ --branch main --key id
   mainstay data snapshot titanic titanic/ --table 'train*.csv'
+  mainstay data snapshot sales sales.csv --csv-delimiter ';' --csv-null NA
   mainstay data snapshot photos photos/ --opaque 'thumbnails/**' --opaque labels.csv
   mainstay data snapshot clean clean.parquet --source raw=payments@3 --transform drop_nulls \\
     --param min=3 --code prepare@9f31c2a")]
@@ -45,6 +47,8 @@ pub(crate) struct Snapshot {
     patch: bool,
     #[command(flatten)]
     chosen: Chosen,
+    #[command(flatten)]
+    spelled: Spelled,
     #[command(flatten)]
     said: Said,
 }
@@ -74,7 +78,7 @@ impl Snapshot {
         let reason = global.reason(format!("snapshot {}", self.name));
         let mut spec = SnapshotSpec::new(self.name, global.actor()?, reason);
         spec.layout = self.layout.into();
-        spec.table_files = self.chosen.table_files();
+        spec.table_files = self.spelled.table_files(self.chosen);
         if self.patch {
             if self.layout != Layout::Canonical {
                 let why = "only canonical files are stored as patches: add --layout canonical";

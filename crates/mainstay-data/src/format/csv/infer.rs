@@ -2,25 +2,34 @@
 
 use mainstay_core::{Error, Result};
 
-use super::CsvSchema;
 use super::field::{CsvType, Moment, parse_bool, parse_date, parse_float, parse_int};
 use super::records::Records;
+use super::{CsvOptions, CsvSchema};
 use crate::source::Source;
 
 /// Finds one schema for any number of CSV files.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Inference {
+    options: CsvOptions,
     columns: Vec<(String, Candidates)>,
 }
 
 impl Inference {
+    /// Begins with no file; those to come are spelled as `options` say.
+    pub(crate) fn new(options: CsvOptions) -> Self {
+        Self {
+            options,
+            columns: Vec::new(),
+        }
+    }
+
     /// Reads a file.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when it is malformed or its columns
     /// are not those of the files before.
     pub(crate) fn add(&mut self, source: &Source, delimiter: u8) -> Result<()> {
-        let mut records = Records::open(source, delimiter)?;
+        let mut records = Records::open(source, delimiter, &self.options)?;
         let places = self.places(records.names())?;
         while records.advance()? {
             for (index, &place) in places.iter().enumerate() {
@@ -34,6 +43,7 @@ impl Inference {
 
     pub(crate) fn finish(self) -> CsvSchema {
         CsvSchema {
+            options: self.options,
             columns: self
                 .columns
                 .into_iter()

@@ -1,4 +1,4 @@
-//! Reading CSV files: RFC 4180 with a header line.
+//! Reading CSV files: RFC 4180 with a header line, where options do not say otherwise.
 //!
 //! An empty field is null, quoted or not. A blank line is no row. The types of the columns are those
 //! that every field of a column allows; `docs/formats/data-snapshot.md` has the grammar.
@@ -11,9 +11,11 @@ use mainstay_core::{Error, Result};
 mod build;
 mod field;
 mod infer;
+mod options;
 mod records;
 
 pub(crate) use infer::Inference;
+pub use options::{CsvDelimiter, CsvOptions, CsvQuote};
 
 use super::OpenTable;
 use crate::source::Source;
@@ -21,17 +23,22 @@ use build::Batches;
 use field::CsvType;
 use records::Records;
 
-/// Names and types of the columns of the CSV files of a table.
+/// Names and types of the columns of the CSV files of a table, and how these are spelled.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct CsvSchema {
+    options: CsvOptions,
     columns: Vec<(String, CsvType)>,
 }
 
 impl CsvSchema {
     /// Recalls the schema from the logical types of a manifest; columns whose type no CSV file can
     /// have belong to other files and are left out.
-    pub(crate) fn recall<'a>(columns: impl Iterator<Item = (&'a str, &'a str)>) -> Self {
+    pub(crate) fn recall<'a>(
+        options: CsvOptions,
+        columns: impl Iterator<Item = (&'a str, &'a str)>,
+    ) -> Self {
         Self {
+            options,
             columns: columns
                 .filter_map(|(name, spelled)| Some((name.to_owned(), CsvType::parse(spelled)?)))
                 .collect(),
@@ -42,10 +49,17 @@ impl CsvSchema {
     pub(super) fn as_text(&self) -> Self {
         let columns = self.columns.iter();
         Self {
+            options: self.options.clone(),
             columns: columns
                 .map(|(name, _)| (name.clone(), CsvType::Text))
                 .collect(),
         }
+    }
+
+    /// Returns how the files are spelled; `None` where that is as ever, or there are none.
+    pub(super) fn options(&self) -> Option<&CsvOptions> {
+        let is_said = !self.options.is_default() && !self.columns.is_empty();
+        is_said.then_some(&self.options)
     }
 
     fn type_of(&self, name: &str) -> Option<CsvType> {
@@ -63,7 +77,7 @@ pub(super) fn open(
     schema: &CsvSchema,
     wanted: Option<&[String]>,
 ) -> Result<OpenTable> {
-    let records = Records::open(source, delimiter)?;
+    let records = Records::open(source, delimiter, &schema.options)?;
     let types = records
         .names()
         .iter()

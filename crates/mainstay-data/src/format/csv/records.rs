@@ -1,10 +1,12 @@
 //! The records of a CSV file, with a bound on their size.
 
+use std::collections::BTreeSet;
 use std::io::{self, Read};
 
 use csv::{ByteRecord, ErrorKind as CsvKind, Reader, ReaderBuilder};
 use mainstay_core::{Error, ErrorKind, Result};
 
+use super::CsvOptions;
 use crate::logical::MAX_COLUMNS;
 use crate::source::{Source, SourceReader};
 
@@ -16,25 +18,37 @@ pub(super) struct Records {
     reader: Reader<Metered>,
     record: ByteRecord,
     names: Vec<String>,
+    /// What is null beside the empty text.
+    nulls: BTreeSet<String>,
 }
 
 impl Records {
-    /// Reads the header.
+    /// Reads the header, or the first row where there is none; `delimiter` is that of the file's extension.
     ///
     /// # Errors
-    /// [`ErrorKind::Invalid`] when there is none or it is not UTF-8; [`ErrorKind::Unsupported`] when it
+    /// [`ErrorKind::Invalid`] when there is neither or it is not UTF-8; [`ErrorKind::Unsupported`] when it
     /// names too many columns.
-    pub(super) fn open(source: &Source, delimiter: u8) -> Result<Self> {
+    pub(super) fn open(source: &Source, delimiter: u8, options: &CsvOptions) -> Result<Self> {
         let metered = Metered {
             inner: source.reader(),
             read: 0,
         };
-        let mut reader = ReaderBuilder::new()
-            .delimiter(delimiter)
-            .from_reader(metered);
+        let mut builder = ReaderBuilder::new();
+        builder
+            .delimiter(options.delimiter_byte(delimiter))
+            .has_headers(!options.headerless);
+        match options.quote_byte() {
+            Some(quote) => builder.quote(quote),
+            None => builder.quoting(false),
+        };
+        let mut reader = builder.from_reader(metered);
         let header = reader.byte_headers().map_err(refused)?.clone();
         if header.is_empty() {
-            return Err(Error::invalid("a CSV file without a header line"));
+            return Err(Error::invalid(if options.headerless {
+                "a CSV file without a row does not say which columns it has"
+            } else {
+                "a CSV file without a header line"
+            }));
         }
         if header.len() > MAX_COLUMNS {
             return Err(Error::new(
@@ -43,14 +57,18 @@ impl Records {
             )
             .context("columns", header.len()));
         }
-        let names = header
-            .iter()
-            .map(|name| utf8(name, 1).map(str::to_owned))
-            .collect::<Result<_>>()?;
+        let names = if options.headerless {
+            (1..=header.len()).map(|n| format!("column_{n}")).collect()
+        } else {
+            let names = header.iter();
+            let names = names.map(|name| utf8(name, 1).map(str::to_owned));
+            names.collect::<Result<_>>()?
+        };
         Ok(Self {
             reader,
             record: ByteRecord::new(),
             names,
+            nulls: options.nulls.clone(),
         })
     }
 
@@ -80,7 +98,7 @@ impl Records {
         self.record.position().map_or(0, csv::Position::line)
     }
 
-    /// Returns a field of the current record; `None` when it is empty.
+    /// Returns a field of the current record; `None` when it is empty or another text that is null.
     ///
     /// # Errors
     /// [`ErrorKind::Invalid`] naming line and column when it is not
@@ -89,7 +107,7 @@ impl Records {
         match self.record.get(index) {
             None | Some([]) => Ok(None),
             Some(bytes) => utf8(bytes, self.line())
-                .map(Some)
+                .map(|text| (!self.nulls.contains(text)).then_some(text))
                 .map_err(|error| error.context("column", self.names[index].escape_debug())),
         }
     }

@@ -125,7 +125,7 @@ impl StoredDiff<'_> {
     }
 
     fn shape(&self, side: Side, files: &[TableFile]) -> Result<Shape> {
-        let types = TextTypes::recall(self.manifests[side].columns());
+        let types = TextTypes::recall(&self.manifests[side]);
         let first = files.first().ok_or_else(|| {
             Error::invalid("the snapshot has no table").context("side", side.name())
         })?;
