@@ -19,16 +19,24 @@
 //!     .with_batches("2007/penguins.parquet".parse()?, vec![batch]);
 //! datasets.snapshot(spec).await?;
 //!
-//! let store: Arc<dyn ObjectStore> =
-//!     Arc::new(SnapshotStore::open(&datasets, &"penguins@latest".parse()?).await?);
+//! let store = SnapshotStore::open(&datasets, &"penguins@latest".parse()?).await?;
+//! assert_eq!(store.url(), "mainstay://penguins-1/");
+//! let store: Arc<dyn ObjectStore> = Arc::new(store);
 //! let file = store.get(&"2007/penguins.parquet".into()).await.unwrap();
 //! assert_eq!(&file.bytes().await.unwrap()[..4], b"PAR1");
 //! # Ok::<(), mainstay_core::Error>(()) }).unwrap();
 //! ```
 //!
-//! An engine is given the store under a URL of your choice; in `DataFusion`,
-//! `ctx.register_object_store(&"mainstay://penguins-v1".parse()?, store)`, and then a table is
-//! `mainstay://penguins-v1/2007/penguins.parquet`.
+//! An engine is given the store under its [URL](SnapshotStore::url). `DataFusion` then reads its files as tables:
+//!
+//! ```text
+//! let store = SnapshotStore::open(&datasets, &"penguins@v1".parse()?).await?;
+//! let url = store.url();                                   // mainstay://penguins-1/
+//! let ctx = SessionContext::new();
+//! ctx.register_object_store(&url.parse()?, Arc::new(store));
+//! ctx.register_parquet("penguins", format!("{url}2007/"), ParquetReadOptions::default()).await?;
+//! ctx.sql("SELECT max(mass) FROM penguins").await?.show().await?;
+//! ```
 //!
 //! The one type is [`SnapshotStore`]. What it does not do: it writes nothing, and it shows one version
 //! for as long as it lives, whatever is committed meanwhile. To read batches of Arrow without an engine

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use chrono::{DateTime, Utc};
 use mainstay_data::FileEntry;
 use object_store::path::Path;
-use object_store::{Extensions, ListResult, ObjectMeta};
+use object_store::{Extensions, ListResult, ObjectMeta, Result};
+
+use crate::error;
 
 /// Every file of a snapshot, sorted by its path in the store.
 ///
@@ -30,18 +32,26 @@ impl Listing {
         self.files.get(path)
     }
 
-    pub(crate) fn meta(&self, path: &Path, file: &FileEntry) -> ObjectMeta {
-        ObjectMeta {
+    /// Describes a file as an object.
+    ///
+    /// # Errors
+    /// [`NotSupported`](object_store::Error::NotSupported) when patches change it: what is known of its size
+    /// and bytes is that of another.
+    pub(crate) fn meta(&self, path: &Path, file: &FileEntry) -> Result<ObjectMeta> {
+        if !file.patches().is_empty() {
+            return Err(error::patched(path));
+        }
+        Ok(ObjectMeta {
             location: path.clone(),
             last_modified: self.time,
             size: file.bytes,
             e_tag: Some(format!("\"{}\"", file.digest)),
             version: None,
-        }
+        })
     }
 
     /// Lists the files below `prefix`, those after `offset` when it is given.
-    pub(crate) fn below(&self, prefix: &Path, offset: Option<&Path>) -> Vec<ObjectMeta> {
+    pub(crate) fn below(&self, prefix: &Path, offset: Option<&Path>) -> Vec<Result<ObjectMeta>> {
         let after = |path: &Path| offset.is_none_or(|offset| path > offset);
         self.at(prefix)
             .filter(|(path, _)| after(path) && is_below(path, prefix))
@@ -50,7 +60,7 @@ impl Listing {
     }
 
     /// Lists the files and the directories directly below `prefix`.
-    pub(crate) fn directly_below(&self, prefix: &Path) -> ListResult {
+    pub(crate) fn directly_below(&self, prefix: &Path) -> Result<ListResult> {
         let mut objects = Vec::new();
         let mut directories = BTreeSet::new();
         for (path, file) in self.at(prefix) {
@@ -61,15 +71,15 @@ impl Listing {
                 (Some(directory), Some(_)) => {
                     directories.insert(prefix.clone().join(directory));
                 }
-                (Some(_), None) => objects.push(self.meta(path, file)),
+                (Some(_), None) => objects.push(self.meta(path, file)?),
                 (None, _) => {}
             }
         }
-        ListResult {
+        Ok(ListResult {
             objects,
             common_prefixes: directories.into_iter().collect(),
             extensions: Extensions::default(),
-        }
+        })
     }
 
     fn at(&self, prefix: &Path) -> impl Iterator<Item = (&Path, &FileEntry)> {

@@ -23,8 +23,9 @@ use crate::listing::Listing;
 ///
 /// The objects are the files of the version, by their paths; ranges read only the chunks they touch,
 /// and every byte is verified. An object's e-tag is the SHA-256 of its bytes in quotes, and its time is
-/// that of the version. A file that patches change has no bytes to read: getting it fails.
-/// Writing, deleting and copying fail with
+/// that of the version. A file that patches change has no bytes to read, and no size: getting it fails with
+/// [`NotSupported`](object_store::Error::NotSupported), and so does listing where it would be listed, so that
+/// no engine reads the file without its patches, or the others without it. Writing, deleting and copying fail with
 /// [`NotImplemented`](object_store::Error::NotImplemented).
 ///
 /// Cheap to clone. Holds the list of files, about 200 bytes a file.
@@ -62,6 +63,13 @@ impl SnapshotStore {
         })
     }
 
+    /// Returns a URL for the version, as `mainstay://penguins-1/`: no two versions of a repository have the
+    /// same one, nor the same host in it, by which engines tell stores apart. Files are below it.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("mainstay://{}-{}/", self.node.name(), self.node.version())
+    }
+
     /// Returns the version.
     #[must_use]
     pub fn node(&self) -> &NodeRef {
@@ -80,7 +88,7 @@ impl ObjectStore for SnapshotStore {
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
         let file = self.listing.get(location);
         let file = file.ok_or_else(|| error::absent(location))?;
-        let meta = self.listing.meta(location, file);
+        let meta = self.listing.meta(location, file)?;
         options.check_preconditions(&meta)?;
         if options.version.is_some() {
             return Err(error::read_only("get of a version of an object"));
@@ -113,7 +121,7 @@ impl ObjectStore for SnapshotStore {
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         let root = Path::default();
         let found = self.listing.below(prefix.unwrap_or(&root), None);
-        stream::iter(found.into_iter().map(Ok)).boxed()
+        stream::iter(found).boxed()
     }
 
     fn list_with_offset(
@@ -123,12 +131,12 @@ impl ObjectStore for SnapshotStore {
     ) -> BoxStream<'static, Result<ObjectMeta>> {
         let root = Path::default();
         let found = self.listing.below(prefix.unwrap_or(&root), Some(offset));
-        stream::iter(found.into_iter().map(Ok)).boxed()
+        stream::iter(found).boxed()
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
         let root = Path::default();
-        Ok(self.listing.directly_below(prefix.unwrap_or(&root)))
+        self.listing.directly_below(prefix.unwrap_or(&root))
     }
 
     async fn put_opts(&self, _: &Path, _: PutPayload, _: PutOptions) -> Result<PutResult> {

@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, reason = "tests")]
 
+mod parquet;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
