@@ -30,6 +30,7 @@ mod patches;
 mod predicates;
 mod read_to_compare;
 mod reference;
+mod round_trip;
 mod row_diff;
 mod rows_in_memory;
 mod snapshots;
