@@ -52,11 +52,30 @@ fn every_command_has_a_summary_and_an_example() {
     }
 }
 
+/// Runs a line where there is nothing; right arguments are answered by what is missing.
+#[cfg(unix)]
+#[track_caller]
+fn fits_the_grammar(line: &str) {
+    let binaries = Path::new(env!("CARGO_BIN_EXE_mainstay")).parent().unwrap();
+    let elsewhere = Shell::empty();
+    let output = Command::new("/bin/sh")
+        .args(["-c", line])
+        .current_dir(elsewhere.path("."))
+        .env("PATH", binaries)
+        .env_remove("MAINSTAY_REPO")
+        .output()
+        .unwrap();
+    let code = output.status.code().unwrap();
+    // There is no workspace and there are no files, so 3 is the answer to right arguments.
+    let fits = code == 3 || (code == 0 && line.trim().ends_with(" init"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(fits, "{code}: {line}: {said}");
+}
+
 #[test]
 #[cfg(unix)]
 fn every_example_fits_the_grammar() {
     let shell = Shell::empty();
-    let binaries = Path::new(env!("CARGO_BIN_EXE_mainstay")).parent().unwrap();
     for command in commands(&shell) {
         let help = shell.run(&format!("{command} --help")).out;
         let (_, examples) = help.split_once("Example:\n").unwrap();
@@ -65,20 +84,20 @@ fn every_example_fits_the_grammar() {
         // This build opens no cloud.
         for line in lines.filter(|line| !line.contains("s3://")) {
             let (line, _) = line.split_once(" | ").unwrap_or((line, ""));
-            let elsewhere = Shell::empty();
-            let output = Command::new("/bin/sh")
-                .args(["-c", line])
-                .current_dir(elsewhere.path("."))
-                .env("PATH", binaries)
-                .env_remove("MAINSTAY_REPO")
-                .output()
-                .unwrap();
-            let code = output.status.code().unwrap();
-            // There is no workspace and there are no files, so 3 is the answer to right arguments.
-            let fits = code == 3 || (code == 0 && command == "init");
-            let said = String::from_utf8_lossy(&output.stderr);
-            assert!(fits, "{code}: {line}: {said}");
+            fits_the_grammar(line);
         }
+    }
+}
+
+#[test]
+#[cfg(unix)]
+fn what_stands_for_the_commands_of_others_fits_the_grammar() {
+    let guide = include_str!("../../../../docs/guides/coming-from-dvc.md");
+    let spans = guide.split('`').skip(1).step_by(2);
+    let commands: Vec<&str> = spans.filter(|span| span.starts_with("mainstay ")).collect();
+    assert!(commands.len() > 30, "{commands:?}");
+    for command in commands {
+        fits_the_grammar(command);
     }
 }
 
