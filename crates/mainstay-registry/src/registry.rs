@@ -27,7 +27,7 @@ use crate::pull::{self, PullReport};
 use crate::register::{self, Registered};
 use crate::rename::{self, Renamed};
 use crate::rollback::{self, RollbackReport, RollbackSpec};
-use crate::search::{Moment, Page, Query, SearchPage};
+use crate::search::{Moment, Page, Pages, Query, SearchPage};
 use crate::serving::{self, Heartbeat, HeartbeatSpec, Of, Serving};
 #[cfg(feature = "mlflow")]
 use crate::signature::Signature;
@@ -45,6 +45,7 @@ use crate::{adopt, resolve, show};
 pub struct Registry {
     repo: Repo,
     checks: Arc<Checks>,
+    pages: Arc<Pages>,
 }
 
 impl Registry {
@@ -54,6 +55,7 @@ impl Registry {
         Self {
             repo,
             checks: Arc::default(),
+            pages: Arc::default(),
         }
     }
 
@@ -748,15 +750,16 @@ impl Registry {
     /// Searches the newest view, or the one that the query asks about with `AS OF`; for a page after the first,
     /// the view that the first was of. See [`search`](mod@crate::search).
     ///
+    /// What eight searches are asked of is kept from page to page, so that a page costs as much as the first
+    /// whatever others write; elsewhere, and later, that view is read again.
+    ///
     /// # Errors
     /// As [`search()`](crate::search::search), and
     /// [`ErrorKind::NotFound`](mainstay_core::ErrorKind::NotFound) when the log has no such entry.
     #[instrument(skip_all, err(level = "debug"))]
     pub async fn search(&self, query: &str, page: &Page) -> Result<SearchPage> {
         let query = Query::parse(query)?;
-        let moment = query.seq(page)?.map(Moment::Seq).or(query.moment());
-        let view = Moment::view(moment, &self.repo).await?;
-        view.read(|view| query.run_on(view, page)).await
+        self.pages.search(&self.repo, &query, page).await
     }
 
     /// Counts the versions that a search finds: `stage = 'production'` says how many models are in production.

@@ -106,6 +106,7 @@ mod lineage;
 mod names;
 mod operand;
 mod outline;
+mod pages;
 mod paging;
 mod parse;
 mod pattern;
@@ -126,6 +127,7 @@ use std::collections::BTreeMap;
 
 use crate::metric::Metric;
 
+pub(crate) use pages::Pages;
 pub use query::{Moment, Query};
 pub use runs::{RunPage, RunQuery};
 

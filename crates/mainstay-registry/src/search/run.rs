@@ -24,7 +24,7 @@ impl Query {
     /// query or to this view, its limit is 0 or too high, or the query has a [moment](Self::moment) of its own.
     pub fn run(&self, view: &View, page: &Page) -> Result<SearchPage> {
         self.check_moment()?;
-        self.run_on(view, page)
+        self.run_knowing(view, &self.known(view)?, page)
     }
 
     /// Counts the versions that it finds.
@@ -46,12 +46,20 @@ impl Query {
         }
     }
 
-    /// Finds versions in the view of the moment that the query is about.
-    pub(crate) fn run_on(&self, view: &View, page: &Page) -> Result<SearchPage> {
+    /// Returns what is known of the versions of a view, as far as the query can use it.
+    pub(super) fn known(&self, view: &View) -> Result<Known> {
+        Known::of(view, self.filter.as_ref(), &self.order)
+    }
+
+    /// Finds versions in the view of the moment that the query is about, which `known` is of.
+    pub(super) fn run_knowing(
+        &self,
+        view: &View,
+        known: &Known,
+        page: &Page,
+    ) -> Result<SearchPage> {
         let paging = self.paging(THINGS, view, page)?;
-        let filter = self.filter.as_ref();
-        let known = Known::of(view, filter, &self.order)?;
-        let found = find(view, &known, filter, &self.order)?;
+        let found = find(view, known, self.filter.as_ref(), &self.order)?;
         let (found, next) = paging.cut(found, |found| &found.position)?;
         let results = complete(view, &found)?;
         Ok(SearchPage { results, next })
@@ -64,7 +72,7 @@ impl Query {
     }
 
     /// Returns the log entry that the pages before were of; `None` when there were none.
-    pub(crate) fn seq(&self, page: &Page) -> Result<Option<u64>> {
+    pub(super) fn seq(&self, page: &Page) -> Result<Option<u64>> {
         self.continued(THINGS, page)
     }
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use mainstay_core::ErrorKind;
 use mainstay_registry::eval::{EvalSpec, Evaluations};
+use mainstay_registry::search::Page;
 use mainstay_registry::{AnnotateSpec, ModelInfo, PromoteSpec, show};
 use mainstay_repo::{Repo, RepoOptions, View};
 use mainstay_store::fault::FaultStorage;
@@ -65,6 +66,39 @@ async fn a_version_that_was_read_is_gone_when_it_is_deleted_and_stays_in_the_pas
     assert_eq!(error.kind(), ErrorKind::NotFound);
     assert_eq!(read(&before, "m@1.0.0").await.unwrap(), read_before);
     assert!(read(&after, "m@1.1.0").await.is_ok());
+}
+
+#[tokio::test]
+async fn a_page_reads_nothing_of_the_store_that_the_page_before_has_read() {
+    let storage = Arc::new(FaultStorage::new(MemoryStorage::new()));
+    let options = RepoOptions::default().with_timer(Arc::new(NoWait::default()));
+    let repo = Repo::create(Arc::clone(&storage) as _, options)
+        .await
+        .unwrap();
+    let registry = mainstay_registry::Registry::new(repo);
+    for weights in ["one", "two", "three"] {
+        registry.register(spec("m", weights)).await.unwrap();
+    }
+    let query = "stage = 'development' ORDER BY version";
+    let mut page = Page::default().with_limit(1);
+    for version in ["1.0.0", "1.1.0", "1.2.0"] {
+        let before = storage.operations();
+        let found = registry.search(query, &page).await.unwrap();
+        assert_eq!(found.results[0].version.to_string(), version);
+        if page.after.is_some() {
+            assert_eq!(storage.operations(), before);
+        }
+        if let Some(next) = found.next {
+            page = page.with_after(next);
+        }
+        let spec = PromoteSpec::new(
+            locator(&format!("m@{version}")),
+            name("staging"),
+            ada(),
+            "test",
+        );
+        registry.promote(spec).await.unwrap();
+    }
 }
 
 /// Something that is done to a version, or to what its model is called.

@@ -449,9 +449,10 @@ proptest! {
             let mut found = Vec::new();
             let mut page = Page::default().with_limit(limit);
             for writes in writes.iter().chain(std::iter::repeat(&Vec::new())) {
-                // Another process may ask for the next page.
+                // Another process may ask for the next page, and this one does not mind.
                 let registry = mainstay_registry::Registry::new(fixture.reopened().await);
                 let next = registry.search(query, &page).await.unwrap();
+                assert_eq!(fixture.registry.search(query, &page).await.unwrap(), next);
                 found.extend(next.results);
                 for write in writes {
                     write.run(&fixture).await;
