@@ -1,5 +1,7 @@
 //! What the verbs of [`Datasets`](crate::Datasets) answer.
 
+use std::collections::BTreeMap;
+
 use mainstay_core::{Actor, BulkDigest, Digest, Edge, FilePath, Name, NodeRef, Timestamp};
 use serde::Serialize;
 
@@ -25,6 +27,9 @@ pub struct SnapshotReport {
     pub table_digest: Option<BulkDigest>,
     /// Identifies the table's rows in any order.
     pub rows_digest: Option<BulkDigest>,
+    /// Keys that several rows have, so that the recorded key does not tell these apart; `None` where there
+    /// are none, and where no key was given.
+    pub repeated_keys: Option<RepeatedKeys>,
     /// The files, in path order.
     pub files: Vec<FileReport>,
     /// Which files were chosen for the table; `None` where those are that are tables by their extensions.
@@ -36,6 +41,18 @@ pub struct SnapshotReport {
     pub new_bytes: u64,
     /// Whether content and lineage equal the latest version's, so that no new version was made.
     pub reused: bool,
+}
+
+/// Keys that several rows of a table have.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct RepeatedKeys {
+    /// How many keys.
+    pub keys: u64,
+    /// How many rows have them.
+    pub rows: u64,
+    /// The one whose first row comes first, as text by column; nulls are absent.
+    pub first: BTreeMap<String, String>,
 }
 
 /// A column in a [`SnapshotReport`].

@@ -50,12 +50,16 @@ impl<'a> TableFile<'a> {
         }
     }
 
-    /// Opens its rows, patches applied.
-    fn table(&self, types: &TextTypes) -> Result<StoredTable> {
+    /// Opens its rows, patches applied: of the columns in `wanted`, when given.
+    pub(crate) fn table(
+        &self,
+        types: &TextTypes,
+        wanted: Option<&[String]>,
+    ) -> Result<StoredTable> {
         if let Origin::Stored(file) = self.origin {
-            return stored::open(&file.repo, &file.runtime, &file.entry, types, None);
+            return stored::open(&file.repo, &file.runtime, &file.entry, types, wanted);
         }
-        let reader = TableReader::open(self.origin.open()?, self.format, types, None)?;
+        let reader = TableReader::open(self.origin.open()?, self.format, types, wanted)?;
         Ok(StoredTable {
             schema: SchemaRef::clone(reader.schema()),
             batches: Box::new(reader),
@@ -178,7 +182,7 @@ fn decode(
     scan: &mut Option<Scan>,
     mut take: impl FnMut(&mut Scan, RecordBatch, bool) -> Result<()>,
 ) -> Result<u64> {
-    let table = file.table(types)?;
+    let table = file.table(types, None)?;
     let scan = match scan {
         Some(scan) => {
             scan.admit(&table.schema)?;

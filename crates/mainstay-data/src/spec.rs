@@ -44,6 +44,8 @@ pub struct SnapshotSpec {
     pub branch: Option<BranchTarget>,
     /// The columns that tell rows apart; part of the version, not of the snapshot's identity.
     pub key: Vec<String>,
+    /// Whether a table in which several rows have one key is refused.
+    pub unique_key: bool,
     /// Whether the data was generated, not observed.
     pub synthetic: bool,
     /// What made the version from those its edges name.
@@ -176,6 +178,7 @@ impl SnapshotSpec {
             tags: Vec::new(),
             branch: None,
             key: Vec::new(),
+            unique_key: false,
             synthetic: false,
             transform: None,
             metadata: BTreeMap::new(),
@@ -264,10 +267,17 @@ impl SnapshotSpec {
     }
 
     /// Names the columns that tell rows apart, so that versions are compared and merged row by row.
-    /// That no two rows have one key is not checked.
+    /// The report counts the keys that [several rows have](crate::SnapshotReport::repeated_keys).
     #[must_use]
     pub fn with_key<S: Into<String>>(mut self, columns: impl IntoIterator<Item = S>) -> Self {
         self.key = columns.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Refuses a table in which several rows have one [key](Self::with_key).
+    #[must_use]
+    pub fn with_unique_key(mut self) -> Self {
+        self.unique_key = true;
         self
     }
 

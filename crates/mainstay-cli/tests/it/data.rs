@@ -206,6 +206,22 @@ fn a_tag_names_a_version_and_is_not_moved() {
 }
 
 #[test]
+fn a_key_that_several_rows_have_is_told_or_refused() {
+    let shell = Shell::new();
+    shell.write("t.csv", "id,n\n7,1\n7,2\n8,1\n");
+    let ran = shell.run("data snapshot t t.csv --key id");
+    assert_eq!(ran.code, 0, "{ran:?}");
+    assert!(
+        ran.err.contains("does not tell 2 rows apart") && ran.err.contains("id=7"),
+        "{ran:?}"
+    );
+    let refused = shell.failure(2, "data snapshot t t.csv --key id --unique-key");
+    assert_eq!(refused["kind"], "invalid");
+    let told = shell.json("data snapshot t t.csv --key id,n --unique-key");
+    assert_eq!(told["repeated_keys"], json!(null));
+}
+
+#[test]
 fn a_branch_moves_with_snapshots_and_is_read_as_of_an_entry() {
     let shell = Shell::new();
     shell.json("data snapshot penguins penguins.csv --branch main");

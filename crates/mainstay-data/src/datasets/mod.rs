@@ -21,6 +21,7 @@ mod commit;
 mod compact;
 mod compare;
 mod export;
+mod keys;
 mod leakage;
 mod merge;
 mod merge_files;
@@ -173,8 +174,8 @@ impl Datasets {
     ///   an edge names, does not exist.
     /// * [`Invalid`](mainstay_core::ErrorKind::Invalid): there is no file, a table file is not what its
     ///   extension says, the table files differ in their columns, no file has a path that
-    ///   [`TableFiles`](crate::TableFiles) names, the table has not the columns of the key, a path is a link
-    ///   or leads out, a tag or branch is reserved. The message names the file, and line or column.
+    ///   [`TableFiles`](crate::TableFiles) names, the table has not the columns of the key, several rows
+    ///   have one key that is to be [unique](SnapshotSpec::with_unique_key), a path is a link or leads out, a tag or branch is reserved. The message names the file, and line or column.
     /// * [`Unsupported`](mainstay_core::ErrorKind::Unsupported): a column's type has no logical form, or
     ///   there are more than 16,384 columns.
     /// * [`AlreadyExists`](mainstay_core::ErrorKind::AlreadyExists): a tag points to another version.
@@ -183,7 +184,9 @@ impl Datasets {
     ///
     /// Complexity: two passes over the bytes, one more over CSV and JSON lines; one where all table files, of
     /// 1 MiB at least together, have the bytes that they have in the latest version, the head of the branch, or
-    /// a version that an edge names: they are hashed then and not decoded. Memory is bounded by a batch of each
+    /// a version that an edge names: they are hashed then and not decoded. With a key its columns are read once
+    /// more, to [count](SnapshotReport::repeated_keys) those that several rows have: in 128 MiB, and in temporary
+    /// files what needs more. Memory is bounded by a batch of each
     /// format (for Arrow IPC, the largest batch of the file) and about 100 KiB a column, whatever the
     /// size of the files. What is encoded, rows and canonical files, waits in a temporary file when it has
     /// more than 8 MiB, and its encoder holds a row group of 1,048,576 rows, encoded.

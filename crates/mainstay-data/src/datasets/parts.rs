@@ -8,7 +8,7 @@ use mainstay_repo::Repo;
 use tokio::runtime::Handle;
 
 use super::by::By;
-use super::snapshot::{Prepared, session, stage_summed, stored};
+use super::snapshot::{Keys, Prepared, session, stage_summed, stored};
 use crate::canonical::lay_out;
 use crate::digest::RowsSum;
 use crate::format::TableFormat;
@@ -91,7 +91,7 @@ pub(super) async fn join(
         kept.extend(files.map(|file| (file, sum.clone())));
     }
     let by = By::new(spec.actor.clone(), spec.reason.as_str());
-    let staged = stage_summed(repo, telling, spec, kept).await?;
+    let staged = stage_summed(repo, telling, spec, kept, Keys::Counted).await?;
     let joined = staged.commit(repo, &by).await;
     joined.map_err(|error| {
         if error.contexts().any(|(key, _)| key == "blob") {

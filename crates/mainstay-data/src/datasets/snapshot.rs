@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 use super::branches::Head;
 use super::by::By;
 use super::commit::{Draft, Placed};
+use super::keys;
 use super::names::check_pointer;
 use super::patching::{self, Patched};
 use super::unchanged::Earlier;
@@ -22,7 +23,7 @@ use crate::format::parquet::write::PROFILE;
 use crate::format::{TableFormat, layout, media_type};
 use crate::input::{InputFile, Origin, StoredFile, gather, in_path_order};
 use crate::record::VersionRecord;
-use crate::report::{ColumnReport, FileReport};
+use crate::report::{ColumnReport, FileReport, RepeatedKeys};
 use crate::scan::{TableFile, scan};
 use crate::spool::Spooled;
 use crate::stored::blob;
@@ -42,7 +43,8 @@ pub(super) async fn snapshot(
     spec: SnapshotSpec,
 ) -> Result<SnapshotReport> {
     let by = By::new(spec.actor.clone(), spec.reason.as_str());
-    stage(repo, telling, spec).await?.commit(repo, &by).await
+    let staged = stage_summed(repo, telling, spec, Vec::new(), Keys::Counted).await?;
+    staged.commit(repo, &by).await
 }
 
 /// A snapshot that is stored and waits for its place in the log.
@@ -51,6 +53,16 @@ pub(super) struct Staged {
     pub(super) draft: Draft,
     table_files: Option<TableFiles>,
     stored: Stored,
+    repeated_keys: Option<RepeatedKeys>,
+}
+
+/// What is done about keys that several rows have.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keys {
+    /// They are counted, or refused where the user said so.
+    Counted,
+    /// Nothing: they are those of versions.
+    Known,
 }
 
 /// Stores what `spec` names.
@@ -66,7 +78,7 @@ pub(super) async fn stage_with(
     kept: Vec<FileEntry>,
 ) -> Result<Staged> {
     let kept = kept.into_iter().map(|entry| (entry, None));
-    stage_summed(repo, telling, spec, kept.collect()).await
+    stage_summed(repo, telling, spec, kept.collect(), Keys::Known).await
 }
 
 /// Stores what `spec` names beside files that are stored, with the rows of all table files that came with
@@ -76,6 +88,7 @@ pub(super) async fn stage_summed(
     telling: &Telling,
     spec: SnapshotSpec,
     kept: Vec<(FileEntry, Option<Arc<RowsSum>>)>,
+    keys: Keys,
 ) -> Result<Staged> {
     for tag in &spec.tags {
         check_pointer("tag", tag)?;
@@ -89,11 +102,21 @@ pub(super) async fn stage_summed(
         .map(|(entry, sum)| kept_file((repo, &runtime), entry, sum));
     let (kept, told) = (kept.collect(), telling.clone());
     let earlier = Earlier::of(repo, &spec, head.as_ref());
+    let (key, unique) = (spec.key.clone(), spec.unique_key);
     let preparing = move || {
         let inputs = (&*inputs, kept, &chosen);
-        prepare(inputs, layout, &runtime, &earlier, &told)
+        let prepared = prepare(inputs, layout, &runtime, &earlier, &told)?;
+        keys::check(prepared.table.as_ref(), &key)?;
+        let repeated = match keys {
+            Keys::Counted => prepared.repeated(&key)?,
+            Keys::Known => None,
+        };
+        match repeated {
+            Some(repeated) if unique => Err(refused(&repeated)),
+            repeated => Ok((prepared, repeated)),
+        }
     };
-    let mut prepared = blocking::run_on_own_thread(preparing).await?;
+    let (mut prepared, repeated_keys) = blocking::run_on_own_thread(preparing).await?;
     let (files, patched) = match spec.patches {
         Patches::Never => (prepared.files, Vec::new()),
         Patches::WhereSmaller => patching::find(repo, &spec.dataset, prepared.files).await?,
@@ -105,6 +128,7 @@ pub(super) async fn stage_summed(
         dataset: spec.dataset,
         table_files: recorded,
         stored,
+        repeated_keys,
     })
 }
 
@@ -170,7 +194,28 @@ fn prepare(
     Prepared::new(files, table, rows.unwrap_or_default())
 }
 
+/// Says that rows are not told apart, though they should be.
+fn refused(repeated: &RepeatedKeys) -> Error {
+    let first = repeated.first.iter();
+    let first: Vec<String> = first
+        .map(|(name, value)| format!("{}={}", name.escape_debug(), value.escape_debug()))
+        .collect();
+    Error::invalid("several rows have one key")
+        .context("keys", repeated.keys)
+        .context("rows", repeated.rows)
+        .context("first", first.join(" "))
+}
+
 impl Prepared {
+    /// Counts the keys that several rows have.
+    fn repeated(&self, key: &[String]) -> Result<Option<RepeatedKeys>> {
+        let Some(table) = self.table.as_ref().filter(|_| !key.is_empty()) else {
+            return Ok(None);
+        };
+        let files: Vec<TableFile<'_>> = self.files.iter().filter_map(TableFile::of).collect();
+        keys::repeated(&files, table, key)
+    }
+
     /// Takes files in path order and the rows of those that are tables.
     pub(super) fn new(
         files: Vec<InputFile>,
@@ -388,7 +433,6 @@ fn draft(
     let Stored {
         manifest, snapshot, ..
     } = stored;
-    check_key(manifest, &spec.key)?;
     let record = VersionRecord {
         key: spec.key.clone(),
         synthetic: spec.synthetic,
@@ -405,21 +449,6 @@ fn draft(
     };
     let draft = Draft::new(spec.dataset.clone(), value);
     Ok(draft.with_tags(spec.tags.iter().cloned()).with_head(head))
-}
-
-/// Checks that the columns of a key are there, each once.
-fn check_key(manifest: &Manifest, key: &[String]) -> Result<()> {
-    for (index, column) in key.iter().enumerate() {
-        if manifest.column(column).is_none() {
-            return Err(Error::invalid("the table has no such key column")
-                .context("column", column.escape_debug()));
-        }
-        if key[..index].contains(column) {
-            return Err(Error::invalid("a key with a column twice")
-                .context("column", column.escape_debug()));
-        }
-    }
-    Ok(())
 }
 
 impl Staged {
@@ -468,6 +497,7 @@ impl Staged {
             rows: table.as_ref().map(|table| table.rows),
             table_digest: table.as_ref().map(|table| table.table_digest),
             rows_digest: table.as_ref().map(|table| table.rows_digest),
+            repeated_keys: self.repeated_keys,
             columns: table
                 .into_iter()
                 .flat_map(|table| table.columns)

@@ -40,7 +40,9 @@ pub struct ComparedRows {
     /// Of `unchanged`, the rows that were not read, or only the columns of which a page differs.
     pub skipped: u64,
     /// Keys that a table has more than once; not looked for where all rows are known to be alike, nor
-    /// among those that were skipped, nor where patches say what changed in a row.
+    /// among those that were skipped, nor where patches say what changed in a row: looking would be
+    /// reading them. Whether the key of a version tells all of its rows apart was found when
+    /// [it was made](crate::SnapshotReport::repeated_keys).
     pub duplicates: Duplicates,
     /// How many cells of each column changed; columns without are left out.
     pub cells: BTreeMap<String, u64>,

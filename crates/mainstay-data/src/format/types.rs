@@ -5,8 +5,8 @@ use mainstay_core::Result;
 use super::csv::{self, CsvSchema};
 use super::jsonl::{self, JsonSchema};
 use super::{CsvOptions, JsonType, TableFormat};
-use crate::Manifest;
 use crate::source::Source;
+use crate::{Manifest, Table};
 
 /// The types of the columns of a table's text files, as all of them together say.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -18,8 +18,12 @@ pub(crate) struct TextTypes {
 impl TextTypes {
     /// Recalls them from a manifest.
     pub(crate) fn recall(manifest: &Manifest) -> Self {
-        let columns = manifest.columns();
-        let options = manifest.table.as_ref().and_then(|table| table.csv.clone());
+        manifest.table.as_ref().map(Self::of).unwrap_or_default()
+    }
+
+    /// Recalls them from a table.
+    pub(crate) fn of(table: &Table) -> Self {
+        let (columns, options) = (&table.columns, table.csv.clone());
         let spelled = columns.iter();
         let spelled = spelled.map(|c| (c.name.as_str(), c.logical_type.as_str()));
         let json = columns.iter();

@@ -5,7 +5,9 @@ use mainstay_core::{Edge, EdgeKind, ErrorKind, Locator};
 use mainstay_data::{Datasets, SnapshotReport};
 use mainstay_repo::VerifyLevel;
 
-use crate::support::{ada, check_error, column, datasets, penguins, repo, rows, spec, table};
+use crate::support::{
+    ada, check_error, column, datasets, directory, penguins, repo, rows, spec, table,
+};
 
 fn numbers(values: &[i64]) -> RecordBatch {
     table([("n", column(Int64Array::from(values.to_vec())))])
@@ -297,4 +299,37 @@ async fn concurrent_snapshots_get_different_numbers() {
     let mut versions = futures::future::join_all((0..8).map(one)).await;
     versions.sort_unstable();
     assert_eq!(versions, [1, 2, 3, 4, 5, 6, 7, 8]);
+}
+
+#[tokio::test]
+async fn keys_that_several_rows_have_are_told_or_refused() {
+    let datasets = datasets().await;
+    let keyed = |rows: &[(&str, &str)]| {
+        let files: Vec<(&str, &[u8])> = rows.iter().map(|(n, t)| (*n, t.as_bytes())).collect();
+        let directory = directory(&files);
+        let spec = spec("d").with_path(directory.path()).with_key(["b", "a"]);
+        (spec, directory)
+    };
+    let once = [("1.csv", "a,b\n1,x\n2,x\n"), ("2.csv", "b,a\ny,1\n,1\n")];
+    let (spec, _held) = keyed(&once);
+    let report = datasets.snapshot(spec.with_unique_key()).await.unwrap();
+    assert_eq!(report.repeated_keys, None);
+
+    let twice = [
+        ("1.csv", "a,b\n1,x\n2,x\n2,y\n"),
+        ("2.csv", "b,a\ny,2\nx,2\nx,2\n"),
+    ];
+    let (spec, _held) = keyed(&twice);
+    let report = datasets.snapshot(spec.clone()).await.unwrap();
+    let found = report.repeated_keys.unwrap();
+    assert_eq!((found.keys, found.rows), (2, 5));
+    let first = [("a", "2"), ("b", "x")].map(|(name, value)| (name.to_owned(), value.to_owned()));
+    assert_eq!(found.first, first.into());
+    let refused = datasets.snapshot(spec.with_unique_key()).await;
+    check_error(
+        refused,
+        ErrorKind::Invalid,
+        &["several rows", "a=2 b=x", "keys: 2"],
+    );
+    assert_eq!(datasets.log(&"d".parse().unwrap()).await.unwrap().len(), 2);
 }

@@ -225,6 +225,27 @@ async fn files_that_both_have_are_not_read() {
     assert_eq!(found.sample[0].after_row, Some(3_000));
 }
 
+/// To look for them there would be reading what is known to be alike: the snapshot told of them.
+#[tokio::test]
+async fn keys_twice_among_rows_that_are_not_read_are_not_reported_again() {
+    let datasets = datasets().await;
+    let alike = b"id,n\n1,1\n1,2\n2,1\n";
+    let mut nodes = Vec::new();
+    for other in ["id,n\n3,1\n4,1\n4,1\n", "id,n\n3,2\n4,1\n4,1\n"] {
+        let files = directory(&[("a.csv", alike), ("b.csv", other.as_bytes())]);
+        let spec = spec("d").with_path(files.path()).with_key(["id"]);
+        let report = datasets.snapshot(spec).await.unwrap();
+        let repeated = report.repeated_keys.unwrap();
+        assert_eq!((repeated.keys, repeated.rows), (2, 4));
+        nodes.push(report.node);
+    }
+    let diff = datasets.compare_with(&nodes[0], &nodes[1], &by("id")).await;
+    let found = diff.unwrap().rows.compared.unwrap();
+    assert_eq!((found.changed, found.skipped, found.unchanged), (1, 3, 3));
+    let twice = found.duplicates;
+    assert_eq!((twice.keys, twice.before, twice.after), (1, 2, 2));
+}
+
 /// Rows of 1 KiB that no encoder makes smaller.
 fn noise(random: &mut Random, rows: usize) -> RecordBatch {
     let mut bytes = |times: usize| {

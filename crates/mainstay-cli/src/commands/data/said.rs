@@ -33,6 +33,9 @@ pub(super) struct Said {
     /// The columns that tell rows apart
     #[arg(long, value_name = "COLUMN", value_delimiter = ',')]
     key: Vec<String>,
+    /// Refuse a table in which several rows have one key
+    #[arg(long, requires = "key")]
+    unique_key: bool,
     /// The data was generated, not observed
     #[arg(long)]
     synthetic: bool,
@@ -56,6 +59,7 @@ impl Said {
         spec.tags = self.tags;
         spec.metadata = args::texts(self.metadata, "meta")?;
         spec.key = self.key;
+        spec.unique_key = self.unique_key;
         spec.synthetic = self.synthetic;
         if let Some(name) = self.transform {
             let mut transform = Transform::new(name);
@@ -113,6 +117,18 @@ pub(super) fn tell(report: &SnapshotReport, output: Output) -> Result<()> {
         && column.name.contains([';', '\t', '|'])
     {
         output.note("there is one column: --csv-delimiter says what stands between fields");
+    }
+    if let Some(repeated) = &report.repeated_keys {
+        let first = repeated.first.iter();
+        let first: Vec<String> = first
+            .map(|(name, value)| format!("{}={}", name.escape_debug(), value.escape_debug()))
+            .collect();
+        output.note(&format!(
+            "the key does not tell {} rows apart: {} keys are of several, the first is {}",
+            repeated.rows,
+            repeated.keys,
+            first.join(" ")
+        ));
     }
     if report.reused {
         output.note("the content is the latest version's: no new version was made");
