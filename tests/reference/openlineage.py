@@ -14,45 +14,57 @@ sys.path.pop(0)
 
 try:
     from openlineage.client import event_v2 as model
-    from openlineage.client.facet_v2 import dataset_version_dataset
+    from openlineage.client.facet_v2 import dataset_version_dataset, ownership_dataset
     from openlineage.client.generated.base import RunFacet
     from openlineage.client.serde import Serde
 except ImportError:
     sys.exit(77)
 
 
+def version(said):
+    return dataset_version_dataset.DatasetVersionDatasetFacet(
+        datasetVersion=said["datasetVersion"], producer=said["_producer"]
+    )
+
+
+def ownership(said):
+    owners = [ownership_dataset.Owner(**owner) for owner in said["owners"]]
+    return ownership_dataset.OwnershipDatasetFacet(owners=owners, producer=said["_producer"])
+
+
+FACETS = {"version": version, "ownership": ownership}
+
+
 def written_again(event):
     def dataset(kind, said):
-        assert set(said["facets"]) == {"version"}, said
-        version = said["facets"]["version"]
-        facet = dataset_version_dataset.DatasetVersionDatasetFacet(
-            datasetVersion=version["datasetVersion"], producer=version["_producer"]
-        )
-        return kind(namespace=said["namespace"], name=said["name"], facets={"version": facet})
+        facets = {name: FACETS[name](facet) for name, facet in said["facets"].items()}
+        return kind(namespace=said["namespace"], name=said["name"], facets=facets)
 
     def own(said):
         facet = RunFacet(producer=said["_producer"])
         members = {name: value for name, value in said.items() if not name.startswith("_")}
         return facet.with_additional_properties(**members)
 
-    facets = {name: own(facet) for name, facet in event["run"]["facets"].items()}
+    facets = event["run"].get("facets", {})
     read = model.RunEvent(
         eventType=model.RunState(event["eventType"]),
         eventTime=event["eventTime"],
         producer=event["producer"],
-        run=model.Run(runId=event["run"]["runId"], facets=facets),
+        run=model.Run(runId=event["run"]["runId"], facets={name: own(facet) for name, facet in facets.items()}),
         job=model.Job(**event["job"]),
         inputs=[dataset(model.InputDataset, said) for said in event["inputs"]],
         outputs=[dataset(model.OutputDataset, said) for said in event["outputs"]],
     )
     again = Serde.to_dict(read)
     # Facets that are not stated are written as none; a facet of one's own has a schema of its own.
-    again["job"] = {name: value for name, value in again["job"].items() if name != "facets" or value}
+    for said in again["run"], again["job"]:
+        if not said.get("facets"):
+            said.pop("facets", None)
     for said in again["inputs"] + again["outputs"]:
         for name in ("inputFacets", "outputFacets"):
             assert not said.pop(name, {})
-    for name, facet in again["run"]["facets"].items():
-        facet["_schemaURL"] = event["run"]["facets"][name]["_schemaURL"]
+    for name, facet in again["run"].get("facets", {}).items():
+        facet["_schemaURL"] = facets[name]["_schemaURL"]
     return again
 
 

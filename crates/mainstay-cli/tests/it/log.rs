@@ -138,7 +138,7 @@ fn lineage_is_drawn_in_every_format() {
         let ran = shell.run(&format!(
             "lineage graph model:species --format openlineage {options}"
         ));
-        serde_json::from_str(ran.out.lines().next().unwrap()).unwrap()
+        serde_json::from_str(ran.out.lines().last().unwrap()).unwrap()
     };
     let namespace = event("")["job"]["namespace"].clone();
     assert!(namespace.as_str().unwrap().starts_with("mainstay://"));

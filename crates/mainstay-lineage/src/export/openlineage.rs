@@ -11,8 +11,12 @@ const PRODUCER: &str = "https://github.com/mainstay-rs/mainstay";
 const EVENT: &str = "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent";
 const VERSION: &str = "https://openlineage.io/spec/facets/1-0-1/DatasetVersionDatasetFacet.json#/$defs/DatasetVersionDatasetFacet";
 const OWNERSHIP: &str = "https://openlineage.io/spec/facets/1-0-1/OwnershipDatasetFacet.json#/$defs/OwnershipDatasetFacet";
-const EDGES: &str =
-    "https://github.com/mainstay-rs/mainstay/blob/main/docs/formats/openlineage.md#edges";
+/// Of this release: the specification asks for an address whose contents never change.
+const EDGES: &str = concat!(
+    "https://github.com/mainstay-rs/mainstay/blob/v",
+    env!("CARGO_PKG_VERSION"),
+    "/docs/formats/openlineage.md#edges"
+);
 
 /// What was made in one go, and of what.
 #[derive(Default)]
@@ -20,12 +24,13 @@ struct Made<'g> {
     outputs: BTreeSet<&'g NodeRef>,
     inputs: BTreeSet<&'g NodeRef>,
     edges: Vec<(&'g NodeRef, &'g Edge)>,
-    time: Option<Timestamp>,
+    /// When the first and the last of it were committed.
+    times: Option<(Timestamp, Timestamp)>,
 }
 
 impl Graph {
-    /// Says the graph in [OpenLineage](https://openlineage.io) events, each a `COMPLETE` of a run: one
-    /// for each run with what it made, and one for each other thing that came from something. Oldest
+    /// Says the graph in [OpenLineage](https://openlineage.io) events, a `START` and a `COMPLETE` of each
+    /// run with what it made, and of the making of each other thing that came from something. Oldest
     /// first. `namespace` names the workspace.
     ///
     /// Data, splits, models, prompts and reports of evaluations are its datasets, with their version as
@@ -48,7 +53,8 @@ impl Graph {
                 continue;
             }
             let made = all.entry(run).or_default();
-            made.time = made.time.max(Some(time));
+            let (first, last) = made.times.unwrap_or((time, time));
+            made.times = Some((first.min(time), last.max(time)));
             if is_dataset(node) {
                 made.outputs.insert(node);
             }
@@ -57,45 +63,61 @@ impl Graph {
             made.edges
                 .extend(edges.iter().map(|(edge, _)| (node, *edge)));
         }
-        let mut events: Vec<(Timestamp, &NodeRef, Value)> = all
-            .into_iter()
-            .filter_map(|(run, made)| Some((made.time?, run, made.event(self, run, namespace)?)))
-            .collect();
-        events.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
+        let events = all.into_iter().filter_map(|(run, made)| {
+            let (first, last) = made.times?;
+            let [start, complete] = made.events(self, run, namespace, (first, last));
+            Some([(first, run, start), (last, run, complete)])
+        });
+        let mut events: Vec<(Timestamp, &NodeRef, Value)> = events.flatten().collect();
+        // Stable: a start stays before its end.
+        events.sort_by_key(|(time, run, _)| (*time, *run));
         events.into_iter().map(|(_, _, event)| event).collect()
     }
 }
 
 impl Made<'_> {
-    fn event(&self, graph: &Graph, run: &NodeRef, namespace: &str) -> Option<Value> {
+    /// The start, with what is known then, and the end with everything.
+    fn events(
+        &self,
+        graph: &Graph,
+        run: &NodeRef,
+        namespace: &str,
+        (first, last): (Timestamp, Timestamp),
+    ) -> [Value; 2] {
         let datasets = |nodes: &BTreeSet<&NodeRef>| -> Vec<Value> {
             let nodes = nodes.iter();
             nodes.map(|node| dataset(graph, node, namespace)).collect()
         };
         // What one thing of a run made another of it used is no input of the run.
         let inputs = self.inputs.difference(&self.outputs).copied().collect();
-        let edges: Vec<Value> = self
-            .edges
-            .iter()
-            .map(|(from, edge)| {
-                let mut said = json!({"from": from, "kind": edge.kind, "to": edge.to});
-                if let Some(role) = &edge.role {
-                    said["role"] = json!(role);
-                }
-                said
-            })
-            .collect();
-        let edges = json!({"_producer": PRODUCER, "_schemaURL": EDGES, "edges": edges});
-        Some(json!({
-            "eventType": "COMPLETE",
-            "eventTime": self.time?,
+        let start = json!({
+            "eventType": "START",
+            "eventTime": first,
             "producer": PRODUCER,
             "schemaURL": EVENT,
-            "run": {"runId": uuid(namespace, run), "facets": {"mainstay_edges": edges}},
+            "run": {"runId": uuid(namespace, run)},
             "job": {"namespace": namespace, "name": format!("{}/{}", run.kind(), run.name())},
             "inputs": datasets(&inputs),
-            "outputs": datasets(&self.outputs),
-        }))
+            "outputs": [],
+        });
+        let mut complete = start.clone();
+        complete["eventType"] = json!("COMPLETE");
+        complete["eventTime"] = json!(last);
+        complete["run"]["facets"] = json!({"mainstay_edges": self.edges()});
+        complete["outputs"] = json!(datasets(&self.outputs));
+        [start, complete]
+    }
+
+    fn edges(&self) -> Value {
+        let edges = self.edges.iter().map(|(from, edge)| {
+            let mut said = json!({"from": from, "kind": edge.kind, "to": edge.to});
+            if let Some(role) = &edge.role {
+                said["role"] = json!(role);
+            }
+            said
+        });
+        let edges: Vec<Value> = edges.collect();
+        json!({"_producer": PRODUCER, "_schemaURL": EDGES, "edges": edges})
     }
 }
 

@@ -139,7 +139,12 @@ async fn prov_names_relations_between_what_it_declares() {
 #[tokio::test]
 async fn openlineage_tells_a_run_with_all_it_made_once() {
     let graph = trained().await;
-    let events = graph.to_openlineage("lab");
+    let all = graph.to_openlineage("lab");
+    let of_type = |kind: &str| -> Vec<&Value> {
+        let events = all.iter();
+        events.filter(|event| event["eventType"] == kind).collect()
+    };
+    let (starts, events) = (of_type("START"), of_type("COMPLETE"));
     let names = |sets: &Value| -> Vec<String> {
         let sets = sets.as_array().unwrap().iter();
         sets.map(|set| {
@@ -173,9 +178,27 @@ async fn openlineage_tells_a_run_with_all_it_made_once() {
             .len()
     });
     assert_eq!(edges.sum::<usize>(), graph.edges().count());
-    let mut runs = BTreeSet::new();
-    for event in &events {
-        assert!(runs.insert(event["run"]["runId"].as_str().unwrap()));
+    let runs = |events: &[&Value]| -> BTreeSet<String> {
+        let ids = events.iter().map(|event| event["run"]["runId"].as_str());
+        ids.map(|id| id.unwrap().to_owned()).collect()
+    };
+    assert_eq!(runs(&events).len(), events.len());
+    assert_eq!(runs(&starts), runs(&events));
+    assert_eq!(starts.len() + events.len(), all.len());
+    let position = |event: &Value| all.iter().position(|other| other == event).unwrap();
+    for start in &starts {
+        let mut ends = events
+            .iter()
+            .filter(|end| end["run"]["runId"] == start["run"]["runId"]);
+        let end = ends.next().unwrap();
+        assert!(position(start) < position(end));
+        assert_eq!(
+            (&start["job"], &start["inputs"]),
+            (&end["job"], &end["inputs"])
+        );
+        assert_eq!(start["outputs"], json!([]));
+    }
+    for event in &all {
         for text in ["eventTime", "producer", "schemaURL", "eventType"] {
             assert!(event[text].is_string(), "{event}");
         }
@@ -189,10 +212,10 @@ async fn openlineage_tells_a_run_with_all_it_made_once() {
             assert!(dataset["facets"]["version"]["_schemaURL"].is_string());
         }
     }
-    assert!(events.is_sorted_by_key(|event| event["eventTime"].as_str().unwrap().to_owned()));
+    assert!(all.is_sorted_by_key(|event| event["eventTime"].as_str().unwrap().to_owned()));
     // As an id, so that a second export is no second run.
-    assert_eq!(graph.to_openlineage("lab"), events);
-    assert_ne!(graph.to_openlineage("other")[0]["run"], events[0]["run"]);
+    assert_eq!(graph.to_openlineage("lab"), all);
+    assert_ne!(graph.to_openlineage("other")[0]["run"], all[0]["run"]);
 }
 
 #[tokio::test]

@@ -10,5 +10,5 @@ mod drawings;
 mod events;
 mod exports;
 mod fixture;
-mod openlineage;
+mod references;
 mod walks;
