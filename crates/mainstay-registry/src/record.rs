@@ -62,7 +62,7 @@ pub struct ModelVersion {
     /// The run that made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunUse>,
-    /// Who answers for it.
+    /// Who answers for it. One that is a [`Name`] is an agent of the lineage, `agent:<owner>@1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
     /// What it is for.
@@ -388,6 +388,10 @@ impl ModelVersion {
         {
             let edge = Edge::new(EdgeKind::EvaluatedOn, data.clone());
             edges.push(edge.with_role("evaluation".parse()?));
+        }
+        if let Some(Ok(agent)) = self.owner.as_deref().map(str::parse) {
+            let agent = NodeRef::new(NodeKind::Agent, agent, "1".parse()?);
+            edges.push(Edge::new(EdgeKind::AttributedTo, agent));
         }
         Ok(edges)
     }

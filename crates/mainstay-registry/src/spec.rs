@@ -96,7 +96,8 @@ pub struct ModelSpec {
     pub run: Option<RunUse>,
     /// What it takes and gives.
     pub signature: Option<Signature>,
-    /// Who answers for it.
+    /// Who answers for it: any text. One that is a [`Name`] is a node of the lineage as well,
+    /// `agent:<owner>@1`, that leads to everything somebody answers for.
     pub owner: Option<String>,
     /// What it is for.
     pub purpose: Option<String>,

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mainstay_core::{Actor, Error, Locator, NodeKind, NodeRef, RefPath, Result, Selector};
+use mainstay_core::{Actor, Error, Locator, Name, NodeKind, NodeRef, RefPath, Result, Selector};
 use mainstay_data::Datasets;
 use mainstay_env::Environments;
 use mainstay_prompt::Prompts;
@@ -170,7 +170,8 @@ impl From<Repo> for Workspace {
 }
 
 /// Finds the version that `locator` means in `view`, by the rules of its kind. A channel, written
-/// without a selector, stands for the unit it serves.
+/// without a selector, stands for the unit it serves; an agent, written so, for its one version, `1`.
+/// Agents and code live outside of the workspace: any is found.
 ///
 /// # Errors
 /// [`NotFound`](mainstay_core::ErrorKind::NotFound) naming the thing;
@@ -186,6 +187,7 @@ pub fn resolve(view: &View, locator: &Locator) -> Result<NodeRef> {
         Some(NodeKind::Env) => Environments::resolve(view, locator),
         Some(NodeKind::Unit) => Units::resolve(view, locator),
         Some(NodeKind::Channel) => served(view, locator),
+        Some(NodeKind::Agent) => agent(locator),
         Some(kind) => pinned(view, kind, locator),
         None => {
             Err(Error::invalid("which kind? write kind:name@version").context("reference", locator))
@@ -202,6 +204,21 @@ fn served(view: &View, locator: &Locator) -> Result<NodeRef> {
     let held = view.get(&current)?.and_then(|state| state.value.as_ref());
     held.and_then(Value::pointee)
         .ok_or_else(|| Error::not_found("channel", &locator.name))
+}
+
+/// People and services have one version.
+fn agent(locator: &Locator) -> Result<NodeRef> {
+    let version: Name = "1".parse()?;
+    match &locator.selector {
+        Selector::Latest => {}
+        Selector::Named(named) if *named == version => {}
+        _ => {
+            return Err(
+                Error::invalid("an agent has the one version 1").context("reference", locator)
+            );
+        }
+    }
+    Ok(NodeRef::new(NodeKind::Agent, locator.name.clone(), version))
 }
 
 /// Kinds without names for versions; code lives outside of the workspace.
