@@ -109,6 +109,16 @@ fn experiment_and_env_need_only_the_core_by_default() {
     }
 }
 
+#[test]
+fn the_facade_documents_every_feature() {
+    let page = include_str!("../../crates/mainstay/src/lib.rs");
+    let packages = members();
+    let facade = packages.iter().find(|package| package.name == "mainstay");
+    for feature in facade.unwrap().features.keys() {
+        assert!(page.contains(&format!("//! | `{feature}` |")), "{feature}");
+    }
+}
+
 fn members() -> Vec<Package> {
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
     let metadata = MetadataCommand::new()

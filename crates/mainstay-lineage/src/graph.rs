@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use mainstay_core::{Actor, Edge, EdgeKind, Error, NodeRef, RefPath, Result, Timestamp};
+use mainstay_core::{Actor, Edge, EdgeKind, Error, Name, NodeRef, RefPath, Result, Timestamp};
 use mainstay_repo::View;
 use petgraph::Direction as Along;
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -24,6 +24,7 @@ pub struct Graph {
     names: BTreeMap<NodeRef, Vec<RefPath>>,
     times: BTreeMap<NodeRef, Timestamp>,
     authors: BTreeMap<NodeRef, Actor>,
+    called: BTreeMap<NodeRef, Name>,
 }
 
 #[derive(Debug, Clone)]
@@ -80,13 +81,14 @@ impl Direction {
 impl Graph {
     /// Reads the whole graph from a view: the edges of every version, and every pointer to one.
     ///
-    /// A deleted version has no edges here; [`near`](Self::near) reads those it had.
+    /// A deleted version keeps the edges that it had to what is or was in the repository, or that anything
+    /// which is refers to; [`near`](Self::near) reads all of them.
     ///
     /// # Complexity
     /// O(n log n) in refs and edges.
     ///
     /// # Errors
-    /// Those of [`View::states_below`].
+    /// Those of [`View::states_below`] and [`View::dependents`].
     pub fn from_view(view: &View) -> Result<Self> {
         let mut graph = Self::empty();
         for (path, state) in view.states_below("")? {
@@ -104,7 +106,38 @@ impl Graph {
                 (None, None) => {}
             }
         }
+        graph.bury(view)?;
         Ok(graph)
+    }
+
+    /// Adds the edges of deleted versions, which the view keeps with what they lead to. Asks for all that it
+    /// needs of the view before it gives up, so that it is loaded at once.
+    fn bury(&mut self, view: &View) -> Result<()> {
+        let is_deleted = |(_, presence)| presence == Presence::Deleted;
+        if !self.nodes().any(is_deleted) {
+            return Ok(());
+        }
+        let (mut buried, mut missed) = (Vec::new(), None);
+        for node in self.index.keys() {
+            match view.dependents(node) {
+                Ok(dependents) => buried.extend(dependents.into_iter().filter_map(|dependent| {
+                    let is_deleted = self.presence(&dependent.from) == Some(Presence::Deleted);
+                    is_deleted.then(|| {
+                        let mut edge = Edge::new(dependent.kind, node.clone());
+                        edge.role = dependent.role;
+                        (dependent.from, edge)
+                    })
+                })),
+                Err(error) => missed = Some(error),
+            }
+        }
+        if let Some(error) = missed {
+            return Err(error);
+        }
+        for (from, edge) in buried {
+            self.add(&from, Presence::Deleted, &[edge]);
+        }
+        Ok(())
     }
 
     pub(crate) fn empty() -> Self {
@@ -114,6 +147,7 @@ impl Graph {
             names: BTreeMap::new(),
             times: BTreeMap::new(),
             authors: BTreeMap::new(),
+            called: BTreeMap::new(),
         }
     }
 
@@ -135,6 +169,25 @@ impl Graph {
             if let Some(author) = other.author(node) {
                 self.attribute(node.clone(), author.clone());
             }
+            self.call(node, other.called(node).cloned());
+        }
+    }
+
+    /// Notes what things are called by now that are kept under an earlier name, as those who own the kind
+    /// know; drawings and walks say it. What is not in the graph is left out.
+    #[must_use]
+    pub fn with_called(mut self, called: impl IntoIterator<Item = (NodeRef, Name)>) -> Self {
+        for (node, name) in called {
+            if self.index.contains_key(&node) {
+                self.call(&node, Some(name));
+            }
+        }
+        self
+    }
+
+    fn call(&mut self, node: &NodeRef, name: Option<Name>) {
+        if let Some(name) = name {
+            self.called.insert(node.clone(), name);
         }
     }
 
@@ -232,6 +285,13 @@ impl Graph {
         self.authors.get(node)
     }
 
+    /// Returns what a thing is called by now, if that is another name than the one in the node, and
+    /// [`with_called`](Self::with_called) said so.
+    #[must_use]
+    pub fn called(&self, node: &NodeRef) -> Option<&Name> {
+        self.called.get(node)
+    }
+
     /// Returns the edges of a node in one direction with the node at the other end, in order of kind,
     /// role, node.
     pub(crate) fn neighbors(&self, node: &NodeRef, direction: Direction) -> Vec<(&Edge, &NodeRef)> {
@@ -280,6 +340,7 @@ impl Graph {
             if let Some(author) = self.author(node) {
                 graph.attribute(node.clone(), author.clone());
             }
+            graph.call(node, self.called(node).cloned());
         }
         graph
     }

@@ -74,6 +74,9 @@ pub struct Reached {
     pub node: NodeRef,
     /// Whether it is in the repository.
     pub presence: Presence,
+    /// What it is called by now, if that is another name than the one in the node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub called: Option<Name>,
     /// How many edges lie between the start and it; at least 1.
     pub depth: u32,
     /// The node before it on the way from the start.
@@ -207,6 +210,7 @@ impl Graph {
                 reached.push(Reached {
                     node: node.clone(),
                     presence: self.presence(node).unwrap_or(Presence::Absent),
+                    called: self.called(node).cloned(),
                     depth,
                     from: from.clone(),
                     edge: link.kind,

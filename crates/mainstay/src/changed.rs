@@ -85,12 +85,24 @@ impl Workspace {
             )
     }
 
-    /// Returns the lineage of everything in the newest view.
+    /// Returns the lineage of everything in the newest view, with the names that renamed models have now.
     ///
     /// # Errors
     /// Those of the storage.
     pub async fn graph(&self) -> Result<Graph> {
-        self.repo().read(Graph::from_view).await
+        let view = self.repo().view().await?;
+        let graph = view.read(Graph::from_view).await?;
+        self.named(graph, &view).await
+    }
+
+    /// Adds to a graph what renamed models are called in `view`; see [`called`](crate::called).
+    ///
+    /// # Errors
+    /// Those of [`called`](crate::called) and of the storage.
+    pub async fn named(&self, graph: Graph, view: &View) -> Result<Graph> {
+        let find = |view: &View| crate::called(view, graph.nodes().map(|(node, _)| node));
+        let called = view.read(find).await?;
+        Ok(graph.with_called(called))
     }
 }
 

@@ -51,6 +51,7 @@
 //! |---|---|
 //! | `encrypt` | workspaces on a `store::EncryptedStorage`, by [`Workspace::create_on`] |
 //! | `mlflow` | import of MLflow file stores: `registry::mlflow` |
+//! | `oci` | models as OCI image layouts, with a ModelPack manifest: `registry::oci` |
 //! | `sign` | signed models: `registry::signing` |
 //! | `s3` | `s3://` workspaces |
 //! | `gcs` | `gs://` workspaces |
@@ -64,6 +65,7 @@ mod changed;
 mod gates;
 mod live;
 mod location;
+mod names;
 mod signature;
 mod workspace;
 
@@ -85,6 +87,7 @@ pub use mainstay_repo as repo;
 pub use mainstay_rollout as rollout;
 pub use mainstay_store as store;
 pub use mainstay_store_sql::DatabaseUrl;
+pub use names::called;
 pub use signature::SignatureColumns;
 pub use workspace::{Workspace, repair, resolve, verify};
 

@@ -131,7 +131,8 @@ async fn lineage(workspace: &Workspace, change: &Change) -> Result<Graph> {
     let of = async |node: &NodeRef| {
         Graph::near(workspace.repo(), &view, node, &[Direction::Up], &options).await
     };
-    Ok(of(&change.a).await?.joined(&of(&change.b).await?))
+    let both = of(&change.a).await?.joined(&of(&change.b).await?);
+    workspace.named(both, &view).await
 }
 
 fn write(change: &Change, full: bool, out: &mut dyn Write) -> io::Result<()> {

@@ -89,7 +89,7 @@ impl Walk {
         let node = resolve(&view, &self.reference).await?;
         let options = self.options();
         let near = Graph::near(workspace.repo(), &view, &node, directions, &options).await?;
-        Ok((near, node))
+        Ok((workspace.named(near, &view).await?, node))
     }
 
     fn options(&self) -> WalkOptions {

@@ -2,7 +2,7 @@
 
 use mainstay_core::NodeKind;
 
-use super::{caption, remark};
+use super::{caption, label, remark};
 use crate::graph::Graph;
 
 impl Graph {
@@ -18,11 +18,11 @@ impl Graph {
             "  node [fontname=\"sans-serif\"];".to_owned(),
         ];
         for (node, presence) in self.nodes() {
-            let (label, style) = match remark(presence) {
-                Some(remark) => (format!("{node} ({remark})"), ", style=dashed"),
-                None => (node.to_string(), ""),
+            let style = match remark(presence) {
+                Some(_) => ", style=dashed",
+                None => "",
             };
-            let (id, label) = (quoted(&node.to_string()), quoted(&label));
+            let (id, label) = (quoted(&node.to_string()), quoted(&label(self, node)));
             let shape = shape(node.kind());
             lines.push(format!("  {id} [label={label}, shape={shape}{style}];"));
         }

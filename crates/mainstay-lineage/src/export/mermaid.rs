@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mainstay_core::{NodeKind, NodeRef};
 
-use super::{caption, remark};
+use super::{caption, label};
 use crate::graph::Graph;
 
 impl Graph {
@@ -15,12 +15,9 @@ impl Graph {
     pub fn to_mermaid(&self) -> String {
         let mut lines = vec!["flowchart LR".to_owned()];
         let mut ids: BTreeMap<&NodeRef, usize> = BTreeMap::new();
-        for (id, (node, presence)) in self.nodes().enumerate() {
+        for (id, (node, _)) in self.nodes().enumerate() {
             ids.insert(node, id);
-            let label = match remark(presence) {
-                Some(remark) => format!("{node} ({remark})"),
-                None => node.to_string(),
-            };
+            let label = label(self, node);
             let (open, close) = shape(node.kind());
             lines.push(format!("  n{id}{open}\"{}\"{close}", escaped(&label)));
         }

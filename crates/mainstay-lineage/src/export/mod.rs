@@ -8,11 +8,11 @@ mod prov;
 pub(crate) mod svg;
 mod tree;
 
-use mainstay_core::{Edge, EdgeKind};
+use mainstay_core::{Edge, EdgeKind, NodeRef};
 
 pub use tree::MAX_TREE_DEPTH;
 
-use crate::graph::Presence;
+use crate::graph::{Graph, Presence};
 
 /// Says in words what an edge means: its role where that says it all, else its kind as well.
 fn caption(edge: &Edge) -> String {
@@ -21,6 +21,18 @@ fn caption(edge: &Edge) -> String {
         (Some(role), EdgeKind::Used | EdgeKind::Contains) => role.to_string(),
         (Some(role), _) => format!("{kind} ({role})"),
         (None, _) => kind,
+    }
+}
+
+/// Names a node with what a reader has to know of it, as `model:fraud@1.0.0 (called risk now, deleted)`.
+fn label(graph: &Graph, node: &NodeRef) -> String {
+    let called = graph.called(node).map(|name| format!("called {name} now"));
+    let presence = graph.presence(node).and_then(remark).map(str::to_owned);
+    let remarks: Vec<String> = called.into_iter().chain(presence).collect();
+    if remarks.is_empty() {
+        node.to_string()
+    } else {
+        format!("{node} ({})", remarks.join(", "))
     }
 }
 

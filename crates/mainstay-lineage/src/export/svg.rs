@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use mainstay_core::{NodeKind, NodeRef};
 
 use super::layout::{Item, Layout, layout};
-use super::{caption, remark};
+use super::{caption, label, remark};
 use crate::graph::Graph;
 
 const NODE_HEIGHT: usize = 34;
@@ -26,10 +26,7 @@ impl Graph {
     pub fn to_svg(&self) -> String {
         let nodes: Vec<(&NodeRef, String, bool)> = self
             .nodes()
-            .map(|(node, presence)| match remark(presence) {
-                Some(remark) => (node, format!("{node} ({remark})"), true),
-                None => (node, node.to_string(), false),
-            })
+            .map(|(node, presence)| (node, label(self, node), remark(presence).is_some()))
             .collect();
         let number = |node: &NodeRef| {
             nodes

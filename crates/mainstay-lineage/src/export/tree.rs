@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use mainstay_core::{Edge, NodeRef, Result};
 
-use super::{caption, remark};
-use crate::graph::{Direction, Graph, Presence};
+use super::{caption, label};
+use crate::graph::{Direction, Graph};
 use crate::walk::WalkOptions;
 
 /// The deepest level that a tree shows, whatever the options allow.
@@ -59,11 +59,7 @@ struct Drawing<'g> {
 impl Drawing<'_> {
     /// Draws `node` and, below it, its parts; the line has been begun.
     fn node(&mut self, node: &NodeRef, indent: &str, depth: u32) {
-        self.text.push_str(&node.to_string());
-        let presence = self.graph.presence(node).unwrap_or(Presence::Absent);
-        if let Some(remark) = remark(presence) {
-            self.text.extend([" (", remark, ")"]);
-        }
+        self.text.push_str(&label(self.graph, node));
         let mut links = self.graph.neighbors(node, self.direction);
         links.retain(|(edge, _)| self.options.follows(edge.kind));
         if links.is_empty() {

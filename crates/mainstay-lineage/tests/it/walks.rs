@@ -108,28 +108,33 @@ async fn impact_says_what_serves_it_and_by_which_way_also_through_what_was_delet
     fixture.delete("model:species@1.0.0").await;
     let down = [Direction::Down];
     let all = WalkOptions::default();
-    let graph = fixture.near("data:penguins@1", &down, &all).await;
-    let impact = graph.impact(&node("data:penguins@1"), &all).unwrap();
-    let live: Vec<_> = impact.names.iter().filter(|name| name.serves).collect();
-    assert_eq!(live.len(), 1);
-    assert_eq!(
-        live[0].path,
-        [node("data:penguins@1"), node("unit:penguins@1")]
-    );
-    // By way of the model that is no more.
-    let stage = &impact.names[1];
-    assert_eq!(stage.name.as_str(), "model/species/stage/production");
-    let way = [
-        "data:penguins@1",
-        "model:species@1.0.0",
-        "model:species@1.1.0",
-    ];
-    assert_eq!(stage.path, way.map(node));
+    let whole = Graph::from_view(&fixture.view().await).unwrap();
+    let near = fixture.near("data:penguins@1", &down, &all).await;
+    for graph in [&whole, &near] {
+        let impact = graph.impact(&node("data:penguins@1"), &all).unwrap();
+        let live: Vec<_> = impact.names.iter().filter(|name| name.serves).collect();
+        assert_eq!(live.len(), 1);
+        assert_eq!(
+            live[0].path,
+            [node("data:penguins@1"), node("unit:penguins@1")]
+        );
+        // By way of the model that is no more.
+        let stage = &impact.names[1];
+        assert_eq!(stage.name.as_str(), "model/species/stage/production");
+        let way = [
+            "data:penguins@1",
+            "model:species@1.0.0",
+            "model:species@1.1.0",
+        ];
+        assert_eq!(stage.path, way.map(node));
+    }
     let up = fixture
         .near("model:species@1.1.0", &[Direction::Up], &all)
         .await;
-    let walk = up.ancestors(&node("model:species@1.1.0"), &all).unwrap();
-    assert!(told(&walk).contains(&"2 data:penguins@1".to_owned()));
+    for graph in [&whole, &up] {
+        let walk = graph.ancestors(&node("model:species@1.1.0"), &all);
+        assert!(told(&walk.unwrap()).contains(&"2 data:penguins@1".to_owned()));
+    }
     assert_eq!(
         up.presence(&node("model:species@1.0.0")),
         Some(Presence::Deleted)

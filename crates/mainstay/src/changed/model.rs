@@ -6,7 +6,7 @@ mod summary;
 mod tensors;
 
 use async_trait::async_trait;
-use mainstay_core::{NodeRef, Result};
+use mainstay_core::{Name, NodeRef, Result};
 use mainstay_lineage::change::{Describe, Description, JsonDiff, Severity, diff};
 use mainstay_registry::signature::CompatOptions;
 use mainstay_registry::{
@@ -25,6 +25,9 @@ pub(super) struct DescribeModel(pub(super) Registry, pub(super) View);
 
 #[derive(Serialize)]
 struct Detail {
+    /// What the model is called by now, if not by the name in the node.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    called: Option<Name>,
     reasons: Vec<Reason>,
     metrics: Vec<MetricChange>,
     parameters: JsonDiff,
@@ -54,6 +57,7 @@ impl Detail {
         let (old, new) = (&before.record, &after.record);
         let parameters = |version: &ModelVersion| json!(version.parameters);
         Self {
+            called: (after.model != *after.node.name()).then(|| after.model.clone()),
             reasons: differences(old, new, CompatOptions::default()),
             metrics: metric_changes(&before.metrics, &after.metrics),
             parameters: diff(&parameters(old), &parameters(new)),

@@ -87,6 +87,15 @@ struct Created<'a> {
 }
 
 #[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    unit: &'a rollout::Unit,
+    /// What models are called by now that were renamed.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    called: &'a BTreeMap<NodeRef, Name>,
+}
+
+#[derive(Serialize)]
 struct Listing {
     units: Vec<Summary>,
 }
@@ -124,7 +133,7 @@ impl Create {
         let output = global.output();
         output.result(&document, |out| {
             writeln!(out, "{BOLD}{}{BOLD:#}", unit.node)?;
-            write_components(&components, out)
+            write_components(&components, &BTreeMap::new(), out)
         })?;
         if !unit.created {
             output.note("the content is the latest version's: no new version was made");
@@ -170,14 +179,22 @@ impl Create {
 
 impl Show {
     async fn run(self, global: &Global) -> Result<Answer> {
-        let unit = global.open().await?.units().get(&self.reference).await?;
-        global.output().result(&unit, |out| {
+        let workspace = global.open().await?;
+        let unit = workspace.units().get(&self.reference).await?;
+        let view = workspace.repo().view().await?;
+        let find = |view: &View| mainstay::called(view, unit.components.values());
+        let called = view.read(find).await?;
+        let document = Shown {
+            unit: &unit,
+            called: &called,
+        };
+        global.output().result(&document, |out| {
             Fields::new()
                 .with("unit", Cell::new(&unit.node, BOLD))
                 .with("digest", unit.digest)
                 .with("created", when(unit.created_at))
                 .write(out)?;
-            write_components(&unit.components, out)?;
+            write_components(&unit.components, &called, out)?;
             unit.config.iter().try_for_each(|(key, value)| {
                 writeln!(out, "  {}: {}", Line(key), Line(&value.to_string()))
             })
@@ -224,12 +241,17 @@ impl List {
 
 fn write_components(
     components: &BTreeMap<Name, NodeRef>,
+    called: &BTreeMap<NodeRef, Name>,
     out: &mut dyn std::io::Write,
 ) -> std::io::Result<()> {
     components
         .iter()
         .fold(Fields::new(), |fields, (slot, node)| {
-            fields.with(slot.as_str(), node)
+            let shown = match called.get(node) {
+                Some(name) => format!("{node} (called {name} now)"),
+                None => node.to_string(),
+            };
+            fields.with(slot.as_str(), shown)
         })
         .write(out)
 }

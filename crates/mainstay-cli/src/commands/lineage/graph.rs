@@ -2,7 +2,7 @@
 
 use clap::{Args, ValueEnum};
 use mainstay::lineage::{Direction, Graph, Presence};
-use mainstay::{Edge, Error, NodeRef, RefPath, Result, Workspace};
+use mainstay::{Edge, Error, Name, NodeRef, RefPath, Result, Workspace};
 use serde::Serialize;
 
 use super::{Lines, Walk};
@@ -52,6 +52,8 @@ struct GraphDocument<'g> {
 struct NodeDocument<'g> {
     node: &'g NodeRef,
     presence: Presence,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    called: Option<&'g Name>,
     names: &'g [RefPath],
 }
 
@@ -121,6 +123,7 @@ impl<'g> GraphDocument<'g> {
         let nodes = graph.nodes().map(|(node, presence)| NodeDocument {
             node,
             presence,
+            called: graph.called(node),
             names: graph.names(node),
         });
         let edges = graph

@@ -17,10 +17,14 @@ impl Detail {
         parts.extend(self.tensors.summary());
         parts.extend(self.others());
         if parts.is_empty() {
-            "nothing that asks for a new version".to_owned()
-        } else {
-            parts.join("; ")
+            parts.push("nothing that asks for a new version".to_owned());
         }
+        parts.extend(
+            self.called
+                .as_ref()
+                .map(|name| format!("called {name} now")),
+        );
+        parts.join("; ")
     }
 
     /// What else asks for a new version, by its place.
