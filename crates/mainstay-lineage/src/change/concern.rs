@@ -93,12 +93,20 @@ impl Concern {
             })
     }
 
-    /// Says how much of the difference a change may explain.
+    /// Says how much of the difference a change may explain: what it committed, made a name point to, or
+    /// began to roll out.
     pub(super) fn explains(&self, change: &RefChange) -> Severity {
+        let version = NodeRef::from_ref_path(&change.path);
         let pointee = change.value.as_ref().and_then(Value::pointee);
-        let node = pointee.or_else(|| NodeRef::from_ref_path(&change.path));
-        let known = node.and_then(|node| self.telling.get(&node));
-        known.copied().unwrap_or(Severity::None)
+        let from = version.as_ref().map(NodeRef::kind);
+        let edges = change.value.iter().flat_map(|value| &value.edges);
+        let rolled_out = edges
+            .filter(|edge| from.is_some_and(|from| is_rollout(from, edge.kind)))
+            .map(|edge| &edge.to);
+        let brought = pointee.as_ref().or(version.as_ref()).into_iter();
+        let known = brought.chain(rolled_out);
+        let known = known.filter_map(|node| self.telling.get(node)).copied();
+        known.max().unwrap_or(Severity::None)
     }
 
     fn is_own(&self, path: &RefPath) -> bool {
