@@ -39,8 +39,14 @@ impl Workspace {
     /// does, with two checks more that gates may ask for: `environment` and `drift`; see the guide
     /// `docs/guides/promoting-models.md`.
     ///
-    /// Datasets are compared by their stored statistics, before the promotion and as often as it finds
-    /// others: what is committed was compared on exactly the data that the versions name.
+    /// For `drift` the dataset of the version in the role is compared with that of the version which holds
+    /// the stage, or with the one that the gate names, by schema and by the statistics that are stored with
+    /// each snapshot; no row is read. They are compared outside of the transaction, and again as often as it
+    /// finds that others are to be compared: what is committed was compared on exactly the data that the
+    /// versions name. `environment` compares two manifests within the transaction.
+    ///
+    /// Both fail when the verdict of the comparison does; a warning passes. A version without environment, or
+    /// without data in the role, fails, as do data of which one has no table, unless they are the same.
     ///
     /// # Errors
     /// As [`Registry::promote`](mainstay_registry::Registry::promote);

@@ -245,11 +245,13 @@ fn by_program(document: &Value) {
 
 /// The page loads nothing, runs nothing, and shows both units in its drawing.
 fn is_self_contained(page: &str) {
+    // The name of the language, and the tip of an arrow in the page itself.
+    let rest = page.replace("http://www.w3.org/2000/svg", "");
+    let rest = rest.replace("url(#tip)", "");
     for loads in [
-        "<script", "<link", "<img", "<iframe", "<object", "src=", "href=", "url(", "@import", "://",
+        "<script", "<link", "<img", "<iframe", "<object", "src=", "href=", "url(", "@import",
     ] {
-        let own = page.replace("http://www.w3.org/2000/svg", "");
-        assert!(!own.contains(loads), "{loads} in {page}");
+        assert!(!rest.contains(loads), "{loads} in {page}");
     }
     assert!(page.contains("default-src 'none'"));
     let (_, svg) = page.split_once("<svg").unwrap();
