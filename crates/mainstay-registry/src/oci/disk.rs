@@ -1,10 +1,14 @@
 //! Files: read within bounds, compared with a digest, replaced atomically.
 
+use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{ErrorKind as Io, Read as _, Write as _};
 use std::path::Path;
 
 use mainstay_core::{Digest, Error, ErrorKind, Hasher, Result};
+
+const PREFIX: &str = ".mainstay-";
+const SUFFIX: &str = ".tmp";
 
 /// Runs what waits for the disk where that holds up nobody.
 pub(super) async fn blocking<T: Send + 'static>(
@@ -83,10 +87,16 @@ pub(super) fn replace(path: &Path, bytes: &[u8]) -> Result<()> {
     write().map_err(|error: std::io::Error| Error::from(error).context("path", path.display()))
 }
 
+/// Reports whether a name is one that a file has until it is whole.
+pub(super) fn is_temporary(name: &OsStr) -> bool {
+    let name = name.as_encoded_bytes();
+    name.starts_with(PREFIX.as_bytes()) && name.ends_with(SUFFIX.as_bytes())
+}
+
 /// Creates a file with the permissions any new file of this process gets.
 fn temporary(directory: &Path) -> std::io::Result<tempfile::NamedTempFile> {
     let mut builder = tempfile::Builder::new();
-    builder.prefix(".mainstay-").suffix(".tmp");
+    builder.prefix(PREFIX).suffix(SUFFIX);
     #[cfg(unix)]
     {
         use std::os::unix::fs::PermissionsExt as _;

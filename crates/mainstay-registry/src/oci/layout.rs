@@ -8,7 +8,7 @@ use mainstay_repo::Repo;
 use oci_spec::image::OciLayout;
 
 use super::MAX_MANIFEST_BYTES;
-use super::disk::{blocking, create_directory, holds, read, replace};
+use super::disk::{blocking, create_directory, holds, is_temporary, read, replace};
 use super::index::Index;
 use crate::artifact::ArtifactFile;
 
@@ -119,20 +119,22 @@ fn check_marker(bytes: &[u8]) -> Result<()> {
     }
 }
 
-/// Refuses a directory that holds something else.
+/// Refuses a directory that holds something else than what an export left that was given up early.
 fn check_free(directory: &Path) -> Result<()> {
-    let mut entries = match std::fs::read_dir(directory) {
+    let entries = match std::fs::read_dir(directory) {
         Ok(entries) => entries,
         Err(error) if error.kind() == Io::NotFound => return Ok(()),
         Err(error) => return Err(error.into()),
     };
-    match entries.next() {
-        None => Ok(()),
-        Some(_) => Err(Error::new(
-            ErrorKind::AlreadyExists,
-            "the directory holds something that is not an OCI image layout",
-        )),
+    for entry in entries {
+        if !is_temporary(&entry?.file_name()) {
+            return Err(Error::new(
+                ErrorKind::AlreadyExists,
+                "the directory holds something that is not an OCI image layout",
+            ));
+        }
     }
+    Ok(())
 }
 
 /// Refuses what leads elsewhere.

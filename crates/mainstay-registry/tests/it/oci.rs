@@ -475,6 +475,16 @@ async fn wherever_reading_ends_the_index_names_what_is_there() {
     assert!(ended > 0);
 }
 
+#[tokio::test(flavor = "multi_thread")]
+async fn what_an_export_left_that_was_killed_at_its_first_file_is_in_nobodys_way() {
+    let fixture = Fixture::new().await;
+    fixture.register(rich()).await;
+    let layout = tempfile::tempdir().unwrap();
+    std::fs::write(layout.path().join(".mainstay-a1B2c3.tmp"), "{").unwrap();
+    export(&fixture, "fraud", layout.path()).await.unwrap();
+    assert_eq!(images(layout.path())["1.0.0"].files.len(), 7);
+}
+
 /// Gives a future up after so many polls.
 async fn polled<T>(future: impl Future<Output = T>, times: usize) -> Option<T> {
     let mut future = pin!(future);
