@@ -36,6 +36,11 @@ fn each_parent_has_its_own_relation_and_a_merged_one_its_weight() {
     let heavier = shell.json(&merge("0.8"));
     assert_eq!(heavier["version"], "1.1.0");
     assert_eq!(heavier["reasons"][0]["rule"], "parent_weight.changed");
+    let changed = shell.json("changed model:m@1.0.0 model:m@1.1.0");
+    assert_eq!(
+        changed["components"][0]["summary"],
+        "weight of model:a@1.0.0 0.7 → 0.8"
+    );
     shell.json("model register m model.bin --parent a=merge:0.8");
     let diff = shell.json("model diff m@1.1.0 m@1.2.0");
     assert_eq!(

@@ -7,12 +7,15 @@ use super::Detail;
 
 /// How many of a kind a summary names.
 const NAMED: usize = 5;
+/// The rule of a parent that weighs otherwise.
+const WEIGHT: &str = "parent_weight.changed";
 
 impl Detail {
     pub(super) fn summary(&self) -> String {
         let mut parts: Vec<String> = self.metrics.iter().map(ToString::to_string).collect();
         parts.extend(settings("", "parameters", &self.parameters));
         parts.extend(settings("seed ", "seeds", &self.seeds));
+        parts.extend(self.weights());
         parts.extend(self.code.as_ref().map(ToString::to_string));
         parts.extend(self.tensors.summary());
         parts.extend(self.others());
@@ -25,6 +28,23 @@ impl Detail {
                 .map(|name| format!("called {name} now")),
         );
         parts.join("; ")
+    }
+
+    /// What weighs otherwise in a merge.
+    fn weights(&self) -> Vec<String> {
+        let changed = self.reasons.iter().filter(|reason| reason.rule == WEIGHT);
+        let told = changed.map(|reason| {
+            let parent = reason.path.strip_prefix("weights.");
+            let parent = parent.unwrap_or(&reason.path);
+            format!("weight of {parent} {} → {}", reason.before, reason.after)
+        });
+        let mut told: Vec<String> = told.collect();
+        let rest = told.len().saturating_sub(NAMED);
+        if rest > 0 {
+            told.truncate(NAMED);
+            told.push(format!("{rest} more weights"));
+        }
+        told
     }
 
     /// What else asks for a new version, by its place.
@@ -46,6 +66,7 @@ impl Detail {
             "parameter.changed" => !self.parameters.is_empty(),
             "seed.changed" => !self.seeds.is_empty(),
             "code.changed" => self.code.is_some(),
+            WEIGHT => true,
             _ => false,
         }
     }
