@@ -6,7 +6,8 @@
 //! ```
 //!
 //! The rows that differ are, in turn, at the end, in the middle, changed one after the other, and changed
-//! everywhere, where no page stays as it was; the files are stored as they are, then rewritten by our profile.
+//! everywhere, where no page stays as it was; the files are stored as they are, then rewritten by our profile,
+//! then as patches where that is smaller.
 //! Each comparison is a process of its own.
 #![expect(
     clippy::print_stdout,
@@ -28,7 +29,7 @@ use std::sync::Arc;
 use mainstay_core::Actor;
 use mainstay_data::diff::{CompareOptions, CompareRows};
 use mainstay_data::rows::Identity;
-use mainstay_data::{Datasets, FileLayout, SnapshotSpec};
+use mainstay_data::{Datasets, FileLayout, Patches, SnapshotSpec};
 use mainstay_repo::{Repo, RepoOptions};
 use mainstay_store::{LocalOptions, LocalStorage};
 
@@ -39,9 +40,10 @@ const ROWS: u64 = 5_000_000;
 /// How often each comparison is repeated.
 const RUNS: usize = 3;
 
-const LAYOUTS: [(&str, FileLayout); 2] = [
-    ("verbatim", FileLayout::Verbatim),
-    ("canonical", FileLayout::Canonical),
+const LAYOUTS: [(&str, FileLayout, Patches); 3] = [
+    ("verbatim", FileLayout::Verbatim, Patches::Never),
+    ("canonical", FileLayout::Canonical, Patches::Never),
+    ("patched", FileLayout::Canonical, Patches::WhereSmaller),
 ];
 
 fn main() {
@@ -52,13 +54,18 @@ fn main() {
         .collect();
     match arguments[..] {
         ["store", repo, file, dataset, layout] => {
-            let (_, layout) = LAYOUTS
+            let (_, layout, patches) = LAYOUTS
                 .into_iter()
-                .find(|(name, _)| *name == layout)
+                .find(|(name, ..)| *name == layout)
                 .unwrap();
-            run(store(repo.as_ref(), file.as_ref(), dataset, layout));
+            run(store(
+                repo.as_ref(),
+                file.as_ref(),
+                dataset,
+                (layout, patches),
+            ));
         }
-        ["compare", repo, after] => run(compare(repo.as_ref(), after)),
+        ["compare", repo, dataset] => run(compare(repo.as_ref(), dataset)),
         [rows] => measure_both(rows.parse().unwrap()),
         [] => measure_both(ROWS),
         _ => panic!("{arguments:?}"),
@@ -88,7 +95,7 @@ fn versions(rows: u64) -> [(&'static str, Version); 4] {
 }
 
 fn measure_both(rows: u64) {
-    for (layout, _) in LAYOUTS {
+    for (layout, ..) in LAYOUTS {
         measure(rows, layout);
     }
 }
@@ -102,9 +109,9 @@ fn measure(rows: u64, layout: &str) {
         let (_, bytes) = of_self(&["store", text(&repo), text(&file), name, layout]);
         bytes.trim().parse::<u64>().unwrap()
     };
-    let bytes = stored("first", &Version::first(rows));
-    println!("{layout}: {rows} rows of 12 columns in {bytes} bytes");
     for (name, version) in versions(rows) {
+        let bytes = stored(name, &Version::first(rows));
+        println!("{layout}: {rows} rows of 12 columns in {bytes} bytes");
         let both = bytes + stored(name, &version);
         for _ in 0..RUNS {
             let (seconds, printed) = of_self(&["compare", text(&repo), name]);
@@ -133,20 +140,21 @@ fn of_self(arguments: &[&str]) -> (f64, String) {
     (elapsed.as_secs_f64(), printed)
 }
 
-async fn store(repo: &Path, file: &Path, dataset: &str, layout: FileLayout) {
+async fn store(repo: &Path, file: &Path, dataset: &str, (layout, patches): (FileLayout, Patches)) {
     let actor = Actor::new("bench").unwrap();
     let spec = SnapshotSpec::new(dataset.parse().unwrap(), actor, "measure")
         .with_path(file)
-        .with_layout(layout);
+        .with_layout(layout)
+        .with_patches(patches);
     let stored = open(repo).await.snapshot(spec).await.unwrap();
     println!("{}", stored.files[0].bytes);
 }
 
-async fn compare(repo: &Path, after: &str) {
+async fn compare(repo: &Path, dataset: &str) {
     let datasets = open(repo).await;
-    let newest = |name: &str| format!("{name}@latest").parse().unwrap();
-    let before = datasets.resolve(&newest("first")).await.unwrap();
-    let after = datasets.resolve(&newest(after)).await.unwrap();
+    let version = |number: u64| format!("{dataset}@{number}").parse().unwrap();
+    let before = datasets.resolve(&version(1)).await.unwrap();
+    let after = datasets.resolve(&version(2)).await.unwrap();
     let rows = CompareRows::new(Identity::key(["id"]));
     let options = CompareOptions::default().with_rows(rows);
     let diff = datasets.compare_with(&before, &after, &options);
