@@ -6,14 +6,17 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt as _};
 use futures::{StreamExt as _, TryStreamExt as _, stream};
+use mainstay_core::Error;
 use mainstay_repo::Blob;
 use parquet::arrow::arrow_reader::ArrowReaderOptions;
 use parquet::arrow::async_reader::AsyncFileReader;
 use parquet::errors::{ParquetError, Result};
-use parquet::file::metadata::{ParquetMetaData, ParquetMetaDataReader};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
+
+use crate::format::parquet::{Claims, Window, footer, index, with_index};
 
 /// How many bytes at the end are read at once for the footer; one chunk at most of most files.
-const FOOTER_BYTES: usize = 64 * 1024;
+const FOOTER_BYTES: u64 = 64 * 1024;
 /// How many ranges are read at a time.
 const PARALLEL_RANGES: usize = 8;
 /// Ranges with a smaller gap between them are read as one.
@@ -27,7 +30,15 @@ const COALESCE_BYTES: u64 = 16 * 1024;
 /// but for small pages that share a chunk. Bytes are verified; a wrong one is an error that says so.
 ///
 /// The bytes of a file are those that were stored. Use [`Datasets::read`](crate::Datasets::read) for
-/// tables of any format, several files, or files you do not trust: it refuses what would exhaust memory.
+/// tables of any format or several files.
+///
+/// A file that was not a table file when it was stored may hold anything. What its footer, the index of its
+/// pages and their headers claim is checked before the decoder sees it, where the reader loads the footer
+/// itself. Refused are a schema deeper than 128, a column chunk outside of the file or that overlaps another, a
+/// page that claims to hold more than 256 MiB and more than 64 times its bytes, and pages that together claim
+/// more than four times what the footer says of them. An index that claims what cannot be is not used.
+/// How large batches become is left to you: many rows may refer to one long value of a dictionary, so choose
+/// few rows for files you do not trust.
 ///
 /// ```
 /// # use std::sync::Arc;
@@ -60,13 +71,42 @@ const COALESCE_BYTES: u64 = 16 * 1024;
 #[derive(Debug, Clone)]
 pub struct ParquetBlobReader {
     blob: Blob,
+    /// In file order, once the footer was read.
+    claims: Option<Arc<Vec<Claims>>>,
 }
 
 impl ParquetBlobReader {
     /// Reads a stored file, which [`Datasets::file`](crate::Datasets::file) opens.
     #[must_use]
     pub fn new(blob: Blob) -> Self {
-        Self { blob }
+        Self { blob, claims: None }
+    }
+
+    /// Reads the end of the file: all of the footer, and more.
+    async fn footer(&self) -> Result<Window> {
+        let size = self.blob.size();
+        let start = size.saturating_sub(FOOTER_BYTES);
+        let tail = Self::read(&self.blob, start..size).await?;
+        let length = footer::length(size, &tail[tail.len().saturating_sub(8)..]);
+        let start = size - 8 - length.map_err(external)?;
+        let held = Window::new(size, size - tail.len() as u64, tail);
+        let held = if held.get(&(start..size)).is_some() {
+            held
+        } else {
+            Window::new(size, start, Self::read(&self.blob, start..size).await?)
+        };
+        let read = |range| {
+            held.get(&range)
+                .ok_or_else(|| Error::invalid("a footer cut short"))
+        };
+        footer::check(size, read).map_err(external)?;
+        Ok(held)
+    }
+
+    /// Looks at the pages that a range begins with, if it lies in a column chunk.
+    fn check(&self, range: &Range<u64>, bytes: &[u8]) -> Result<()> {
+        let claims = self.claims.as_deref().map_or(&[][..], Vec::as_slice);
+        Claims::check_all(claims, range.start, bytes)
     }
 
     async fn read(blob: &Blob, range: Range<u64>) -> Result<Bytes> {
@@ -85,7 +125,12 @@ impl ParquetBlobReader {
 
 impl AsyncFileReader for ParquetBlobReader {
     fn get_bytes(&mut self, range: Range<u64>) -> BoxFuture<'_, Result<Bytes>> {
-        Self::read(&self.blob, range).boxed()
+        async move {
+            let bytes = Self::read(&self.blob, range.clone()).await?;
+            self.check(&range, &bytes)?;
+            Ok(bytes)
+        }
+        .boxed()
     }
 
     fn get_byte_ranges(&mut self, ranges: Vec<Range<u64>>) -> BoxFuture<'_, Result<Vec<Bytes>>> {
@@ -94,10 +139,12 @@ impl AsyncFileReader for ParquetBlobReader {
             let spans = coalesce(&ranges);
             let read = stream::iter(spans.clone()).map(|span| Self::read(&blob, span));
             let read: Vec<Bytes> = read.buffered(PARALLEL_RANGES).try_collect().await?;
-            ranges
-                .into_iter()
-                .map(|range| cut(&spans, &read, &range))
-                .collect()
+            let ranges = ranges.into_iter().map(|range| {
+                let bytes = cut(&spans, &read, &range)?;
+                self.check(&range, &bytes)?;
+                Ok(bytes)
+            });
+            ranges.collect()
         }
         .boxed()
     }
@@ -107,18 +154,41 @@ impl AsyncFileReader for ParquetBlobReader {
         options: Option<&'a ArrowReaderOptions>,
     ) -> BoxFuture<'a, Result<Arc<ParquetMetaData>>> {
         async move {
-            let mut reader = ParquetMetaDataReader::new().with_prefetch_hint(Some(FOOTER_BYTES));
+            let held = self.footer().await?;
+            let mut reader = ParquetMetaDataReader::new();
+            let mut policies = (PageIndexPolicy::Skip, PageIndexPolicy::Skip);
             if let Some(options) = options {
-                reader = reader
-                    .with_metadata_options(Some(options.metadata_options().clone()))
-                    .with_column_index_policy(options.column_index_policy())
-                    .with_offset_index_policy(options.offset_index_policy());
+                reader = reader.with_metadata_options(Some(options.metadata_options().clone()));
+                policies = (options.column_index_policy(), options.offset_index_policy());
             }
-            let size = self.blob.size();
-            Ok(Arc::new(reader.load_and_finish(self, size).await?))
+            let mut metadata = reader.parse_and_finish(&held)?;
+            footer::check_claims(&metadata, self.blob.size()).map_err(external)?;
+            let is_wanted = policies != (PageIndexPolicy::Skip, PageIndexPolicy::Skip);
+            if is_wanted && let Some(range) = index::range(&metadata, self.blob.size()) {
+                let held = if held.get(&range).is_some() {
+                    held
+                } else {
+                    let bytes = Self::read(&self.blob, range.clone()).await?;
+                    Window::new(self.blob.size(), range.start, bytes)
+                };
+                metadata = with_index(metadata, &held, policies)?;
+            } else if policies.0 == PageIndexPolicy::Required
+                || policies.1 == PageIndexPolicy::Required
+            {
+                return Err(ParquetError::General(
+                    "a file without an index of its pages".into(),
+                ));
+            }
+            let claims = Claims::of_groups(&metadata, 0..metadata.num_row_groups())?;
+            self.claims = Some(Arc::new(claims));
+            Ok(Arc::new(metadata))
         }
         .boxed()
     }
+}
+
+fn external(error: Error) -> ParquetError {
+    ParquetError::External(Box::new(error))
 }
 
 /// Joins ranges that lie near each other, so that a chunk is read once.

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, Read, Seek as _, SeekFrom};
+use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -88,6 +89,13 @@ impl Source {
             .map_err(|error| self.inner.remember(error))
     }
 
+    /// Reads exactly the bytes of `range`.
+    pub(crate) fn read_range(&self, range: Range<u64>) -> io::Result<Bytes> {
+        let length = range.end.checked_sub(range.start);
+        let length = length.and_then(|length| usize::try_from(length).ok());
+        self.read_at(range.start, length.ok_or(io::ErrorKind::UnexpectedEof)?)
+    }
+
     /// Returns how many bytes were read so far, those read twice counted twice.
     pub(crate) fn bytes_read(&self) -> u64 {
         self.inner.read.load(Ordering::Relaxed)
@@ -154,6 +162,11 @@ pub(crate) struct SourceReader {
     offset: u64,
     buffered: Bytes,
     ahead: usize,
+}
+
+impl SourceReader {
+    /// How many bytes are read at first.
+    pub(crate) const FIRST_BYTES: u64 = FIRST_READ_BYTES as u64;
 }
 
 impl Read for SourceReader {

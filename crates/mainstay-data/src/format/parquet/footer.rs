@@ -7,28 +7,46 @@
 //!
 //! Source: Apache Parquet, `parquet.thrift`.
 
+use std::ops::Range;
+
+use bytes::Bytes;
 use mainstay_core::{Error, Result};
+use parquet::file::metadata::{ParquetMetaData, RowGroupMetaData};
 
 use super::thrift::{Cursor, I32, LIST, STOP, STRUCT, Shape};
-use crate::source::Source;
 
+/// The magic at the beginning, the length of the footer and the magic at the end.
+const MAGIC_AND_TAIL: u64 = 12;
 /// The largest footer that is read.
 const MAX_FOOTER_BYTES: u64 = 256 * 1024 * 1024;
 /// The deepest schema; every list and map takes two or three levels.
 const MAX_DEPTH: usize = 128;
+/// More rows to a byte than any writer reaches, run-length encoding included.
+const MAX_ROWS_PER_BYTE: u64 = 1 << 16;
 
-/// Checks that `source` ends in a Parquet footer whose schema is a tree of reasonable depth.
+/// Checks that a file of `size` bytes, which `read` reads, ends in a Parquet footer whose schema is a tree of
+/// reasonable depth.
 ///
 /// # Errors
 /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) saying what was found instead.
-pub(super) fn check(source: &Source) -> Result<()> {
-    let size = source.size();
-    let magic_and_tail = 12;
-    if size < magic_and_tail {
+pub(crate) fn check(size: u64, read: impl Fn(Range<u64>) -> Result<Bytes>) -> Result<()> {
+    if size < MAGIC_AND_TAIL {
         return Err(not_parquet(format!("found {size} bytes")));
     }
-    let tail = source.read_at(size - 8, 8)?;
-    let (length, magic) = tail.split_at(4);
+    let length = length(size, &read(size - 8..size)?)?;
+    let footer = read(size - 8 - length..size - 8)?;
+    check_schema(&footer).ok_or_else(|| not_parquet("the footer's schema is malformed"))
+}
+
+/// Returns how long the footer of a file of `size` bytes is, whose last eight are `tail`.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn length(size: u64, tail: &[u8]) -> Result<u64> {
+    let (length, magic) = tail
+        .split_at_checked(4)
+        .filter(|_| size >= MAGIC_AND_TAIL)
+        .ok_or_else(|| not_parquet(format!("found {size} bytes")))?;
     match magic {
         b"PAR1" => {}
         b"PARE" => return Err(not_parquet("found an encrypted footer")),
@@ -43,7 +61,7 @@ pub(super) fn check(source: &Source) -> Result<()> {
         .iter()
         .rev()
         .fold(0_u64, |n, b| n << 8 | u64::from(*b));
-    if length > size - magic_and_tail {
+    if length > size - MAGIC_AND_TAIL {
         return Err(not_parquet(format!(
             "the footer claims {length} bytes of a file of {size}"
         )));
@@ -53,9 +71,44 @@ pub(super) fn check(source: &Source) -> Result<()> {
             "the footer of {length} bytes is larger than {MAX_FOOTER_BYTES}"
         )));
     }
-    // A footer of at most 256 MiB fits a usize.
-    let footer = source.read_at(size - 8 - length, usize::try_from(length).unwrap_or(0))?;
-    check_schema(&footer).ok_or_else(|| not_parquet("the footer's schema is malformed"))
+    Ok(length)
+}
+
+/// Checks what a decoded footer of a file of `size` bytes claims: where its column chunks are, and how many
+/// rows there are.
+///
+/// # Errors
+/// As [`check`].
+pub(crate) fn check_claims(metadata: &ParquetMetaData, size: u64) -> Result<()> {
+    let groups = metadata.row_groups();
+    for chunk in groups.iter().flat_map(RowGroupMetaData::columns) {
+        let start = chunk.dictionary_page_offset();
+        let start = start.unwrap_or_else(|| chunk.data_page_offset());
+        let [start, length] = [start, chunk.compressed_size()].map(u64::try_from);
+        let (Ok(start), Ok(length)) = (start, length) else {
+            return Err(Error::invalid("a column chunk has a negative place"));
+        };
+        // Of another file, when it has a path.
+        if chunk.file_path().is_none() && length > size.saturating_sub(start) {
+            return Err(Error::invalid(format!(
+                "a column chunk of {length} bytes at {start} is beyond the end of the file of {size}"
+            )));
+        }
+    }
+    let of_groups = groups.iter().map(RowGroupMetaData::num_rows);
+    let rows = of_groups
+        .clone()
+        .fold(0, i64::saturating_add)
+        .max(metadata.file_metadata().num_rows());
+    if of_groups.clone().any(|rows| rows < 0) || metadata.file_metadata().num_rows() < 0 {
+        return Err(Error::invalid("the footer claims a negative count of rows"));
+    }
+    if rows.cast_unsigned() / MAX_ROWS_PER_BYTE > size {
+        return Err(Error::invalid(format!(
+            "the footer claims {rows} rows in {size} bytes"
+        )));
+    }
+    Ok(())
 }
 
 fn not_parquet(found: impl std::fmt::Display) -> Error {

@@ -5,31 +5,32 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use mainstay_core::{Error, ErrorKind, Result};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderOptions, ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder,
-};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, ArrowReaderOptions};
 use parquet::errors::ParquetError;
-use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData};
+use parquet::file::metadata::{PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader};
 
+use self::groups::Groups;
 use self::prune::{Pruned, prune};
-use super::{BATCH_ROWS, OpenTable};
+use super::OpenTable;
 use crate::predicate::Predicate;
 use crate::source::Source;
 
-mod footer;
+mod checked;
+pub(crate) mod footer;
+mod groups;
+pub(crate) mod index;
+mod page_header;
 mod pages;
 mod prune;
 mod select;
 mod thrift;
+mod window;
 pub(crate) mod write;
 
+pub(crate) use checked::Claims;
 pub(super) use pages::{layout, unshared_bytes};
 pub(crate) use select::{LeafPages, ParquetRows};
-
-/// About how large a decoded batch is when the footer tells the truth.
-const BATCH_BYTES: u64 = 32 * 1024 * 1024;
-/// More rows to a byte than any writer reaches, run-length encoding included.
-const MAX_ROWS_PER_BYTE: u64 = 1 << 16;
+pub(crate) use window::Window;
 
 /// Opens a Parquet file; reads only the columns in `wanted`, in file order, when given.
 ///
@@ -39,22 +40,13 @@ pub(super) fn open(
     wanted: Option<&[String]>,
     filter: Option<&Predicate>,
 ) -> Result<OpenTable> {
-    footer::check(source)?;
-    let index = match filter {
+    let policy = match filter {
         Some(_) => PageIndexPolicy::Optional,
         None => PageIndexPolicy::Skip,
     };
-    let options = ArrowReaderOptions::new().with_page_index_policy(index);
-    let builder = ParquetRecordBatchReaderBuilder::try_new_with_options(source.clone(), options)
-        .map_err(undecodable)?;
-    let rows = u64::try_from(builder.metadata().file_metadata().num_rows()).unwrap_or(u64::MAX);
-    if rows / MAX_ROWS_PER_BYTE > source.size() {
-        return Err(Error::invalid(format!(
-            "the footer claims {rows} rows in {} bytes",
-            source.size()
-        )));
-    }
-    let schema = Arc::clone(builder.schema());
+    let metadata = load(source, (policy, policy))?;
+    let file = metadata.metadata();
+    let schema = Arc::clone(metadata.schema());
     let mask = match wanted {
         None => ProjectionMask::all(),
         Some(wanted) => {
@@ -62,48 +54,83 @@ pub(super) fn open(
             let roots = fields
                 .filter(|(_, field)| wanted.contains(field.name()))
                 .map(|(index, _)| index);
-            ProjectionMask::roots(builder.parquet_schema(), roots)
+            ProjectionMask::roots(metadata.parquet_schema(), roots)
         }
     };
-    let batch_rows = batch_rows(builder.metadata());
-    let builder = match filter {
+    let wanted = match filter {
         Some(filter) => {
-            let Pruned { groups, rows } = prune(filter, builder.metadata(), &schema);
-            builder.with_row_groups(groups).with_row_selection(rows)
+            let Pruned { groups, rows } = prune(filter, file, &schema);
+            (groups, Some(rows))
         }
-        None => builder,
+        None => ((0..file.num_row_groups()).collect(), None),
     };
-    let reader = builder
-        .with_batch_size(batch_rows)
-        .with_projection(mask)
-        .build()
-        .map_err(undecodable)?;
-    Ok(OpenTable::of_parquet(schema, reader))
+    let rows = Groups::new(source.clone(), metadata, mask, wanted);
+    Ok(OpenTable::of_parquet(schema, rows))
 }
 
 impl OpenTable {
-    fn of_parquet(schema: SchemaRef, reader: ParquetRecordBatchReader) -> Self {
+    fn of_parquet(schema: SchemaRef, rows: Groups) -> Self {
         Self {
             schema,
-            batches: Box::new(reader.map(|batch| {
-                batch.map_err(|error| {
-                    Error::invalid("cannot decode the Parquet file").with_source(error)
-                })
-            })),
+            batches: Box::new(rows),
         }
     }
 }
 
-/// Chooses how many rows to decode at once, so that wide rows do not make huge batches.
-fn batch_rows(metadata: &ParquetMetaData) -> usize {
-    let widest = metadata.row_groups().iter().filter_map(|group| {
-        let rows = u64::try_from(group.num_rows())
-            .ok()
-            .filter(|&rows| rows > 0)?;
-        Some(u64::try_from(group.total_byte_size()).ok()? / rows)
-    });
-    let row_bytes = widest.max().unwrap_or(0).max(1);
-    usize::try_from(BATCH_BYTES / row_bytes).map_or(BATCH_ROWS, |rows| rows.clamp(1, BATCH_ROWS))
+/// Reads the footer of a Parquet file, and the index of its pages where `policy` asks for it and there is one
+/// that claims no more than it can hold.
+fn load(
+    source: &Source,
+    (columns, offsets): (PageIndexPolicy, PageIndexPolicy),
+) -> Result<ArrowReaderMetadata> {
+    let metadata = footer(source)?;
+    let is_wanted = columns != PageIndexPolicy::Skip || offsets != PageIndexPolicy::Skip;
+    let range = is_wanted
+        .then(|| index::range(&metadata, source.size()))
+        .flatten();
+    let metadata = match range {
+        Some(range) => {
+            let held = source.read_range(range.clone())?;
+            let held = Window::new(source.size(), range.start, held);
+            with_index(metadata, &held, (columns, offsets)).map_err(undecodable)?
+        }
+        None => metadata,
+    };
+    ArrowReaderMetadata::try_new(Arc::new(metadata), ArrowReaderOptions::new()).map_err(undecodable)
+}
+
+/// Reads the footer of a Parquet file, whose claims are checked.
+fn footer(source: &Source) -> Result<ParquetMetaData> {
+    footer::check(source.size(), |range| Ok(source.read_range(range)?))?;
+    let metadata = ParquetMetaDataReader::new()
+        .parse_and_finish(source)
+        .map_err(undecodable)?;
+    footer::check_claims(&metadata, source.size())?;
+    Ok(metadata)
+}
+
+/// Adds the index of pages that `held` holds, unless it claims what cannot be.
+pub(crate) fn with_index(
+    metadata: ParquetMetaData,
+    held: &Window,
+    (columns, offsets): (PageIndexPolicy, PageIndexPolicy),
+) -> parquet::errors::Result<ParquetMetaData> {
+    if index::is_sound(&metadata, |range| held.get(range)) {
+        let mut reader = ParquetMetaDataReader::new_with_metadata(metadata.clone())
+            .with_column_index_policy(columns)
+            .with_offset_index_policy(offsets);
+        reader.read_page_indexes(held)?;
+        let indexed = reader.finish()?;
+        if index::is_within_chunks(&indexed) {
+            return Ok(indexed);
+        }
+    }
+    if [columns, offsets].contains(&PageIndexPolicy::Required) {
+        let why = "an index of pages that claims what cannot be";
+        Err(ParquetError::General(why.to_owned()))
+    } else {
+        Ok(metadata)
+    }
 }
 
 fn undecodable(error: ParquetError) -> Error {

@@ -10,10 +10,10 @@ use std::collections::BTreeSet;
 use mainstay_core::BulkDigest;
 use mainstay_repo::{Cut, Layout};
 use parquet::basic::Compression;
-use parquet::file::metadata::{ColumnChunkMetaData, ParquetMetaDataReader, RowGroupMetaData};
+use parquet::file::metadata::{ColumnChunkMetaData, RowGroupMetaData};
 
 use super::footer;
-use super::thrift::{Cursor, I32, STOP};
+use super::page_header::PageHeader;
 use crate::source::Source;
 
 /// Shorter pages are cut by content together, so that they do not cost a chunk each.
@@ -60,8 +60,7 @@ pub(in crate::format) fn unshared_bytes(
 }
 
 fn sections(source: &Source) -> Option<Vec<Section>> {
-    footer::check(source).ok()?;
-    let metadata = ParquetMetaDataReader::new().parse_and_finish(source).ok()?;
+    let metadata = footer(source).ok()?;
     let groups = metadata.row_groups().iter();
     let mut columns: Vec<&ColumnChunkMetaData> =
         groups.flat_map(RowGroupMetaData::columns).collect();
@@ -134,29 +133,10 @@ fn page(source: &Source, start: u64, end: u64) -> Option<u64> {
     HEADER_WINDOWS.into_iter().find_map(|window| {
         let window = window.min(end - start);
         let bytes = source.read_at(start, usize::try_from(window).ok()?).ok()?;
-        let (header, page) = header(&bytes)?;
-        let bytes = header.checked_add(page)?;
+        let header = PageHeader::parse(&bytes)?;
+        let bytes = header.length.checked_add(header.compressed)?;
         (bytes <= end - start).then_some(bytes)
     })
-}
-
-/// Walks a page header; returns its length and that of the page behind it.
-fn header(bytes: &[u8]) -> Option<(u64, u64)> {
-    const COMPRESSED_PAGE_SIZE: i16 = 3;
-    let mut cursor = Cursor::new(bytes);
-    let (mut size, mut previous) = (None, 0);
-    loop {
-        let (id, kind) = cursor.field(previous)?;
-        if kind == STOP {
-            return Some(((bytes.len() - cursor.left()) as u64, size?));
-        }
-        if (id, kind) == (COMPRESSED_PAGE_SIZE, I32) {
-            size = Some(u64::try_from(cursor.zigzag()?).ok()?);
-        } else {
-            cursor.skip_field(kind)?;
-        }
-        previous = id;
-    }
 }
 
 #[cfg(test)]

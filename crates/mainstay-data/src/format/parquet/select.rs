@@ -6,12 +6,11 @@ use std::sync::Arc;
 use arrow::datatypes::SchemaRef;
 use mainstay_core::{Error, Result};
 use parquet::arrow::ProjectionMask;
-use parquet::arrow::arrow_reader::{
-    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReaderBuilder, RowSelection,
-};
+use parquet::arrow::arrow_reader::{ArrowReaderMetadata, RowSelection};
 use parquet::file::metadata::{ColumnChunkMetaData, PageIndexPolicy, ParquetMetaData};
 
-use super::{batch_rows, footer, undecodable};
+use super::groups::Groups;
+use super::load;
 use crate::format::OpenTable;
 use crate::source::Source;
 
@@ -45,10 +44,8 @@ pub(crate) struct ParquetRows {
 
 impl ParquetRows {
     pub(in crate::format) fn open(source: &Source) -> Result<Self> {
-        footer::check(source)?;
-        let options = ArrowReaderOptions::new().with_offset_index_policy(PageIndexPolicy::Optional);
         Ok(Self {
-            metadata: ArrowReaderMetadata::load(source, options).map_err(undecodable)?,
+            metadata: load(source, (PageIndexPolicy::Skip, PageIndexPolicy::Optional))?,
             source: source.clone(),
         })
     }
@@ -76,10 +73,8 @@ impl ParquetRows {
         column: Option<&str>,
         ranges: &[Range<u64>],
     ) -> Result<OpenTable> {
-        let metadata = self.metadata.clone();
-        let builder =
-            ParquetRecordBatchReaderBuilder::new_with_metadata(self.source.clone(), metadata);
-        let total = builder.metadata().file_metadata().num_rows();
+        let file = self.metadata.metadata();
+        let total = file.file_metadata().num_rows();
         let total = number(u64::try_from(total).unwrap_or(0))?;
         let ranges = ranges
             .iter()
@@ -89,23 +84,20 @@ impl ParquetRows {
             return Err(Error::invalid("the file has fewer rows than it had"));
         }
         let selection = RowSelection::from_consecutive_ranges(ranges.into_iter(), total);
-        let (schema, rows) = (Arc::clone(builder.schema()), batch_rows(builder.metadata()));
+        let schema = Arc::clone(self.metadata.schema());
         let mask = match column {
             None => ProjectionMask::all(),
             Some(column) => {
                 let root = schema.index_of(column).map_err(|cause| {
                     Error::invalid("the file has not the columns it had").with_source(cause)
                 })?;
-                ProjectionMask::roots(builder.parquet_schema(), [root])
+                ProjectionMask::roots(self.metadata.parquet_schema(), [root])
             }
         };
-        let reader = builder
-            .with_batch_size(rows)
-            .with_projection(mask)
-            .with_row_selection(selection)
-            .build()
-            .map_err(undecodable)?;
-        Ok(OpenTable::of_parquet(schema, reader))
+        let groups = (0..file.num_row_groups()).collect();
+        let (source, metadata) = (self.source.clone(), self.metadata.clone());
+        let rows = Groups::new(source, metadata, mask, (groups, Some(selection)));
+        Ok(OpenTable::of_parquet(schema, rows))
     }
 }
 

@@ -7,6 +7,8 @@ use parquet::file::metadata::PageIndexPolicy;
 use parquet::file::properties::WriterProperties;
 use proptest::prelude::*;
 
+use parquet::file::metadata::ParquetMetaDataReader;
+
 use super::*;
 
 /// Rows of numbers that compress to small pages and of bytes that do not compress.
@@ -144,7 +146,7 @@ proptest! {
 
     #[test]
     fn any_bytes_are_a_header_within_them_or_none(bytes: Vec<u8>) {
-        if let Some((length, _)) = header(&bytes) {
+        if let Some(PageHeader { length, .. }) = PageHeader::parse(&bytes) {
             prop_assert!(length <= bytes.len() as u64);
         }
     }

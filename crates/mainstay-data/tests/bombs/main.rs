@@ -1,0 +1,112 @@
+//! Bombs: small Parquet files that say they are large, or become so when they are decoded. However they are
+//! read, that takes little memory.
+//!
+//! A binary of its own, since its allocator counts.
+
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+
+mod files;
+
+use std::alloc::System;
+use std::sync::Arc;
+
+use cap::Cap;
+use futures::TryStreamExt as _;
+use mainstay_core::{Actor, ErrorKind, NodeRef, Result};
+use mainstay_data::diff::{CompareOptions, CompareRows};
+use mainstay_data::parquet::arrow::ParquetRecordBatchStreamBuilder;
+use mainstay_data::parquet::arrow::arrow_reader::ArrowReaderOptions;
+use mainstay_data::parquet::file::metadata::PageIndexPolicy;
+use mainstay_data::rows::{Identity, RowDiffOptions};
+use mainstay_data::{
+    Datasets, FileLayout, ParquetBlobReader, ReadOptions, SnapshotReport, SnapshotSpec,
+};
+use mainstay_repo::{Repo, RepoOptions};
+use mainstay_store::MemoryStorage;
+
+#[global_allocator]
+static MEMORY: Cap<System> = Cap::new(System, usize::MAX);
+
+/// More than is taken by reading any of them, the repository in memory included.
+const LIMIT: usize = 320 << 20;
+/// What rows that are compared may take of it.
+const COMPARED: usize = 32 << 20;
+
+/// All of them in one test: others would take memory meanwhile.
+#[tokio::test(flavor = "multi_thread")]
+async fn reading_any_file_takes_little_memory() {
+    for (name, is_read, file, other) in files::all() {
+        assert_eq!(read(&file, &other).await, is_read, "{name}");
+        let peak = MEMORY.max_allocated();
+        assert!(peak <= LIMIT, "{name} took {peak} bytes");
+    }
+    let peak = MEMORY.max_allocated();
+    assert!(peak > 4 << 20, "files alone take more than {peak} bytes");
+}
+
+/// Reads a file, and another that differs a little from it, in every way. Returns whether it is a table.
+async fn read(file: &[u8], other: &[u8]) -> bool {
+    let repo = Repo::create(Arc::new(MemoryStorage::new()), RepoOptions::default());
+    let datasets = Datasets::new(repo.await.unwrap());
+    let plain = snapshot(&datasets, "plain", file, FileLayout::Plain).await;
+    drop(decode(&datasets, &plain.unwrap().node).await);
+    let versions = [
+        snapshot(&datasets, "table", file, FileLayout::Verbatim).await,
+        snapshot(&datasets, "table", other, FileLayout::Verbatim).await,
+    ];
+    let [Ok(first), Ok(second)] = versions else {
+        for outcome in versions {
+            let kind = outcome.unwrap_err().kind();
+            let fits = matches!(kind, ErrorKind::Invalid | ErrorKind::Unsupported);
+            assert!(fits, "{kind:?}");
+        }
+        return false;
+    };
+    for filter in [None, Some("v = 2")] {
+        let mut options = ReadOptions::default();
+        options.filter = filter.map(|filter| filter.parse().unwrap());
+        // Not all of them have a column of that name and type.
+        if let Ok(mut rows) = datasets.read(&first.node, options).await {
+            while let Ok(Some(_)) = rows.try_next().await {}
+        }
+    }
+    let mut rows = CompareRows::new(Identity::WholeRow);
+    rows.options = RowDiffOptions::default().with_memory_bytes(COMPARED);
+    let options = CompareOptions::default().with_rows(rows);
+    let diff = datasets.compare_with(&first.node, &second.node, &options);
+    drop(diff.await.unwrap());
+    true
+}
+
+async fn snapshot(
+    datasets: &Datasets,
+    name: &str,
+    file: &[u8],
+    layout: FileLayout,
+) -> Result<SnapshotReport> {
+    let directory = tempfile::tempdir().unwrap();
+    std::fs::write(directory.path().join("f.parquet"), file).unwrap();
+    let ada = Actor::new("ada").unwrap();
+    let spec = SnapshotSpec::new(name.parse().unwrap(), ada, "test").with_path(directory.path());
+    datasets.snapshot(spec.with_layout(layout)).await
+}
+
+/// Decodes a file by the reader of the Parquet crate, out of stored bytes.
+async fn decode(
+    datasets: &Datasets,
+    node: &NodeRef,
+) -> std::result::Result<usize, Box<dyn std::error::Error + Send + Sync>> {
+    let mut rows = 0;
+    for policy in [PageIndexPolicy::Skip, PageIndexPolicy::Optional] {
+        let mut files = datasets.files(node).await?;
+        let file = files.try_next().await?.unwrap();
+        let reader = ParquetBlobReader::new(datasets.file(&file).await?);
+        let options = ArrowReaderOptions::new().with_page_index_policy(policy);
+        let builder = ParquetRecordBatchStreamBuilder::new_with_options(reader, options).await?;
+        let mut batches = builder.with_batch_size(8).build()?;
+        while let Some(batch) = batches.try_next().await? {
+            rows += batch.num_rows();
+        }
+    }
+    Ok(rows)
+}
