@@ -21,8 +21,8 @@
 //! # Ok::<(), mainstay_core::Error>(())
 //! ```
 //!
-//! Start with [`Digest`], [`NodeRef`], [`Edge`] and [`Error`]. [`Progress`] is how long work tells how
-//! far it is, [`Metrics`] how all work tells how much was done.
+//! Start with [`Digest`], [`NodeRef`], [`Edge`] and [`Error`]. [`Progress`] is how long work tells how far it
+//! is, [`Telling`] adds up what its steps have done, [`Metrics`] is how all work tells how much was done.
 //!
 //! It does not store, hash in bulk, or know any domain: those are the crates above it.
 
@@ -38,6 +38,7 @@ mod metrics;
 mod name;
 mod node;
 mod progress;
+mod telling;
 mod text;
 mod time;
 
@@ -51,4 +52,5 @@ pub use metrics::{Attribute, Instrument, Metrics, NoMetrics};
 pub use name::{MAX_NAME_BYTES, Name, RefPath};
 pub use node::{Locator, NodeKind, NodeRef, Selector};
 pub use progress::Progress;
+pub use telling::Telling;
 pub use time::{Clock, ManualClock, SystemClock, Timestamp};

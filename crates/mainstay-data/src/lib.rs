@@ -103,7 +103,6 @@ mod spool;
 pub mod stats;
 mod stored;
 mod table_files;
-mod telling;
 mod text;
 mod workers;
 

@@ -6,7 +6,7 @@ use std::thread::available_parallelism;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use mainstay_core::{BulkDigest, Error, ErrorKind, FilePath, Result};
+use mainstay_core::{BulkDigest, Error, ErrorKind, FilePath, Result, Telling};
 
 use crate::digest::{ColumnHasher, Layout, PROFILE, Profile, RowsHasher, RowsSum, table_digest};
 use crate::format::{Inference, TableFormat, TableReader, TextTypes};
@@ -15,7 +15,6 @@ use crate::logical::check_names;
 use crate::slots::slots;
 use crate::stats::{ColumnCollector, ColumnStats};
 use crate::stored::{self, StoredTable};
-use crate::telling::Telling;
 use crate::workers::Workers;
 use crate::{Column, CsvOptions, Table};
 

@@ -86,7 +86,6 @@ mod repo;
 mod seal;
 mod series;
 mod tally;
-mod telling;
 mod transaction;
 mod tree;
 mod value;

@@ -5,7 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use futures::FutureExt as _;
 use futures::stream::BoxStream;
-use mainstay_core::{Actor, Clock, Digest, Progress, RefPath, Result, Timestamp, WriteId};
+use mainstay_core::{Actor, Clock, Digest, Progress, RefPath, Result, Telling, Timestamp, WriteId};
 use mainstay_store::Storage;
 use tokio::sync::Mutex;
 use tracing::field::Empty;
@@ -18,7 +18,6 @@ use crate::log::group::Turn;
 use crate::log::read::READ_AHEAD;
 use crate::log::{as_of, commit, read, walk};
 use crate::metrics::Told;
-use crate::telling::Telling;
 use crate::verify::{RepoStats, VerifyLevel, VerifyReport};
 use crate::view::{Base, Source};
 use crate::{

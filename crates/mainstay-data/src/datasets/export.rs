@@ -5,7 +5,7 @@ use std::io::{ErrorKind as IoKind, Write as _};
 use std::path::{Path, PathBuf};
 
 use futures::TryStreamExt as _;
-use mainstay_core::{Error, FilePath, Hasher, NodeRef, Result};
+use mainstay_core::{Error, FilePath, Hasher, NodeRef, Result, Telling};
 use mainstay_repo::Repo;
 use tempfile::NamedTempFile;
 use tokio::runtime::Handle;
@@ -14,7 +14,6 @@ use crate::format::TextTypes;
 use crate::format::parquet::write;
 use crate::report::FileReport;
 use crate::stored::{self, blob};
-use crate::telling::Telling;
 use crate::{ExportReport, FileEntry, Manifest, blocking, file_tree};
 
 /// How much of a merged file is copied at once.
@@ -33,7 +32,7 @@ pub(super) async fn export(
         let target = make_way(directory.to_owned(), file.path.clone()).await?;
         files.push(if file.patches().is_empty() {
             let mut blob = blob(repo, &file.digest).await?;
-            if let Some(progress) = telling.bytes_of_a_step() {
+            if let Some(progress) = telling.step("bytes") {
                 blob = blob.with_progress(progress);
             }
             blob.export(&target).await?;

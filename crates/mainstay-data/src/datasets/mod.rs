@@ -7,7 +7,7 @@ use arrow::array::RecordBatch;
 use futures::FutureExt as _;
 use futures::stream::BoxStream;
 use mainstay_core::{
-    Actor, Error, ErrorKind, FilePath, Locator, Name, NodeKind, NodeRef, Progress, Result,
+    Actor, Error, ErrorKind, FilePath, Locator, Name, NodeKind, NodeRef, Progress, Result, Telling,
     Timestamp,
 };
 use mainstay_repo::{Blob, RefState, Repo, Series, View};
@@ -48,7 +48,6 @@ use crate::record::VersionRecord;
 use crate::rows::{Both, Identity, RowDiffOptions};
 use crate::split::{LeakageReport, SplitRecord, SplitReport, SplitSpec};
 use crate::stored::blob;
-use crate::telling::Telling;
 use crate::{
     BranchChange, BranchInfo, BranchTarget, DatasetInfo, ExportReport, FileChange, FileEntry,
     Manifest, PartSpec, Predicate, SampleSpec, SnapshotPart, SnapshotReport, SnapshotSpec,
@@ -113,7 +112,7 @@ impl Datasets {
     }
 
     fn telling(&self) -> Telling {
-        Telling::new(self.progress.as_ref())
+        Telling::new(self.progress.clone())
     }
 
     /// Returns a handle whose reads see the datasets as of a log entry, and which does not write.

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use futures::TryStreamExt as _;
-use mainstay_core::{Error, ErrorKind, FilePath, Result};
+use mainstay_core::{Error, ErrorKind, FilePath, Result, Telling};
 use mainstay_repo::Repo;
 use tokio::runtime::Handle;
 
@@ -15,7 +15,6 @@ use crate::format::TableFormat;
 use crate::input::{InputFile, gather, in_path_order};
 use crate::scan::{TableFile, check};
 use crate::table_files::{Chosen, helped};
-use crate::telling::Telling;
 use crate::{
     FileEntry, FileLayout, PartSpec, SnapshotPart, SnapshotReport, SnapshotSpec, blocking,
     file_tree,

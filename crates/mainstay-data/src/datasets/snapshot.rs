@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mainstay_core::{BulkDigest, Digest, Error, Name, NodeKind, Result, canon};
+use mainstay_core::{BulkDigest, Digest, Error, Name, NodeKind, Result, Telling, canon};
 use mainstay_repo::{Ingest, Layout, Repo, Series, Step, StoredBlob, Value, View};
 use tokio::runtime::Handle;
 
@@ -28,7 +28,6 @@ use crate::scan::{TableFile, scan};
 use crate::spool::Spooled;
 use crate::stored::blob;
 use crate::table_files::{Chosen, helped};
-use crate::telling::Telling;
 use crate::{
     Canonical, FileEntry, FileLayout, Files, Manifest, PatchEntry, Patches, SnapshotInput,
     SnapshotReport, SnapshotSpec, Table, TableFiles, blocking, file_tree,
@@ -294,7 +293,7 @@ async fn store(
 
 /// Begins to store blobs.
 pub(super) fn session(repo: &Repo, telling: &Telling) -> Ingest {
-    match telling.bytes_of_a_step() {
+    match telling.step("bytes") {
         Some(progress) => repo.ingest().with_progress(progress),
         None => repo.ingest(),
     }

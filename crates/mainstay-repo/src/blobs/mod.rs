@@ -27,7 +27,7 @@ mod tests;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mainstay_core::{Digest, Error, ErrorKind, Result};
+use mainstay_core::{Digest, Error, ErrorKind, Result, Telling};
 use mainstay_store::{ByteRange, Storage, StorageExt as _};
 use tokio::sync::Semaphore;
 
@@ -43,7 +43,6 @@ use self::record::RecordId;
 use self::reliance::Reliance;
 pub(crate) use self::requests::open_within;
 use crate::metrics::Told;
-use crate::telling::Telling;
 
 /// How many blobs of one repository are stored at a time. Each holds a blocking thread, of which the
 /// storage must find some too.
@@ -133,7 +132,7 @@ impl BlobStore {
         self.shared.index.refresh().await?;
         let mut total = 0;
         let manifests = self.shared.index.manifests();
-        telling.expect("packs", manifests.len());
+        telling.expect("packs", manifests.len() as u64);
         for (pack, entries) in manifests {
             let key = pack.key()?;
             let fetched = self.shared.storage.get_all(&key).await?;
@@ -144,7 +143,7 @@ impl BlobStore {
                 let manifest = Manifest::decode(&bytes, &digest);
                 total += manifest.map_err(|damage| damage.of(entry.header.id))?.size;
             }
-            telling.add("bytes", fetched.len());
+            telling.add("bytes", fetched.len() as u64);
             telling.add("packs", 1);
         }
         Ok(total)

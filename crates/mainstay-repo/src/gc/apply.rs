@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::TryStreamExt as _;
-use mainstay_core::{Actor, Digest, Error, ErrorKind, Result};
+use mainstay_core::{Actor, Digest, Error, ErrorKind, Result, Telling};
 use mainstay_store::Key;
 
 use super::catalog::Catalog;
@@ -18,7 +18,6 @@ use crate::blobs::pack::PackId;
 use crate::log::plan::beside;
 use crate::log::{commit, read, walk};
 use crate::repo::{Inner, Step};
-use crate::telling::Telling;
 use crate::{Expectation, Transaction, View, tree};
 
 /// How often a run looks at what others committed meanwhile before it gives up.
@@ -148,7 +147,7 @@ async fn delete(
         return Ok(BTreeSet::new());
     }
     let telling = &survey.telling;
-    telling.expect("objects", stale.len() + survey.delete.len());
+    telling.expect("objects", (stale.len() + survey.delete.len()) as u64);
     for hash in stale {
         let key = index::key(hash)?;
         storage.delete(&key).await?;

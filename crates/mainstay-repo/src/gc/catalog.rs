@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures::{StreamExt as _, TryStreamExt as _, stream};
-use mainstay_core::{Digest, Error, ErrorKind, Result};
+use mainstay_core::{Digest, Error, ErrorKind, Result, Telling};
 use mainstay_store::{Storage, StorageExt as _};
 
 use crate::blobs::index::{self, Encoded, IndexObject, PackRef};
@@ -15,7 +15,6 @@ use crate::blobs::open_within;
 use crate::blobs::pack::{self, PackId};
 use crate::blobs::record::{Entry, Kind, RecordId};
 use crate::keys;
-use crate::telling::Telling;
 
 /// How many objects are read at a time.
 const FETCHES: usize = 4;
@@ -163,14 +162,14 @@ impl Catalog {
             let pack = self.holders(&id).next();
             by_pack.entry(pack).or_default().insert(id);
         }
-        self.telling.expect("packs", by_pack.len());
+        self.telling.expect("packs", by_pack.len() as u64);
         for (pack, ids) in by_pack {
             let whole = match pack {
                 Some(pack) => self.storage.get_all(&pack.key()?).await?,
                 None => None,
             };
             let read = whole.as_ref().map_or(0, Bytes::len);
-            self.telling.add("bytes", read);
+            self.telling.add("bytes", read as u64);
             self.telling.add("packs", 1);
             for id in ids {
                 let read = match (pack, &whole) {

@@ -65,14 +65,14 @@ impl Catalog {
             }
         }
         let mut listed: Vec<(Digest, PackId, ListRef)> = Vec::new();
-        self.telling.expect("packs", by_pack.len());
+        self.telling.expect("packs", by_pack.len() as u64);
         for (pack, digests) in by_pack {
             let stored = self.storage.get_all(&pack.key()?).await?;
             self.telling.add("packs", 1);
             let Some(bytes) = stored else {
                 continue;
             };
-            self.telling.add("bytes", bytes.len());
+            self.telling.add("bytes", bytes.len() as u64);
             for digest in digests {
                 let id = RecordId::manifest(&digest);
                 let manifest = self.open(pack, &bytes, &id).and_then(|bytes| {

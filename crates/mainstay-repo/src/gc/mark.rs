@@ -5,7 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use futures::TryStreamExt as _;
-use mainstay_core::{Digest, Result, Timestamp};
+use mainstay_core::{Digest, Result, Telling, Timestamp};
 
 use super::CollectOptions;
 use super::catalog::Catalog;
@@ -14,7 +14,6 @@ use crate::blobs::pack::PackId;
 use crate::blobs::record::RecordId;
 use crate::log::{as_of, walk};
 use crate::repo::Inner;
-use crate::telling::Telling;
 use crate::{Value, View, tree};
 
 /// The view from which on history is kept, not after `view`.
@@ -42,8 +41,7 @@ pub(super) async fn blobs_since(
     telling: &Telling,
 ) -> Result<BTreeSet<Digest>> {
     let mut named = live(from).await?;
-    let count = |entries| usize::try_from(entries).unwrap_or(usize::MAX);
-    telling.expect("entries", count(inner.head().seq.saturating_sub(from.seq)));
+    telling.expect("entries", inner.head().seq.saturating_sub(from.seq));
     let mut told = from.seq;
     let mut entries = walk::forwards(Arc::clone(inner), from.seq.into());
     while let Some(entry) = entries.try_next().await? {
@@ -53,7 +51,7 @@ pub(super) async fn blobs_since(
             .filter_map(|change| change.value.as_ref());
         values.for_each(|value| named.add(value));
         // An entry may hold several transactions.
-        telling.add("entries", count(entry.seq.saturating_sub(told)));
+        telling.add("entries", entry.seq.saturating_sub(told));
         told = entry.seq;
     }
     named.blobs(&inner.blobs).await

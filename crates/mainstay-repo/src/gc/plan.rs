@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
-use mainstay_core::{BulkDigest, Digest, Error, ErrorKind, Result, Timestamp};
+use mainstay_core::{BulkDigest, Digest, Error, ErrorKind, Result, Telling, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::CollectOptions;
@@ -17,7 +17,6 @@ use crate::View;
 use crate::blobs::pack::{FOOTER_LEN, HEADER_LEN, PackId};
 use crate::blobs::record::{Entry, Kind, RecordId};
 use crate::repo::Inner;
-use crate::telling::Telling;
 
 /// A pack is not written again for less than this.
 const LEAST_UNUSED: u64 = 4096;

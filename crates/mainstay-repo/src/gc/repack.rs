@@ -3,7 +3,7 @@
 use std::iter;
 
 use bytes::{Bytes, BytesMut};
-use mainstay_core::Result;
+use mainstay_core::{Result, Telling};
 use mainstay_store::Storage;
 
 use super::pointers::Contents;
@@ -14,7 +14,6 @@ use crate::blobs::pack::{PackBuilder, PackId};
 use crate::blobs::record::{Entry, Header, Kind};
 use crate::blobs::requests::{GAP_BYTES, Requests};
 use crate::blobs::{blocking, open_within};
-use crate::telling::Telling;
 
 /// As large as ingest makes them.
 const PACK_BYTES: usize = 16 * 1024 * 1024;
@@ -57,11 +56,11 @@ impl<'a> Repack<'a> {
         records: &[(PackId, Entry)],
         telling: &Telling,
     ) -> Result<()> {
-        telling.expect("records", records.len());
+        telling.expect("records", records.len() as u64);
         for window in windows(records) {
             let requests = Requests::to(window);
             let read = requests.run(self.storage).await?;
-            telling.add("bytes", read.iter().map(Bytes::len).sum());
+            telling.add("bytes", read.iter().map(|bytes| bytes.len() as u64).sum());
             let window = window.to_vec();
             let stored = blocking::run(move || checked(&requests, &read, &window)).await??;
             for (entry, stored) in stored {

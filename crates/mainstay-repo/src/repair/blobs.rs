@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mainstay_core::{Digest, Error, ErrorKind, Result};
+use mainstay_core::{Digest, Error, ErrorKind, Result, Telling};
 use mainstay_store::{Storage, StorageExt as _};
 
 use super::RepairReport;
@@ -17,7 +17,6 @@ use crate::blobs::record::{Entry, Header, Kind, RecordId};
 use crate::gc::catalog::Catalog;
 use crate::gc::pointers::{self, Contents};
 use crate::gc::repack::Repack;
-use crate::telling::Telling;
 
 /// What reading a pack whole showed.
 enum Found {
@@ -39,7 +38,7 @@ pub(super) async fn repair(
     let catalog = Catalog::load(storage).await?;
     let mut sound: Vec<(PackRef, Vec<Entry>)> = Vec::new();
     let mut damaged: BTreeMap<PackId, Vec<Entry>> = BTreeMap::new();
-    telling.expect("packs", catalog.packs.len());
+    telling.expect("packs", catalog.packs.len() as u64);
     for (id, known) in &catalog.packs {
         telling.add("packs", 1);
         let Some(size) = known.stored else {
@@ -51,7 +50,7 @@ pub(super) async fn repair(
         let Some(bytes) = storage.get_all(&id.key()?).await? else {
             continue;
         };
-        telling.add("bytes", bytes.len());
+        telling.add("bytes", bytes.len() as u64);
         match examine(*id, &known.entries, bytes).await? {
             _ if condemned.contains(id) => {}
             Found::Sound(entries) => sound.push((PackRef { id: *id, size }, entries)),

@@ -10,14 +10,13 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use futures::TryStreamExt as _;
-use mainstay_core::{Digest, Progress, RefPath, Result};
+use mainstay_core::{Digest, Progress, RefPath, Result, Telling};
 use mainstay_store::Storage;
 use serde::Serialize;
 
 use crate::blobs::BlobStore;
 use crate::gc::catalog::is_damage;
 use crate::log::read::{self, READ_AHEAD};
-use crate::telling::Telling;
 use crate::view::Source;
 use crate::{View, checkpoint, descriptor, gc, tree};
 
@@ -186,7 +185,7 @@ async fn lost(storage: &Arc<dyn Storage>, view: &View, telling: &Telling) -> Res
         named.extend(held.blobs.into_iter().map(|blob| (blob, path.clone())));
     }
     named.sort();
-    telling.expect("blobs", named.len());
+    telling.expect("blobs", named.len() as u64);
     let mut lost = Vec::new();
     let mut last: Option<(Digest, Option<String>)> = None;
     for (blob, path) in named {
@@ -214,7 +213,7 @@ async fn what_is_wrong(
         };
         let mut pieces = blob.stream();
         while let Some(piece) = pieces.try_next().await? {
-            telling.add("bytes", piece.len());
+            telling.add("bytes", piece.len() as u64);
         }
         Ok(None)
     };

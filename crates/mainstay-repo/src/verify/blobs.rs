@@ -4,13 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use futures::TryStreamExt as _;
-use mainstay_core::{Digest, ErrorKind, RefPath, Result};
+use mainstay_core::{Digest, ErrorKind, RefPath, Result, Telling};
 use mainstay_store::Storage;
 
 use super::{Findings, VerifyLevel, detail};
 use crate::blobs::BlobStore;
 use crate::blobs::index::Index;
-use crate::telling::Telling;
 use crate::{View, tree};
 
 /// Checks blobs, `all` or those that are named, against an index whose packs have been checked.
@@ -49,7 +48,7 @@ pub(super) async fn check(
             }
         }
     }
-    findings.telling.expect("blobs", blobs.len());
+    findings.telling.expect("blobs", blobs.len() as u64);
     for (digest, named_by) in blobs {
         findings.checked();
         let object = format!("blob {digest}");
@@ -108,7 +107,7 @@ async fn check_blob(
         VerifyLevel::Full => {
             let mut pieces = blob.stream();
             while let Some(piece) = pieces.try_next().await? {
-                telling.add("bytes", piece.len());
+                telling.add("bytes", piece.len() as u64);
             }
         }
     }

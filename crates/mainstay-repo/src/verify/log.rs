@@ -32,7 +32,7 @@ pub(super) async fn check(
     let checkpoints = numbered(storage, checkpoint::ROOTS, findings).await?;
     let entries = numbered(storage, "log", findings).await?;
 
-    findings.telling.expect("entries", entries.len());
+    findings.telling.expect("entries", entries.len() as u64);
     let (mut chain, mut of_checkpoints) = (Chain::new(), BTreeMap::new());
     let mut reads = stream::iter(entries)
         .map(|seq| async move { (seq, read_raw(storage, seq).await) })

@@ -13,11 +13,10 @@ use std::fmt::Display;
 use std::sync::Arc;
 
 use futures::TryStreamExt as _;
-use mainstay_core::{Error, ErrorKind, Progress, Result};
+use mainstay_core::{Error, ErrorKind, Progress, Result, Telling};
 use mainstay_store::{Key, MeterStorage, Prefix, Storage};
 
 pub(crate) use self::stats::stats;
-use crate::telling::Telling;
 use crate::{View, descriptor, gc};
 
 /// How hard to look.

@@ -35,7 +35,7 @@ pub(super) async fn check(
 ) -> Result<Index> {
     let (index, mut packs) = check_index(storage, condemned, findings).await?;
     let stored = addressed(storage, pack::DIRECTORY, findings).await?;
-    findings.telling.expect("packs", stored.len());
+    findings.telling.expect("packs", stored.len() as u64);
     for (key, hash, size) in stored {
         findings.checked();
         let indexed = packs.remove(&PackId(hash)).unwrap_or_default();
@@ -47,8 +47,7 @@ pub(super) async fn check(
             _ if size > MAX_PACK as u64 => Err(Error::corrupt(&key, "longer than a pack may be")),
             _ if level.reads_pack(&hash) => {
                 let checked = check_all(&**storage, &key, hash, indexed.entries).await;
-                let read = usize::try_from(size).unwrap_or(usize::MAX);
-                findings.telling.add("bytes", read);
+                findings.telling.add("bytes", size);
                 checked
             }
             _ => check_end(&**storage, &key, size, indexed.entries).await,

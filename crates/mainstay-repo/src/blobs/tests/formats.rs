@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
-use mainstay_core::{BulkDigest, Digest};
+use mainstay_core::{BulkDigest, Digest, Telling};
 use mainstay_store::{Key, MemoryStorage, StorageExt as _};
 use proptest::prelude::*;
 
@@ -17,7 +17,6 @@ use crate::blobs::manifest::{Body, ChunkRef, ListRef, Manifest, decode_list, enc
 use crate::blobs::pack::{FOOTER_LEN, Footer, PackBuilder, Sealed, check_header};
 use crate::blobs::record::{Entry, RecordId};
 use crate::blobs::testing::random_bytes;
-use crate::telling::Telling;
 
 /// A chunk of each codec with the bytes that are stored for it, and the blobs they make.
 struct Sample {

@@ -1,13 +1,12 @@
 //! Deleting what an entry of the log has condemned.
 
 use futures::stream::{self, StreamExt as _, TryStreamExt as _};
-use mainstay_core::{Digest, Result};
+use mainstay_core::{Digest, Result, Telling};
 use mainstay_store::Storage;
 use serde::Serialize;
 
 use super::Sweep;
 use crate::checkpoint::{root_key, shard_key};
-use crate::telling::Telling;
 
 /// How many shards are deleted at a time.
 const DELETES: usize = 8;
@@ -45,7 +44,7 @@ impl Sweep {
         (report, telling): (&mut SweptCheckpoints, &Telling),
     ) -> Result<()> {
         let shards = self.delete.values().map(Vec::len).sum::<usize>() + self.orphans.len();
-        telling.expect("objects", self.delete.len() + shards);
+        telling.expect("objects", (self.delete.len() + shards) as u64);
         report.condemned = self.condemn.len() as u64;
         for (root, shards) in &self.delete {
             storage.delete(&root_key(*root)).await?;
