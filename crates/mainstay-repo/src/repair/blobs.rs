@@ -13,7 +13,7 @@ use crate::blobs::condemned::Condemned;
 use crate::blobs::index::{self, PackRef};
 use crate::blobs::manifest::Manifest;
 use crate::blobs::pack::{self, FOOTER_LEN, Footer, HEADER_LEN, PackId};
-use crate::blobs::record::{Entry, Header, Kind, RecordId};
+use crate::blobs::record::{Entry, Kind, RecordId};
 use crate::gc::catalog::Catalog;
 use crate::gc::pointers::{self, Contents};
 use crate::gc::repack::Repack;
@@ -164,11 +164,11 @@ async fn examine(id: PackId, known: &[Entry], bytes: Bytes) -> Result<Found> {
     blocking::run(move || {
         let directory = directory(&bytes);
         match directory {
-            Ok(directory) if blake3::hash(&bytes) == id.0 => Found::Sound(directory),
+            Ok(directory) if pack::name(&bytes) == Ok(id) => Found::Sound(directory),
             Err(crate::blobs::damage::Damage::Newer(_)) => Found::Newer,
             directory => {
                 let hints = known.into_iter().chain(directory.unwrap_or_default());
-                let scanned = scan(&bytes);
+                let scanned = pack::records(&bytes, bytes.len()).map_while(Result::ok);
                 let mut good: BTreeMap<RecordId, Entry> = BTreeMap::new();
                 for entry in hints.chain(scanned) {
                     if is_good(&bytes, &entry) {
@@ -191,24 +191,6 @@ fn directory(bytes: &Bytes) -> Result<Vec<Entry>, crate::blobs::damage::Damage> 
     let end = bytes.len() - FOOTER_LEN;
     let footer = Footer::decode(&bytes[end..], bytes.len() as u64)?;
     footer.directory(&bytes[footer.directory_offset as usize..end])
-}
-
-/// The records that follow each other from the beginning, as far as they can be followed.
-fn scan(bytes: &Bytes) -> Vec<Entry> {
-    let mut found = Vec::new();
-    let mut offset = HEADER_LEN;
-    while let Some(header) = bytes
-        .get(offset..)
-        .and_then(|rest| rest.first_chunk::<{ Header::LEN }>())
-    {
-        let (Ok(header), Ok(at)) = (Header::decode(header), u32::try_from(offset)) else {
-            break;
-        };
-        let entry = Entry { header, offset: at };
-        found.push(entry);
-        offset = usize::try_from(entry.end()).unwrap_or(usize::MAX);
-    }
-    found
 }
 
 /// Whether a record of a pack is what was written.

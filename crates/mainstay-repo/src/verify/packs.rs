@@ -15,8 +15,8 @@ use crate::blobs::damage::Damage;
 use crate::blobs::index::{self, Encoded, Index, IndexObject};
 use crate::blobs::manifest::Manifest;
 use crate::blobs::object::hash_in_key;
-use crate::blobs::pack::{self, FOOTER_LEN, Footer, HEADER_LEN, MAX_PACK, PackId};
-use crate::blobs::record::{Entry, Header, Kind};
+use crate::blobs::pack::{self, FOOTER_LEN, Footer, MAX_PACK, PackId};
+use crate::blobs::record::{Entry, Kind};
 use crate::keys;
 
 /// What the index objects say of one pack.
@@ -122,7 +122,7 @@ async fn check_all(
 ) -> Result<()> {
     let bytes = read(storage, key, ByteRange::Full).await?;
     let checking = move || {
-        if blake3::hash(&bytes) != hash {
+        if pack::name(&bytes)? != PackId(hash) {
             return Err(Damage::Broken("bytes do not match the object's name"));
         }
         compare(&open_pack(&bytes)?, &indexed)
@@ -147,28 +147,16 @@ fn open_pack(bytes: &Bytes) -> Result<Vec<Entry>, Damage> {
     let footer = Footer::decode(&bytes[end..], bytes.len() as u64)?;
     let records_end = footer.directory_offset as usize;
     let directory = footer.directory(&bytes[records_end..end])?;
-    let records = bytes.slice(..records_end);
     let mut found = Vec::with_capacity(directory.len());
-    let mut offset = HEADER_LEN;
-    while offset < records_end {
-        let header = records[offset..]
-            .first_chunk::<{ Header::LEN }>()
-            .ok_or(Damage::Broken("record ends too early"))?;
-        let entry = Entry {
-            header: Header::decode(header)?,
-            // A pack is shorter than 2^32 bytes: its footer says so.
-            offset: u32::try_from(offset).unwrap_or(u32::MAX),
-        };
-        let next = usize::try_from(entry.end()).unwrap_or(usize::MAX);
-        if next > records_end {
-            return Err(Damage::Broken("record ends too early"));
-        }
-        let content = entry.open(&records.slice(offset..next))?;
+    for entry in pack::records(bytes, records_end) {
+        let entry = entry?;
+        // The record lies within the pack, which is shorter than 2^32 bytes.
+        let place = entry.offset as usize..usize::try_from(entry.end()).unwrap_or(records_end);
+        let content = entry.open(&bytes.slice(place))?;
         if entry.header.id.kind == Kind::Manifest {
             Manifest::decode(&content, &Digest::from_bytes(entry.header.id.hash))?;
         }
         found.push(entry);
-        offset = next;
     }
     found.sort_unstable_by_key(|entry| entry.header.id);
     if found == directory {

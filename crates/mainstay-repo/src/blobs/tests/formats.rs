@@ -1,11 +1,12 @@
 //! The stored formats: golden fixtures, and decoders against hostile bytes.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use mainstay_core::{BulkDigest, Digest, Telling};
-use mainstay_store::{Key, MemoryStorage, StorageExt as _};
+use mainstay_store::{MemoryStorage, StorageExt as _};
 use proptest::prelude::*;
 
 use super::get;
@@ -14,7 +15,9 @@ use crate::blobs::codec::{Codec, decompress};
 use crate::blobs::damage::Damage;
 use crate::blobs::index::{Encoded, IndexObject, PackRef};
 use crate::blobs::manifest::{Body, ChunkRef, ListRef, Manifest, decode_list, encode_list};
-use crate::blobs::pack::{FOOTER_LEN, Footer, PackBuilder, Sealed, check_header};
+use crate::blobs::pack::{
+    FOOTER_LEN, Footer, PackBuilder, PackId, Sealed, check_header, name, records,
+};
 use crate::blobs::record::{Entry, RecordId};
 use crate::blobs::testing::random_bytes;
 
@@ -193,14 +196,20 @@ fn what_is_written_is_what_its_version_first_wrote() {
     let mut written = Vec::new();
     for sample in samples() {
         let (packs, index) = objects(&sample);
-        written.extend(packs.into_iter().map(|pack| ("pack", 1, pack.bytes)));
-        written.push(("index", 1, index.encode().into()));
+        written.extend(
+            packs
+                .into_iter()
+                .map(|pack| ("pack", 2, pack.id.0, pack.bytes)),
+        );
+        let index = Bytes::from(index.encode());
+        written.push(("index", 1, *blake3::hash(&index).as_bytes(), index));
     }
-    written.push(("index", 2, merged_index().encode().into()));
+    let merged = Bytes::from(merged_index().encode());
+    written.push(("index", 2, *blake3::hash(&merged).as_bytes(), merged));
     let mut missing = Vec::new();
-    for (format, version, bytes) in written {
-        let hash = BulkDigest::from_bytes(*blake3::hash(&bytes).as_bytes());
-        let file = golden(format, version).join(format).join(hash.to_hex());
+    for (format, version, name, bytes) in written {
+        let name = BulkDigest::from_bytes(name).to_hex();
+        let file = golden(format, version).join(format).join(name);
         if let Ok(stored) = std::fs::read(&file) {
             assert!(stored == bytes, "{}", file.display());
         } else {
@@ -215,22 +224,39 @@ fn what_is_written_is_what_its_version_first_wrote() {
     );
 }
 
+/// The objects in a folder of fixtures, by what they are named by.
+fn fixtures(format: &str, version: u32) -> impl Iterator<Item = ([u8; 32], Bytes)> {
+    let folder = std::fs::read_dir(golden(format, version).join(format)).unwrap();
+    folder.map(|entry| {
+        let path = entry.unwrap().path();
+        let name = path.file_name().unwrap().to_str().unwrap();
+        let name = hex(name).try_into().unwrap();
+        (name, std::fs::read(&path).unwrap().into())
+    })
+}
+
 #[tokio::test]
 async fn what_any_version_wrote_is_read() {
-    for index_version in [1, 2] {
-        check_golden(index_version).await;
+    for versions in [[1, 1], [1, 2], [2, 1], [2, 2]] {
+        check_golden(versions).await;
     }
 }
 
-async fn check_golden(index_version: u32) {
+async fn check_golden([pack_version, index_version]: [u32; 2]) {
     let storage = MemoryStorage::new();
-    for (format, version) in [("pack", 1), ("index", index_version)] {
-        for entry in std::fs::read_dir(golden(format, version).join(format)).unwrap() {
-            let path = entry.unwrap().path();
-            let name = path.file_name().unwrap().to_str().unwrap();
-            let key = Key::new(format!("{format}/{name}")).unwrap();
-            let bytes = std::fs::read(&path).unwrap();
-            storage.create(&key, bytes.into()).await.map(drop).unwrap();
+    let mut packs = BTreeSet::new();
+    for (hash, bytes) in fixtures("pack", pack_version) {
+        assert_eq!(name(&bytes), Ok(PackId(hash)));
+        packs.insert(PackId(hash));
+        let key = PackId(hash).key().unwrap();
+        storage.create(&key, bytes).await.map(drop).unwrap();
+    }
+    for (hash, bytes) in fixtures("index", index_version) {
+        // Others are of packs of another version.
+        let index = decode_index(&bytes, &hash).unwrap();
+        if index.packs.iter().all(|pack| packs.contains(&pack.id)) {
+            let key = crate::blobs::index::key(hash).unwrap();
+            storage.create(&key, bytes).await.map(drop).unwrap();
         }
     }
     let store = BlobStore::new(Arc::new(storage));
@@ -252,6 +278,11 @@ fn decode_all(bytes: &Bytes) {
         assert_eq!(index.encode(), *bytes);
     }
     let _checked = check_header(bytes);
+    let _name = name(bytes);
+    for entry in records(bytes, bytes.len()).flatten() {
+        let place = entry.offset as usize..usize::try_from(entry.end()).unwrap();
+        let _opened = entry.open(&bytes.slice(place));
+    }
     if let Some(end) = bytes.len().checked_sub(FOOTER_LEN)
         && let Ok(footer) = Footer::decode(&bytes[end..], bytes.len() as u64)
     {
@@ -286,6 +317,19 @@ fn specimens() -> Vec<Vec<u8>> {
     }
     specimens.push(merged_index().encode());
     specimens
+}
+
+#[test]
+fn a_pack_in_which_any_bit_is_another_has_another_name() {
+    for pack in samples().iter().flat_map(|sample| objects(sample).0) {
+        assert_eq!(name(&pack.bytes), Ok(pack.id));
+        let mut bytes = pack.bytes.to_vec();
+        for bit in 0..bytes.len() * 8 {
+            bytes[bit / 8] ^= 1 << (bit % 8);
+            assert_ne!(name(&bytes), Ok(pack.id), "bit {bit}");
+            bytes[bit / 8] ^= 1 << (bit % 8);
+        }
+    }
 }
 
 /// Sets the checksums of a mutilated specimen right, so that the checks behind them are reached.
@@ -367,8 +411,8 @@ fn a_newer_version_is_told_from_damage() {
     let sample = sample();
     let (packs, index) = objects(&sample);
     let mut pack = packs[0].bytes.to_vec();
-    pack[8] = 2;
-    assert_eq!(check_header(&pack), Err(Damage::Newer(2)));
+    pack[8] = 3;
+    assert_eq!(check_header(&pack), Err(Damage::Newer(3)));
     let mut index = index.encode();
     index[8] = 3;
     let hash = *blake3::hash(&index).as_bytes();

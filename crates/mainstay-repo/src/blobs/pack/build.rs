@@ -1,54 +1,18 @@
-//! Packs: many records in one object. `docs/formats/pack.md` is normative.
-//!
-//! ```text
-//! header      magic, version
-//! records     header, stored bytes; one after the other
-//! directory   the records' headers and offsets, ordered by kind and hash
-//! footer      where the directory is, its BLAKE3, magic
-//! ```
+//! Filling a pack.
 
 use bytes::{Buf as _, Bytes, BytesMut};
-use mainstay_core::{BulkDigest, Error, Result};
-use mainstay_store::Key;
+use mainstay_core::{Error, ErrorKind, Result};
 
-use super::codec::Codec;
-use super::condemned::Condemned;
-use super::damage::Damage;
-use super::record::{Entry, Fields, Header, RecordId};
-
-/// The most bytes a pack has.
-pub(crate) const MAX_PACK: usize = 64 * 1024 * 1024;
-/// Where packs are stored.
-pub(crate) const DIRECTORY: &str = "pack";
-
-/// By how much a pack may grow to get another identity.
-pub(crate) const SALT_BYTES: usize = 16 * 1024;
-
-const MAGIC: [u8; 8] = *b"MNSTPACK";
-const END_MAGIC: [u8; 8] = *b"KCAPTSNM";
-const VERSION: u32 = 1;
-/// Magic, version, zero.
-pub(crate) const HEADER_LEN: usize = 8 + 4 + 4;
-/// Directory offset, count, directory BLAKE3, magic.
-pub(crate) const FOOTER_LEN: usize = 4 + 4 + 32 + 8;
+use super::name::name_by;
+use super::{END_MAGIC, FOOTER_LEN, HEADER_LEN, MAGIC, MAX_PACK, PackId, VERSION};
+use crate::blobs::codec::Codec;
+use crate::blobs::condemned::Condemned;
+use crate::blobs::record::{Entry, Header, Kind, RecordId};
 
 /// A pack that has grown to this size gets its final memory at once: to grow on would copy it.
 const GROWN: usize = 1024 * 1024;
 /// What disks want the addresses of what they write to be multiples of.
 const ALIGNMENT: usize = 4096;
-
-/// A pack by the BLAKE3 of its bytes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub(crate) struct PackId(pub(crate) [u8; 32]);
-
-impl PackId {
-    pub(crate) fn key(self) -> Result<Key> {
-        Key::new(format!(
-            "{DIRECTORY}/{}",
-            BulkDigest::from_bytes(self.0).to_hex()
-        ))
-    }
-}
 
 /// A finished pack.
 #[derive(Debug)]
@@ -196,11 +160,22 @@ impl PackBuilder {
         bytes.extend_from_slice(&length(entries.len())?.to_le_bytes());
         bytes.extend_from_slice(directory_hash.as_bytes());
         bytes.extend_from_slice(&END_MAGIC);
+        let id = name_by(&bytes, start, stored_hash).map_err(|_| {
+            Error::new(ErrorKind::Internal, "a pack that was filled has no records")
+        })?;
         Ok(Sealed {
-            id: PackId(*blake3::hash(&bytes).as_bytes()),
+            id,
             bytes: bytes.freeze(),
             entries,
         })
+    }
+}
+
+/// The BLAKE3 of the stored bytes of a record, which most are addressed by.
+fn stored_hash(header: &Header, stored: &[u8]) -> [u8; 32] {
+    match (header.codec, header.id.kind) {
+        (Codec::Raw, Kind::Chunk | Kind::List) => header.id.hash,
+        _ => *blake3::hash(stored).as_bytes(),
     }
 }
 
@@ -216,73 +191,4 @@ fn aligned(capacity: usize) -> BytesMut {
 /// Lengths in a pack fit 32 bits because a pack is at most [`MAX_PACK`] long.
 fn length(len: usize) -> Result<u32> {
     u32::try_from(len).map_err(|_| Error::invalid("record does not fit a pack"))
-}
-
-/// Checks the first [`HEADER_LEN`] bytes of a pack.
-pub(crate) fn check_header(bytes: &[u8]) -> Result<(), Damage> {
-    let mut fields = Fields(bytes);
-    if fields.array()? != MAGIC {
-        return Err(Damage::Broken("not a pack"));
-    }
-    match fields.u32()? {
-        VERSION => {}
-        version if version > VERSION => return Err(Damage::Newer(version)),
-        _ => return Err(Damage::Broken("no such format version")),
-    }
-    if fields.u32()? != 0 {
-        return Err(Damage::Broken("reserved bytes are not zero"));
-    }
-    Ok(())
-}
-
-/// The end of a pack: where its directory is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Footer {
-    pub(crate) directory_offset: u32,
-    count: u32,
-    directory_hash: [u8; 32],
-}
-
-impl Footer {
-    /// Decodes the last [`FOOTER_LEN`] bytes of a pack of `pack_size` bytes.
-    pub(crate) fn decode(bytes: &[u8], pack_size: u64) -> Result<Self, Damage> {
-        let mut fields = Fields(bytes);
-        let footer = Self {
-            directory_offset: fields.u32()?,
-            count: fields.u32()?,
-            directory_hash: fields.array()?,
-        };
-        if fields.array()? != END_MAGIC || !fields.0.is_empty() {
-            return Err(Damage::Broken("pack has no footer"));
-        }
-        let directory_end =
-            u64::from(footer.directory_offset) + u64::from(footer.count) * Entry::LEN as u64;
-        if (footer.directory_offset as usize) < HEADER_LEN
-            || directory_end + FOOTER_LEN as u64 != pack_size
-            || pack_size > MAX_PACK as u64
-        {
-            return Err(Damage::Broken("pack footer does not fit the pack"));
-        }
-        Ok(footer)
-    }
-
-    /// Decodes the directory: the bytes between [`Self::directory_offset`] and the footer.
-    pub(crate) fn directory(&self, bytes: &[u8]) -> Result<Vec<Entry>, Damage> {
-        if blake3::hash(bytes) != self.directory_hash {
-            return Err(Damage::Broken("pack directory does not match its hash"));
-        }
-        let mut fields = Fields(bytes);
-        let mut entries: Vec<Entry> = Vec::with_capacity(bytes.len() / Entry::LEN);
-        while !fields.0.is_empty() {
-            let entry = Entry::decode(&mut fields)?;
-            let ordered = entries
-                .last()
-                .is_none_or(|last| last.header.id < entry.header.id);
-            if !ordered || entry.end() > u64::from(self.directory_offset) {
-                return Err(Damage::Broken("pack directory breaks its rules"));
-            }
-            entries.push(entry);
-        }
-        Ok(entries)
-    }
 }
