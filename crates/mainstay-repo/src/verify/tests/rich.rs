@@ -12,6 +12,7 @@ use crate::blobs::BlobStore;
 use crate::blobs::record::Kind;
 use crate::blobs::testing::random_bytes;
 use crate::checkpoint::swept::Swept;
+use crate::checkpoint::{load, shard_key};
 use crate::gc::catalog::Catalog;
 use crate::{
     Accuracy, CollectOptions, CommitOutcome, Expectation, ReplicateOptions, Repo, RepoOptions,
@@ -29,6 +30,8 @@ pub(super) struct Rich {
     pub(super) data: BTreeSet<Key>,
     /// The roots of checkpoints that a collection has condemned and not deleted.
     pub(super) condemned: BTreeSet<Key>,
+    /// The shards that no other checkpoint names.
+    pub(super) loose: BTreeSet<Key>,
     /// What live refs name.
     pub(super) contents: Vec<Vec<u8>>,
 }
@@ -124,10 +127,12 @@ impl Rich {
         given_up.finish().await.map(drop).unwrap();
         collect(&repo, &clock).await;
 
+        let condemned = condemned(&storage, &repo).await;
         let rich = Self {
             objects: objects(&*storage).await,
             data: data(&storage).await,
-            condemned: condemned(&storage, &repo).await,
+            loose: loose(&storage, &condemned).await,
+            condemned,
             contents: contents(),
             storage,
             repo,
@@ -254,6 +259,19 @@ async fn data(storage: &Arc<dyn Storage>) -> BTreeSet<Key> {
         pack.stored.is_some() && entries.any(|entry| entry.header.id.kind == Kind::Chunk)
     });
     packs.map(|(id, _)| id.key().unwrap()).collect()
+}
+
+async fn loose(storage: &Arc<dyn Storage>, condemned: &BTreeSet<Key>) -> BTreeSet<Key> {
+    let (mut shards, mut named) = (BTreeSet::new(), BTreeSet::new());
+    for key in objects(&**storage).await.into_keys() {
+        if key.as_str().starts_with("shard/") {
+            shards.insert(key);
+        } else if key.as_str().starts_with("checkpoint/") && !condemned.contains(&key) {
+            let root = load::root(&**storage, keys::number(&key).unwrap()).await;
+            named.extend(root.unwrap().shards().map(|shard| shard_key(&shard)));
+        }
+    }
+    &shards - &named
 }
 
 async fn condemned(storage: &Arc<dyn Storage>, repo: &Repo) -> BTreeSet<Key> {
