@@ -95,8 +95,8 @@ mod view;
 pub use blobs::{Blob, BlobCheck, BlobReader, Cut, Ingest, IngestReport, Layout, StoredBlob};
 pub use gc::{
     BlobExplanation, CheckpointExplanation, CollectOptions, CollectionPlan, CollectionReceipt,
-    CollectionReport, Held, Hold, HoldingPack, NamedBy, PlannedCheckpoints, PlannedPack,
-    RefExplanation, SweptCheckpoints,
+    CollectionReport, Held, Hold, HoldingPack, NamedBy, PlannedCheckpoints, PlannedDefragmentation,
+    PlannedPack, RefExplanation, SweptCheckpoints,
 };
 pub use history::{LogEntry, RefChange};
 pub use lease::{Contender, Lease, LeaseHolder};
@@ -113,5 +113,7 @@ pub use tally::{
 pub use transaction::{CommitOutcome, Committed, Conflict, Expectation, Transaction};
 pub use tree::{StoredTree, Tree, TreeBuilder, TreeChange, TreeEntry};
 pub use value::{RefState, Value};
-pub use verify::{Fault, RepoStats, VerifyLevel, VerifyOptions, VerifyReport, verify};
+pub use verify::{
+    Fault, ReadingStats, RepoStats, ScatteredBlob, VerifyLevel, VerifyOptions, VerifyReport, verify,
+};
 pub use view::{Dependent, Mention, Projection, View};

@@ -515,7 +515,13 @@ impl Repo {
         checkpoint::work(&self.inner).await;
     }
 
-    /// Counts what is stored.
+    /// Counts what is stored, and the requests that reading it takes.
+    ///
+    /// Lists the storage, and reads the index, the manifests of all blobs and the pages of live trees; no
+    /// other content.
+    ///
+    /// # Errors
+    /// [`Corrupt`](mainstay_core::ErrorKind::Corrupt) when any of these is damaged.
     #[instrument(skip_all, err(level = "debug"))]
     pub async fn stats(&self) -> Result<RepoStats> {
         crate::verify::stats(self).await

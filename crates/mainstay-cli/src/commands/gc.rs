@@ -76,6 +76,10 @@ struct Options {
     /// Write at most so many MiB again
     #[arg(long, value_name = "MIB", default_value_t = 4096)]
     max_repack: u64,
+    /// Also write packs again to bring together what is read together: at most so many KiB for each
+    /// request that it saves; 1024 unless said
+    #[arg(long, value_name = "KIB", num_args = 0..=1, require_equals = true, default_value_t = 0, default_missing_value = "1024", hide_default_value = true)]
+    defragment: u64,
 }
 
 impl Options {
@@ -85,5 +89,6 @@ impl Options {
             .with_grace(Duration::from_secs(self.grace_hours.saturating_mul(3600)))
             .with_max_unused_percent(self.max_unused)
             .with_max_repack_bytes(self.max_repack.saturating_mul(1 << 20))
+            .with_defragment_bytes_per_request(self.defragment.saturating_mul(1 << 10))
     }
 }

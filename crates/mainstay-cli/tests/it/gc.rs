@@ -17,6 +17,7 @@ fn what_a_session_left_is_collected_step_by_step_and_nothing_else() {
             "repack",
             "condemn",
             "delete",
+            "defragment",
             "checkpoints",
             "freed_bytes",
             "because",
@@ -60,6 +61,78 @@ fn what_a_session_left_is_collected_step_by_step_and_nothing_else() {
     shell.json("verify --full");
     shell.json("data export penguins out");
     shell.failure(2, "gc apply --plan penguins.csv");
+}
+
+/// Bytes that do not compress.
+fn noise(len: usize, seed: u64) -> Vec<u8> {
+    let mut state = seed;
+    let mut next = || {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state.to_le_bytes()[0]
+    };
+    (0..len).map(|_| next()).collect()
+}
+
+#[test]
+fn what_lies_scattered_is_told_and_brought_together() {
+    const BLOCK: usize = 64 << 10;
+    let shell = Shell::new();
+    let mut content = noise(16 * BLOCK, 1);
+    for version in 0..6 {
+        let at = version * 5 % 15 * BLOCK;
+        content[at..at + BLOCK].copy_from_slice(&noise(BLOCK, version as u64 + 2));
+        fs::write(shell.path("weights.bin"), &content).unwrap();
+        shell.json("model register scattered weights.bin --bump major");
+    }
+    let before = shell.json("stats")["reading"].clone();
+    has(
+        &before,
+        &[
+            "blobs",
+            "bytes",
+            "requests",
+            "least_requests",
+            "requests_per_gib",
+            "worst",
+        ],
+    );
+    let worst = &before["worst"][0];
+    has(
+        worst,
+        &["blob", "ref", "bytes", "requests", "least_requests"],
+    );
+    let path = worst["ref"].as_str().unwrap();
+    assert!(path.starts_with("model/scattered/version/"));
+    let told = shell.run("stats").out;
+    assert!(told.contains("a GiB") && told.contains(path), "{told}");
+
+    let idle = shell.json("gc plan --grace-hours 0");
+    assert_eq!(idle["defragment"]["packs"], 0);
+    let options = "--grace-hours 0 --defragment=100000";
+    let plan = shell.json(&format!("gc plan {options}"));
+    has(
+        &plan["defragment"],
+        &["packs", "bytes", "requests", "requests_after"],
+    );
+    let told = shell.run(&format!("gc plan {options}")).out;
+    assert!(told.contains("reading takes"), "{told}");
+    for _ in 0..4 {
+        shell.json(&format!("gc apply {options}"));
+    }
+    assert!(shell.json(&format!("gc apply {options}"))["seq"].is_null());
+    let after = shell.json(&format!("gc plan {options}"));
+    assert_eq!(
+        after["defragment"]["requests"],
+        plan["defragment"]["requests_after"]
+    );
+    assert!(
+        plan["defragment"]["requests_after"].as_u64() < plan["defragment"]["requests"].as_u64()
+    );
+    shell.json("verify --full");
+    assert_eq!(shell.run("gc plan --defragment").code, 0);
+    shell.failure(2, "gc apply --plan plan.json --defragment");
 }
 
 #[test]

@@ -3,6 +3,7 @@
 //! Writing goes chunks and manifests, then packs, then the index; whoever names a blob in the log does
 //! so after that. Reading goes the other way round.
 
+pub(crate) mod batches;
 mod blob;
 pub(crate) mod blocking;
 mod chunker;
@@ -23,12 +24,13 @@ pub(crate) mod requests;
 pub(crate) mod testing;
 #[cfg(test)]
 mod tests;
+pub(crate) mod weigh;
 
 use std::sync::Arc;
 
 use bytes::Bytes;
-use mainstay_core::{Digest, Error, ErrorKind, Result, Telling};
-use mainstay_store::{ByteRange, Storage, StorageExt as _};
+use mainstay_core::{Digest, Error, ErrorKind, Result};
+use mainstay_store::{ByteRange, Storage};
 use tokio::sync::Semaphore;
 
 pub use self::blob::{Blob, BlobReader};
@@ -37,7 +39,6 @@ pub use self::copy::BlobCheck;
 use self::index::{Index, Location};
 pub use self::ingest::{Ingest, IngestReport, StoredBlob};
 pub use self::layout::{Cut, Layout};
-use self::manifest::Manifest;
 use self::pack::PackId;
 use self::record::RecordId;
 use self::reliance::Reliance;
@@ -125,28 +126,6 @@ impl BlobStore {
     /// Begins to store blobs; `condemned` tells on what they must not rely.
     pub(crate) fn ingest_beside(&self, condemned: CondemnedSource) -> Ingest {
         Ingest::new(Arc::clone(&self.shared), Some(condemned))
-    }
-
-    /// Adds up the sizes of all blobs. Reads their manifests, pack by pack.
-    pub(crate) async fn logical_bytes(&self, telling: &Telling) -> Result<u64> {
-        self.shared.index.refresh().await?;
-        let mut total = 0;
-        let manifests = self.shared.index.manifests();
-        telling.expect("packs", manifests.len() as u64);
-        for (pack, entries) in manifests {
-            let key = pack.key()?;
-            let fetched = self.shared.storage.get_all(&key).await?;
-            let fetched = fetched.ok_or_else(|| Error::corrupt(&key, "missing pack"))?;
-            for entry in entries {
-                let digest = Digest::from_bytes(entry.header.id.hash);
-                let bytes = open_within(pack, &entry, &fetched, 0)?;
-                let manifest = Manifest::decode(&bytes, &digest);
-                total += manifest.map_err(|damage| damage.of(entry.header.id))?.size;
-            }
-            telling.add("bytes", fetched.len() as u64);
-            telling.add("packs", 1);
-        }
-        Ok(total)
     }
 
     /// Finds a blob by its SHA-256.

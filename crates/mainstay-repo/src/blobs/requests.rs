@@ -62,10 +62,15 @@ impl Requests {
         self.requests.len()
     }
 
+    /// From which pack each reads, and how many bytes.
+    pub(crate) fn ranges(&self) -> impl Iterator<Item = (PackId, u64)> {
+        let ranges = self.requests.iter();
+        ranges.map(|request| (request.pack, request.range.end - request.range.start))
+    }
+
     /// How many bytes they read.
     pub(crate) fn bytes(&self) -> u64 {
-        let ranges = self.requests.iter().map(|request| &request.range);
-        ranges.map(|range| range.end - range.start).sum()
+        self.ranges().map(|(_, bytes)| bytes).sum()
     }
 
     /// Reads.

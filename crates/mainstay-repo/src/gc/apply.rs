@@ -8,7 +8,7 @@ use mainstay_core::{Actor, Digest, Error, ErrorKind, Result, Telling};
 use mainstay_store::Key;
 
 use super::catalog::Catalog;
-use super::plan::{Allowed, CollectionPlan, Survey};
+use super::plan::{Allowed, CollectionPlan, Survey, Waiting};
 use super::pointers;
 use super::repack::Repack;
 use super::state::{self, Collected, FORMAT, RunRecord};
@@ -269,9 +269,10 @@ async fn meanwhile(inner: &Arc<Inner>, survey: &mut Survey, newer: View) -> Resu
             holders.any(|pack| survey.condemn.contains_key(&pack))
         });
         if touched {
-            for (pack, _) in std::mem::take(&mut survey.condemn) {
+            for (pack, because) in std::mem::take(&mut survey.condemn) {
                 let since = survey.collected.run.waiting_since(pack);
-                survey.waiting.insert(pack, since.unwrap_or(newer.time));
+                let waiting = Waiting::new(since.unwrap_or(newer.time), because);
+                survey.waiting.insert(pack, waiting);
             }
             break;
         }
@@ -291,7 +292,7 @@ fn transaction(
     let record = RunRecord {
         format: FORMAT,
         waiting: waiting
-            .map(|(pack, since)| (state::hex(*pack), *since))
+            .map(|(pack, waiting)| (state::hex(*pack), waiting.since))
             .collect(),
         deleted: report.deleted.clone(),
     };

@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::CollectOptions;
 use super::catalog::Catalog;
-use super::mark::{self, Named};
+use super::mark::{self, Marked, Named};
 use super::state::Collected;
 use crate::blobs::record::{Entry, RecordId};
 use crate::log::walk;
@@ -191,9 +191,9 @@ pub(crate) async fn refs(inner: &Arc<Inner>, prefix: &str) -> Result<RefExplanat
     let others = others.blobs(&inner.blobs).await?;
     let catalog = Catalog::load(&inner.storage).await?;
     let blobs = theirs.len() as u64;
-    let theirs = mark::records(&catalog, (theirs, Vec::new()), |_| true).await?;
+    let theirs = mark::records(&catalog, Marked::of(theirs), |_| true).await?;
     let theirs: BTreeSet<RecordId> = theirs.ids().copied().collect();
-    let others = mark::records(&catalog, (others, Vec::new()), |_| true).await?;
+    let others = mark::records(&catalog, Marked::of(others), |_| true).await?;
     let exclusive: BTreeSet<RecordId> = theirs
         .iter()
         .filter(|id| !others.contains(id))

@@ -11,7 +11,7 @@ use super::CollectOptions;
 use super::catalog::Catalog;
 use crate::blobs::BlobStore;
 use crate::blobs::pack::PackId;
-use crate::blobs::record::RecordId;
+use crate::blobs::record::{Kind, RecordId};
 use crate::log::{as_of, walk};
 use crate::repo::Inner;
 use crate::{Value, View, tree};
@@ -34,12 +34,29 @@ pub(super) async fn kept_from(
     as_of::view_at(inner, by_time.min(by_count).min(view.seq)).await
 }
 
-/// The blobs of every state that the refs had from `from` on.
-pub(super) async fn blobs_since(
+/// The blobs that are needed.
+#[derive(Debug)]
+pub(super) struct Marked {
+    pub(super) blobs: BTreeSet<Digest>,
+    /// Those that live refs reach, in the order in which they are read: those of the value that was set last
+    /// first, and what trees hold after what values name.
+    pub(super) live: Vec<Digest>,
+}
+
+impl Marked {
+    /// Blobs in no order.
+    pub(super) fn of(blobs: BTreeSet<Digest>) -> Self {
+        let live = Vec::new();
+        Self { blobs, live }
+    }
+}
+
+/// Finds the blobs of every state that the refs had from `from` to `view`.
+pub(super) async fn mark(
     inner: &Arc<Inner>,
-    from: &View,
+    (from, view): (&View, &View),
     telling: &Telling,
-) -> Result<BTreeSet<Digest>> {
+) -> Result<Marked> {
     let mut named = live(from).await?;
     telling.expect("entries", inner.head().seq.saturating_sub(from.seq));
     let mut told = from.seq;
@@ -54,7 +71,14 @@ pub(super) async fn blobs_since(
         telling.add("entries", entry.seq.saturating_sub(told));
         told = entry.seq;
     }
-    named.blobs(&inner.blobs).await
+    let (mut live, trees) = newest_first(view).await?;
+    let mut seen = BTreeSet::new();
+    live.extend(tree::in_order(&inner.blobs, trees, &mut seen).await?);
+    let mut blobs = named.blobs;
+    blobs.extend(&live);
+    let held = tree::reach(&inner.blobs, named.trees, &mut seen).await?;
+    blobs.extend(held.whole()?);
+    Ok(Marked { blobs, live })
 }
 
 /// What the values of a view name.
@@ -70,17 +94,18 @@ async fn live(view: &View) -> Result<Named> {
     .await
 }
 
-/// The blobs that the values of a view name, those of the value that was set last first.
-pub(super) async fn newest_first(view: &View) -> Result<Vec<Digest>> {
+/// The blobs and the trees that the values of a view name, those of the value that was set last first.
+async fn newest_first(view: &View) -> Result<(Vec<Digest>, Vec<Digest>)> {
     view.read(|view| {
-        let mut named: Vec<(u64, Digest)> = Vec::new();
-        for (_, state) in view.below("")? {
-            let blobs = state.value.iter().flat_map(|value| &value.blobs);
-            named.extend(blobs.map(|blob| (state.seq, *blob)));
-        }
-        // Stable: the blobs of one value stay in their order.
-        named.sort_by_key(|(seq, _)| Reverse(*seq));
-        Ok(named.into_iter().map(|(_, blob)| blob).collect())
+        let values = view.below("")?;
+        let mut values: Vec<(u64, &Value)> = values
+            .filter_map(|(_, state)| Some((state.seq, state.value.as_ref()?)))
+            .filter(|(_, value)| !(value.blobs.is_empty() && value.trees.is_empty()))
+            .collect();
+        values.sort_by_key(|(seq, _)| Reverse(*seq));
+        let blobs = values.iter().flat_map(|(_, value)| &value.blobs).copied();
+        let trees = values.iter().flat_map(|(_, value)| &value.trees).copied();
+        Ok((blobs.collect(), trees.collect()))
     })
     .await
 }
@@ -118,6 +143,8 @@ pub(super) struct Needed {
     records: HashMap<RecordId, usize>,
     /// The packs with the manifests that count, of each blob.
     manifests: HashMap<RecordId, Vec<PackId>>,
+    /// See [`reads`](Self::reads).
+    reads: Vec<Vec<usize>>,
 }
 
 impl Needed {
@@ -135,9 +162,32 @@ impl Needed {
         self.records.get(id).copied().unwrap_or(usize::MAX)
     }
 
-    fn add(&mut self, id: RecordId) {
+    /// How many there are; each has a place below that.
+    pub(super) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// Of each live blob in several chunks the places of these, in order; but for blobs most of whose chunks
+    /// are also in such as come before.
+    pub(super) fn reads(&self) -> &[Vec<usize>] {
+        &self.reads
+    }
+
+    fn add(&mut self, id: RecordId) -> usize {
         let place = self.records.len();
-        self.records.entry(id).or_insert(place);
+        *self.records.entry(id).or_insert(place)
+    }
+
+    /// Adds what a blob is made of; returns the places of its chunks, and how many of them are new.
+    fn add_parts(&mut self, parts: Vec<RecordId>) -> (Vec<usize>, usize) {
+        let known = self.records.len();
+        let places = parts.into_iter().filter_map(|part| {
+            let place = self.add(part);
+            (part.kind == Kind::Chunk).then_some(place)
+        });
+        let chunks: Vec<usize> = places.collect();
+        let new = chunks.iter().filter(|place| **place >= known).count();
+        (chunks, new)
     }
 
     /// The packs out of which a record may be used.
@@ -155,26 +205,31 @@ impl Needed {
 }
 
 /// The records that blobs are made of, manifests included, as far as these are in `sound` packs; those of
-/// the blobs that come `first` come first.
+/// live blobs come first.
 ///
 /// # Errors
 /// [`Corrupt`](mainstay_core::ErrorKind::Corrupt) when a blob's manifest or list cannot be read: what
 /// it is made of cannot be told from what nobody needs.
 pub(super) async fn records(
     catalog: &Catalog,
-    (blobs, first): (BTreeSet<Digest>, Vec<Digest>),
+    marked: Marked,
     sound: impl Fn(PackId) -> bool + Send + Sync,
 ) -> Result<Needed> {
     let mut needed = Needed::default();
-    let mut made = catalog.made(blobs.clone(), sound).await?;
-    for digest in first.into_iter().chain(blobs) {
+    let mut made = catalog.made(marked.blobs.clone(), sound).await?;
+    let live = marked.live.into_iter().map(|digest| (digest, true));
+    let rest = marked.blobs.into_iter().map(|digest| (digest, false));
+    for (digest, is_live) in live.chain(rest) {
         let Some(made) = made.remove(&digest) else {
             continue;
         };
         let made = made.map_err(|error| error.context("blob", digest))?;
         let manifest = RecordId::manifest(&digest);
         needed.add(manifest);
-        made.parts.into_iter().for_each(|part| needed.add(part));
+        let (chunks, new) = needed.add_parts(made.parts);
+        if is_live && chunks.len() > 1 && new * 2 >= chunks.len() {
+            needed.reads.push(chunks);
+        }
         needed.manifests.insert(manifest, made.packs);
     }
     Ok(needed)

@@ -16,6 +16,7 @@ mod plan;
 pub(crate) mod pointers;
 mod receipts;
 pub(crate) mod repack;
+mod scattered;
 mod state;
 mod sweep;
 #[cfg(test)]
@@ -32,6 +33,7 @@ pub(crate) use self::plan::plan;
 pub use self::plan::{CollectionPlan, PlannedPack};
 pub use self::receipts::CollectionReceipt;
 pub(crate) use self::receipts::receipts;
+pub use self::scattered::PlannedDefragmentation;
 pub(crate) use self::state::{condemned, condemned_in, is_own, runs};
 pub(crate) use self::sweep::explain_checkpoint;
 pub use self::sweep::{CheckpointExplanation, PlannedCheckpoints, SweptCheckpoints};

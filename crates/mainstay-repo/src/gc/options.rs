@@ -24,6 +24,13 @@ pub struct CollectOptions {
     pub max_unused_percent: u8,
     /// The most bytes that one run writes again; 4 GiB by default.
     pub max_repack_bytes: u64,
+    /// Packs are also written again to bring together what is read together, as long as each request which
+    /// that saves costs no more than so many bytes written again; 0, which is the default, does not. The
+    /// requests are those of reading once what live refs reach, the newest of much the same content only: what
+    /// it shares with older versions comes to lie as it reads it, so these may take more than before.
+    /// 1 MiB is about what a request to a distant storage takes the time of.
+    #[serde(default)]
+    pub defragment_bytes_per_request: u64,
     /// How far apart checkpoints may be that are older than the newest two, in percent of their age in
     /// log entries; 12 by default, which keeps some 50 of a log of 100,000 entries. A state of the past
     /// is folded from the next older one. 0 keeps all; a plan that was stored without this member has it,
@@ -41,6 +48,7 @@ impl Default for CollectOptions {
             grace: DAY,
             max_unused_percent: 30,
             max_repack_bytes: 4 << 30,
+            defragment_bytes_per_request: 0,
             checkpoint_spacing_percent: 12,
         }
     }
@@ -72,6 +80,13 @@ impl CollectOptions {
     #[must_use]
     pub fn with_max_unused_percent(mut self, max_unused_percent: u8) -> Self {
         self.max_unused_percent = max_unused_percent;
+        self
+    }
+
+    /// Sets how many bytes may be written again for each request that it saves.
+    #[must_use]
+    pub fn with_defragment_bytes_per_request(mut self, bytes: u64) -> Self {
+        self.defragment_bytes_per_request = bytes;
         self
     }
 

@@ -11,6 +11,7 @@ use super::CollectOptions;
 use super::apply::unless_overtaken;
 use super::catalog::Catalog;
 use super::mark::{self, Needed};
+use super::scattered::PlannedDefragmentation;
 use super::state::Collected;
 use super::sweep::{PlannedCheckpoints, Sweep};
 use crate::View;
@@ -21,7 +22,7 @@ use crate::repo::Inner;
 /// A pack is not written again for less than this.
 const LEAST_UNUSED: u64 = 4096;
 /// The most packs that one run condemns, deletes or lets wait: their refs go into one log entry.
-const MAX_PACKS: usize = 10_000;
+pub(super) const MAX_PACKS: usize = 10_000;
 
 const UNNEEDED: &str = "no live ref and no kept history needs it";
 const UNUSED: &str = "too much of it is of no use";
@@ -52,6 +53,9 @@ pub struct CollectionPlan {
     pub condemn: Vec<PlannedPack>,
     /// Packs condemned by an earlier run, that are deleted.
     pub delete: Vec<PlannedPack>,
+    /// What is brought together; nothing unless that was asked for.
+    #[serde(default)]
+    pub defragment: PlannedDefragmentation,
     /// What happens to checkpoints.
     #[serde(default)]
     pub checkpoints: PlannedCheckpoints,
@@ -98,6 +102,24 @@ impl<'a> Allowed<'a> {
             checkpoints: &plan.checkpoints,
         }
     }
+
+    /// Reports whether a pack may be condemned.
+    pub(super) fn condemns(&self, pack: &PackId) -> bool {
+        self.condemn.contains(pack)
+    }
+}
+
+/// A pack that would go.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Waiting {
+    pub(super) since: Timestamp,
+    because: &'static str,
+}
+
+impl Waiting {
+    pub(super) fn new(since: Timestamp, because: &'static str) -> Self {
+        Self { since, because }
+    }
 }
 
 /// What the repository is found to be, and what follows.
@@ -109,12 +131,13 @@ pub(super) struct Survey {
     pub(super) collected: Collected,
     /// What is needed of each pack that is not condemned, or is the only place.
     pub(super) used: BTreeMap<PackId, Vec<Entry>>,
-    pub(super) waiting: BTreeMap<PackId, Timestamp>,
+    pub(super) waiting: BTreeMap<PackId, Waiting>,
     /// Packs to condemn, and why; what is used of them is written again.
     pub(super) condemn: BTreeMap<PackId, &'static str>,
     /// Condemned packs that hold what is needed.
     pub(super) rescue: BTreeSet<PackId>,
     pub(super) delete: BTreeSet<PackId>,
+    pub(super) scattered: PlannedDefragmentation,
     pub(super) sweep: Sweep,
     pub(super) telling: Telling,
     needed: Needed,
@@ -144,7 +167,7 @@ impl Survey {
     ) -> Result<Self> {
         let now = inner.options.clock.now();
         let from = mark::kept_from(inner, &view, options, now).await?;
-        let blobs = mark::blobs_since(inner, &from, &telling).await?;
+        let marked = mark::mark(inner, (&from, &view), &telling).await?;
         // After the log: what an entry names was in the index before.
         let catalog = Catalog::load(&inner.storage).await?;
         let catalog = catalog.with_telling(telling.clone());
@@ -153,8 +176,7 @@ impl Survey {
             return Err(Error::new(ErrorKind::Corrupt, why).context("damage", error));
         }
         let sound = |pack| !collected.is_condemned(pack);
-        let first = mark::newest_first(&view).await?;
-        let needed = mark::records(&catalog, (blobs, first), sound).await?;
+        let needed = mark::records(&catalog, marked, sound).await?;
         let checkpoints = allowed.map(|allowed| allowed.checkpoints);
         let sweep = Sweep::of(inner, &view, (options, now), checkpoints).await?;
         let mut survey = Self {
@@ -167,19 +189,25 @@ impl Survey {
             condemn: BTreeMap::new(),
             rescue: BTreeSet::new(),
             delete: BTreeSet::new(),
+            scattered: PlannedDefragmentation::default(),
             sweep,
             telling,
             needed,
         };
         survey.choose_places();
-        survey.choose_condemned(options, now, allowed);
+        let budget = survey.choose_condemned(options, now, allowed);
+        survey.choose_scattered((options, now), allowed, budget);
         survey.add_broken().await?;
         survey.choose_deleted(options, now, allowed);
         Ok(survey)
     }
 
+    pub(super) fn needed(&self) -> &Needed {
+        &self.needed
+    }
+
     /// Whether records may stay in a pack.
-    fn is_sound(&self, pack: PackId) -> bool {
+    pub(super) fn is_sound(&self, pack: PackId) -> bool {
         self.catalog.is_stored(pack) && !self.collected.is_condemned(pack)
     }
 
@@ -236,7 +264,7 @@ impl Survey {
         entries
     }
 
-    fn used_bytes(&self, pack: PackId) -> u64 {
+    pub(super) fn used_bytes(&self, pack: PackId) -> u64 {
         let used = self.used.get(&pack).map_or(&[][..], Vec::as_slice);
         let lens = used.iter().map(|entry| entry.header.record_len());
         lens.sum::<u64>() + (used.len() * Entry::LEN) as u64
@@ -247,13 +275,14 @@ impl Survey {
         pack.and_then(|pack| pack.stored).unwrap_or(0)
     }
 
-    /// Decides which packs go, and which of them have waited long enough.
+    /// Decides which packs go, and which of them have waited long enough; returns how many bytes may yet be
+    /// written again.
     fn choose_condemned(
         &mut self,
         options: &CollectOptions,
         now: Timestamp,
         allowed: Option<&Allowed<'_>>,
-    ) {
+    ) -> u64 {
         let mut candidates: Vec<(u64, PackId, &'static str)> = Vec::new();
         for pack in self.catalog.packs.keys().copied() {
             if !self.is_sound(pack) {
@@ -277,16 +306,15 @@ impl Survey {
             let since = self.collected.run.waiting_since(pack);
             let waited = since.is_some_and(|since| now.saturating_since(since) >= options.grace);
             let used = self.used_bytes(pack);
-            if waited
-                && used <= budget
-                && allowed.is_none_or(|allowed| allowed.condemn.contains(&pack))
-            {
+            if waited && used <= budget && allowed.is_none_or(|allowed| allowed.condemns(&pack)) {
                 budget -= used;
                 self.condemn.insert(pack, because);
             } else {
-                self.waiting.insert(pack, since.unwrap_or(now));
+                let waiting = Waiting::new(since.unwrap_or(now), because);
+                self.waiting.insert(pack, waiting);
             }
         }
+        budget
     }
 
     /// Condemns the packs that hold a manifest of which something goes or is gone: a session that stored
@@ -388,13 +416,9 @@ impl Survey {
         let (mut repack, condemn): (Vec<_>, Vec<_>) =
             condemned.partition(|pack| pack.used_bytes > 0);
         repack.extend(self.rescue.iter().map(|pack| planned(*pack, RESCUE)));
-        let waiting = self.waiting.iter().map(|(pack, since)| {
-            let because = if self.used.contains_key(pack) {
-                UNUSED
-            } else {
-                UNNEEDED
-            };
-            planned(*pack, &format!("{because}, since {since}"))
+        let waiting = self.waiting.iter().map(|(pack, waiting)| {
+            let because = format!("{}, since {}", waiting.because, waiting.since);
+            planned(*pack, &because)
         });
         let within_grace = self.collected.condemned.iter();
         let within_grace = within_grace
@@ -428,6 +452,7 @@ impl Survey {
             repack,
             condemn,
             delete,
+            defragment: self.scattered.clone(),
             checkpoints,
             freed_bytes: i64::try_from(deleted).unwrap_or(i64::MAX)
                 - i64::try_from(written).unwrap_or(i64::MAX),

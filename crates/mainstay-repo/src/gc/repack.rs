@@ -21,6 +21,12 @@ const PACK_BYTES: usize = 16 * 1024 * 1024;
 /// How much is read before it is written.
 const WINDOW_BYTES: u64 = 64 * 1024 * 1024;
 
+/// How large packs may become.
+pub(super) fn pack_bytes(storage: &dyn Storage) -> usize {
+    let largest = usize::try_from(storage.capabilities().max_object_bytes);
+    largest.unwrap_or(usize::MAX).min(PACK_BYTES)
+}
+
 /// Packs being filled.
 #[derive(Debug)]
 pub(crate) struct Repack<'a> {
@@ -35,8 +41,7 @@ pub(crate) struct Repack<'a> {
 
 impl<'a> Repack<'a> {
     pub(crate) fn new(storage: &'a dyn Storage, condemned: &'a Condemned) -> Self {
-        let largest = usize::try_from(storage.capabilities().max_object_bytes);
-        let limit = largest.unwrap_or(usize::MAX).min(PACK_BYTES);
+        let limit = pack_bytes(storage);
         Self {
             storage,
             condemned,

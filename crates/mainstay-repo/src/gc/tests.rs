@@ -20,6 +20,8 @@ mod hollow;
 mod model;
 mod order;
 mod progress;
+mod reading;
+mod scattered;
 mod stalled;
 mod sweep;
 
@@ -150,16 +152,24 @@ async fn drop_ref(repo: &Repo, path: &str) {
 }
 
 async fn collect(repo: &Repo) -> CollectionReport {
-    let plan = repo.plan_collection(&options()).await.unwrap();
+    collect_with(repo, &options()).await
+}
+
+async fn collect_with(repo: &Repo, options: &CollectOptions) -> CollectionReport {
+    let plan = repo.plan_collection(options).await.unwrap();
     let applied = repo.apply_collection(&plan, tester(), "collect").await;
     applied.unwrap()
 }
 
 /// Collects, an hour apart, until there is nothing more to do.
 async fn settle(repo: &Repo, world: &World) {
+    settle_with(repo, world, &options()).await;
+}
+
+async fn settle_with(repo: &Repo, world: &World, options: &CollectOptions) {
     for _ in 0..12 {
         world.clock.advance(GRACE);
-        let report = collect(repo).await;
+        let report = collect_with(repo, options).await;
         // A run may write an index, and leave to the next what that allows to be deleted.
         if report.seq.is_none() && report.written_bytes == 0 {
             return;

@@ -46,32 +46,66 @@ pub(crate) async fn reach(
     seen: &mut BTreeSet<Digest>,
 ) -> Result<Reached> {
     let mut reached = Reached::default();
+    let each = |digest| {
+        reached.blobs.insert(digest);
+    };
+    go_through(store, roots, seen, (each, &mut reached.unread)).await?;
+    Ok(reached)
+}
+
+/// Finds the same, tree after tree, what entries need in the order of their keys; some perhaps again.
+///
+/// # Errors
+/// Those of the storage, and the first damage.
+pub(crate) async fn in_order(
+    store: &BlobStore,
+    roots: impl IntoIterator<Item = Digest>,
+    seen: &mut BTreeSet<Digest>,
+) -> Result<Vec<Digest>> {
+    let (mut order, mut unread) = (Vec::new(), BTreeMap::new());
+    let each = |digest| order.push(digest);
+    go_through(store, roots, seen, (each, &mut unread)).await?;
+    match unread.pop_first() {
+        Some((_, error)) => Err(error),
+        None => Ok(order),
+    }
+}
+
+/// Goes through trees, level by level of all of them, each level in order.
+async fn go_through(
+    store: &BlobStore,
+    roots: impl IntoIterator<Item = Digest>,
+    seen: &mut BTreeSet<Digest>,
+    (mut each, unread): (impl FnMut(Digest), &mut BTreeMap<Digest, Error>),
+) -> Result<()> {
     let mut level: Vec<Place> = roots.into_iter().map(Place::root).collect();
     while !level.is_empty() {
         level.retain(|place| seen.insert(place.page));
-        reached.blobs.extend(level.iter().map(|place| place.page));
+        for place in &level {
+            each(place.page);
+        }
         let reads = stream::iter(std::mem::take(&mut level)).map(|place| async move {
             let page = place.load(store).await;
             (place, page)
         });
-        let mut reads = reads.buffer_unordered(READS);
+        let mut reads = reads.buffered(READS);
         while let Some((place, page)) = reads.next().await {
             match page {
                 Ok(Page::Leaf(entries)) => {
                     let blobs = entries.into_iter().flat_map(|entry| entry.blobs);
-                    reached.blobs.extend(blobs);
+                    blobs.for_each(&mut each);
                 }
                 Ok(Page::Branch { level: at, pages }) => {
                     level.extend(place.children(&pages, at));
                 }
                 Err(error) if is_damage(&error) => {
-                    reached.unread.insert(place.page, error);
+                    unread.insert(place.page, error);
                 }
                 Err(error) => return Err(error),
             }
         }
     }
-    Ok(reached)
+    Ok(())
 }
 
 /// Finds which of some trees hold a blob, or have it as a page; each page is read once.

@@ -74,10 +74,10 @@ pub(super) async fn check(
     Ok(())
 }
 
-type Named = BTreeMap<Digest, RefPath>;
+pub(super) type Named = BTreeMap<Digest, RefPath>;
 
 /// The blobs and the roots of trees that live values name, and one ref that names each.
-async fn named(view: &View) -> Result<(Named, Named)> {
+pub(super) async fn named(view: &View) -> Result<(Named, Named)> {
     view.read(|view| {
         let (mut blobs, mut trees) = (Named::new(), Named::new());
         for (path, state) in view.below("")? {

@@ -4,6 +4,7 @@ mod beats;
 mod blobs;
 mod log;
 mod packs;
+mod reading;
 mod stats;
 mod tallies;
 #[cfg(test)]
@@ -16,6 +17,7 @@ use futures::TryStreamExt as _;
 use mainstay_core::{Error, ErrorKind, Progress, Result, Telling};
 use mainstay_store::{Key, MeterStorage, Prefix, Storage};
 
+pub use self::reading::{ReadingStats, ScatteredBlob};
 pub(crate) use self::stats::stats;
 use crate::{View, descriptor, gc};
 
@@ -111,13 +113,15 @@ pub struct Fault {
 }
 
 /// What is stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, serde::Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, serde::Serialize)]
 #[non_exhaustive]
 pub struct RepoStats {
     /// Bytes in the storage.
     pub stored_bytes: u64,
-    /// Bytes of all distinct blobs.
+    /// Bytes of all distinct blobs, but for those that a collection has condemned.
     pub logical_bytes: u64,
+    /// What reading takes.
+    pub reading: ReadingStats,
     /// Objects in the storage.
     pub objects: u64,
     /// Entries in the log.

@@ -1,14 +1,17 @@
 //! Counts what is stored.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use futures::TryStreamExt as _;
-use mainstay_core::Result;
+use mainstay_core::{Digest, RefPath, Result};
 use mainstay_store::Prefix;
 
-use super::RepoStats;
+use super::{RepoStats, blobs};
+use crate::blobs::weigh::Weight;
 use crate::tally::object::DIRECTORY;
-use crate::{Repo, checkpoint, keys};
+use crate::{Repo, View, checkpoint, gc, keys, tree};
 
-/// Lists the storage and reads the manifests of all blobs.
+/// Lists the storage and reads the manifests of all blobs, and the pages of live trees.
 pub(crate) async fn stats(repo: &Repo) -> Result<RepoStats> {
     let storage = &repo.inner.storage;
     let (log, tallies) = (keys::below("log"), keys::below(DIRECTORY));
@@ -30,7 +33,35 @@ pub(crate) async fn stats(repo: &Repo) -> Result<RepoStats> {
         }
         stats.tally_objects += u64::from(tallies.covers(&object.key));
     }
-    stats.head = repo.view().await?.seq();
-    stats.logical_bytes = repo.inner.blobs.logical_bytes(&telling).await?;
+    let view = repo.view().await?;
+    stats.head = view.seq();
+    let live = live(repo, &view).await?;
+    let store = &repo.inner.blobs;
+    let condemned = gc::condemned(store, &view).await?;
+    let is_read = |digest: &Digest| live.contains_key(digest);
+    let weighed = |weight: Weight| {
+        stats.logical_bytes += weight.bytes;
+        if let Some(path) = live.get(&weight.digest) {
+            stats.reading.add(weight, path);
+        }
+    };
+    store
+        .weigh(&condemned, is_read, (&telling, weighed))
+        .await?;
     Ok(stats)
+}
+
+/// What live refs reach, and a ref that reaches each.
+async fn live(repo: &Repo, view: &View) -> Result<BTreeMap<Digest, RefPath>> {
+    let (mut live, trees) = blobs::named(view).await?;
+    let mut seen = BTreeSet::new();
+    for (root, path) in trees {
+        let held = tree::reach(&repo.inner.blobs, [root], &mut seen).await?;
+        live.extend(
+            held.whole()?
+                .into_iter()
+                .map(|digest| (digest, path.clone())),
+        );
+    }
+    Ok(live)
 }

@@ -27,7 +27,7 @@ Example:
 pub(crate) struct Apply {
     /// What gc plan --json wrote
     #[arg(long, value_name = "FILE", conflicts_with_all = [
-        "keep_days", "keep_entries", "grace_hours", "max_unused", "max_repack",
+        "keep_days", "keep_entries", "grace_hours", "max_unused", "max_repack", "defragment",
     ])]
     plan: Option<PathBuf>,
     #[command(flatten)]

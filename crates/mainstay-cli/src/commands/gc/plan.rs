@@ -21,7 +21,8 @@ use crate::text::{Cell, DIM, Table, bytes};
 #[command(after_long_help = "\
 Example:
   mainstay gc plan
-  mainstay gc plan --keep-days 30 --json")]
+  mainstay gc plan --keep-days 30 --json
+  mainstay gc plan --defragment")]
 pub(crate) struct Plan {
     #[command(flatten)]
     options: Options,
@@ -95,7 +96,17 @@ impl Plan {
                     ),
                 ]);
             }
-            table.write(out)
+            table.write(out)?;
+            let gathered = &plan.defragment;
+            if gathered.packs > 0 {
+                let (before, after) = (gathered.requests, gathered.requests_after);
+                let (packs, size) = (gathered.packs, bytes(gathered.bytes));
+                writeln!(
+                    out,
+                    "reading takes {before} requests, and {after} once {packs} packs are written again, {size}"
+                )?;
+            }
+            Ok(())
         })?;
         let checkpoints = &plan.checkpoints;
         let packs = plan.delete.is_empty() && plan.condemn.is_empty() && plan.repack.is_empty();

@@ -11,13 +11,12 @@ use mainstay_core::{Digest, Error, ErrorKind, Result};
 use tracing::{Instrument as _, debug_span};
 
 use super::parts::Part;
+use crate::blobs::batches::Batching;
 use crate::blobs::pack::PackId;
 use crate::blobs::record::Entry;
-use crate::blobs::requests::{REQUEST_BYTES, Requests};
+use crate::blobs::requests::Requests;
 use crate::blobs::{Shared, blocking};
 
-/// The most restored bytes of a batch: what one request reads.
-const BATCH_BYTES: u64 = REQUEST_BYTES;
 /// How many batches are fetched and opened at a time.
 const BATCHES: usize = 4;
 
@@ -82,17 +81,14 @@ pub(in crate::blobs) async fn locate(
 
 /// Divides parts into batches.
 fn plans(located: BoxStream<'static, Result<Located>>) -> BoxStream<'static, Result<Plan>> {
-    stream::try_unfold((located.fuse(), None), |(mut located, held)| async move {
+    let begun = (located.fuse(), Batching::default(), None);
+    stream::try_unfold(begun, |(mut located, mut batching, held)| async move {
         let mut parts: Vec<Located> = Vec::from_iter(held);
-        let mut size: u64 = parts.iter().map(Located::size).sum();
         loop {
             match located.try_next().await? {
-                Some(next) if parts.is_empty() || size + next.size() <= BATCH_BYTES => {
-                    size += next.size();
-                    parts.push(next);
-                }
+                Some(next) if batching.admits(&next.entry) => parts.push(next),
                 None if parts.is_empty() => return Ok(None),
-                held => return Ok(Some((Plan::new(parts), (located, held)))),
+                held => return Ok(Some((Plan::new(parts), (located, batching, held)))),
             }
         }
     })
@@ -102,10 +98,6 @@ fn plans(located: BoxStream<'static, Result<Located>>) -> BoxStream<'static, Res
 impl Located {
     pub(in crate::blobs) fn pack(&self) -> PackId {
         self.pack
-    }
-
-    fn size(&self) -> u64 {
-        self.entry.header.len.into()
     }
 }
 

@@ -20,6 +20,7 @@ use crate::blobs::pack::{
 };
 use crate::blobs::record::{Entry, RecordId};
 use crate::blobs::testing::random_bytes;
+use crate::blobs::weigh::Weight;
 
 /// A chunk of each codec with the bytes that are stored for it, and the blobs they make.
 struct Sample {
@@ -265,10 +266,12 @@ async fn check_golden([pack_version, index_version]: [u32; 2]) {
         assert!(get(&store, &manifest.digest).await.unwrap() == bytes);
         size += manifest.size;
     }
-    assert_eq!(
-        store.logical_bytes(&Telling::default()).await.unwrap(),
-        size
-    );
+    let mut weighed = 0;
+    let each = (&Telling::default(), |weight: Weight| {
+        weighed += weight.bytes;
+    });
+    store.weigh(&Arc::default(), |_| true, each).await.unwrap();
+    assert_eq!(weighed, size);
 }
 
 /// Whatever a decoder makes of bytes; it must not panic, and must not take what is not so.

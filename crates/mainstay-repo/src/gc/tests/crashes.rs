@@ -1,5 +1,6 @@
 //! A fault at every operation of a run: not applied, applied and not heard of, refused, or a crash.
 
+use super::order::edited;
 use super::*;
 
 /// A repository whose next run deletes, writes again, condemns and waits.
@@ -28,10 +29,43 @@ async fn busy() -> World {
     world
 }
 
+/// Versions that lie in many pieces; the next run brings them together.
+async fn scattered(options: &CollectOptions) -> (World, Vec<Bytes>) {
+    let mut world = World::new();
+    let repo = world.open().await;
+    let mut content = random_bytes(400_000, 1);
+    let mut kept = Vec::new();
+    for version in 0..4 {
+        let stored = Bytes::from(content.clone());
+        let path = format!("files/v{version}");
+        put(&repo, &path, std::slice::from_ref(&stored)).await;
+        kept.push(stored);
+        content = edited(content, 1, version);
+    }
+    let plan = repo.plan_collection(options).await.unwrap();
+    let applied = repo.apply_collection(&plan, tester(), "collect").await;
+    assert!(applied.unwrap().waiting > 2);
+    world.clock.advance(GRACE);
+    let plan = repo.plan_collection(options).await.unwrap();
+    assert!(plan.repack.len() > 2, "{plan:?}");
+    (world, kept)
+}
+
 #[tokio::test]
 async fn a_fault_at_any_operation_of_a_run_loses_nothing_and_the_next_goes_on() {
-    let busy = busy().await;
     let kept = [big(1), "small".into(), big(3)];
+    fails_anywhere(&busy().await, &options(), &kept).await;
+}
+
+#[tokio::test]
+async fn a_fault_while_pieces_are_brought_together_loses_nothing_and_the_next_goes_on() {
+    let options = options().with_defragment_bytes_per_request(u64::MAX);
+    let (scattered, kept) = scattered(&options).await;
+    fails_anywhere(&scattered, &options, &kept).await;
+}
+
+async fn fails_anywhere(busy: &World, options: &CollectOptions, kept: &[Bytes]) {
+    let bytes: usize = kept.iter().map(Bytes::len).sum();
     let mut operation = 0;
     loop {
         operation += 1;
@@ -40,7 +74,7 @@ async fn a_fault_at_any_operation_of_a_run_loses_nothing_and_the_next_goes_on() 
             let mut world = busy.copy().await;
             let faulty = Arc::new(FaultStorage::new(Arc::clone(&world.storage)));
             let mut repo = world.open_on(Arc::clone(&faulty) as _).await;
-            let plan = repo.plan_collection(&options()).await.unwrap();
+            let plan = repo.plan_collection(options).await.unwrap();
             let at = faulty.operations() + operation;
             faulty.fail_at(at, fault);
             let applied = repo.apply_collection(&plan, tester(), "collect").await;
@@ -53,22 +87,25 @@ async fn a_fault_at_any_operation_of_a_run_loses_nothing_and_the_next_goes_on() 
             if faulty.is_crashed() {
                 repo = world.open().await;
             }
-            for content in &kept {
+            for content in kept {
                 assert_eq!(read(&repo, content).await.as_ref(), Some(content));
             }
             assert_sound(&repo).await;
-            settle(&repo, &world).await;
+            settle_with(&repo, &world, options).await;
             for repo in [&repo, &world.open().await] {
-                for content in &kept {
+                for content in kept {
                     assert_eq!(read(repo, content).await.as_ref(), Some(content));
                 }
                 assert_sound(repo).await;
             }
             let stats = repo.stats().await.unwrap();
-            assert_eq!(stats.logical_bytes, 120_005, "{fault:?} at {operation}");
+            assert_eq!(
+                stats.logical_bytes, bytes as u64,
+                "{fault:?} at {operation}"
+            );
         }
         if !reached {
-            assert!(operation > 20, "{operation}");
+            assert!(operation > 12, "{operation}");
             return;
         }
     }

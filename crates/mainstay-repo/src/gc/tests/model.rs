@@ -210,13 +210,20 @@ impl Actors {
             }
             9 => self.world.clock.advance(GRACE / 2),
             10 => {
-                let plan = repo.plan_collection(&options()).await.unwrap();
+                let options = self.options();
+                let plan = repo.plan_collection(&options).await.unwrap();
                 self.plans.push(plan);
             }
             11 => self.repos[handle] = self.world.open().await,
             12 if !self.stalled.is_empty() => self.resume().await,
             _ => self.collect().await,
         }
+    }
+
+    /// Pieces are brought together in every second run, whatever that costs or if it costs little.
+    fn options(&mut self) -> CollectOptions {
+        let worth = [0, 0, 9_000, u64::MAX][self.pick(4)];
+        options().with_defragment_bytes_per_request(worth)
     }
 
     /// Runs a collector that may crash, or be stalled, at any operation.
@@ -229,8 +236,9 @@ impl Actors {
             timer,
         ));
         let repo = self.world.open_on(Arc::clone(&faulty) as _).await;
+        let options = self.options();
         let plan = if self.plans.is_empty() || self.draw(2) == 0 {
-            repo.plan_collection(&options()).await.unwrap()
+            repo.plan_collection(&options).await.unwrap()
         } else {
             let at = self.pick(self.plans.len());
             self.plans.swap_remove(at)
@@ -275,6 +283,7 @@ impl Actors {
 
     /// Lets everybody come to an end.
     async fn end(mut self) {
+        let options = self.options();
         while !self.stalled.is_empty() {
             self.resume().await;
         }
@@ -287,9 +296,10 @@ impl Actors {
         } = self;
         let fresh = world.open().await;
         assert_sound(&fresh).await;
-        settle(&fresh, &world).await;
+        settle_with(&fresh, &world, &options).await;
         world.clock.advance(GRACE);
-        assert_eq!(collect(&fresh).await, CollectionReport::default());
+        let again = collect_with(&fresh, &options).await;
+        assert_eq!(again, CollectionReport::default());
         for repo in repos.iter().chain([&fresh]) {
             for held in live.values() {
                 held.assert_readable(repo).await;

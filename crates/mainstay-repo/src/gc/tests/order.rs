@@ -4,7 +4,7 @@ use mainstay_store::MeterStorage;
 
 use super::*;
 
-const MIB: usize = 1 << 20;
+pub(super) const MIB: usize = 1 << 20;
 
 /// Collects, a grace apart, until there is nothing more to do.
 async fn settle(repo: &Repo, world: &World) {
@@ -20,7 +20,7 @@ async fn settle(repo: &Repo, world: &World) {
 }
 
 /// How many requests it takes a new process to read a blob, once it knows where that is.
-async fn cost(world: &mut World, content: &Bytes) -> u64 {
+pub(super) async fn cost(world: &mut World, content: &Bytes) -> u64 {
     let metered = Arc::new(MeterStorage::new(Arc::clone(&world.storage)));
     let repo = world.open_on(Arc::clone(&metered) as _).await;
     let blob = repo.blob(&Digest::of(content)).await.unwrap().unwrap();
@@ -29,6 +29,18 @@ async fn cost(world: &mut World, content: &Bytes) -> u64 {
     let before = metered.reading();
     assert_eq!(blob.bytes().await.unwrap(), content);
     (metered.reading() - before).requests()
+}
+
+/// The same with some blocks changed.
+pub(super) fn edited(mut content: Vec<u8>, blocks: usize, seed: u64) -> Vec<u8> {
+    const BLOCK: usize = 64 * 1024;
+    let places = random_bytes(blocks * 4, seed + 1000);
+    for (number, place) in places.as_chunks::<4>().0.iter().enumerate() {
+        let at = u32::from_le_bytes(*place) as usize % (content.len() - BLOCK);
+        let block = random_bytes(BLOCK, seed * 1000 + number as u64);
+        content[at..at + BLOCK].copy_from_slice(&block);
+    }
+    content
 }
 
 #[tokio::test]

@@ -142,7 +142,7 @@ impl Rich {
         for (key, bytes) in damaged {
             overwrite(&*self.storage, key, bytes.clone()).await;
         }
-        let has_read = number / 2 % 2 == 0;
+        let has_read = (number / 2).is_multiple_of(2);
         let faults = self.faults(has_read, level).await;
         let mut named: BTreeSet<String> = faults.iter().map(|fault| fault.object.clone()).collect();
         for (key, _) in damaged {
