@@ -114,6 +114,7 @@ pub use transaction::{CommitOutcome, Committed, Conflict, Expectation, Transacti
 pub use tree::{StoredTree, Tree, TreeBuilder, TreeChange, TreeEntry};
 pub use value::{RefState, Value};
 pub use verify::{
-    Fault, ReadingStats, RepoStats, ScatteredBlob, VerifyLevel, VerifyOptions, VerifyReport, verify,
+    Fault, Note, ReadingStats, RepoStats, ScatteredBlob, VerifyLevel, VerifyOptions, VerifyReport,
+    verify,
 };
 pub use view::{Dependent, Mention, Projection, View};

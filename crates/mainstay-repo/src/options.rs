@@ -5,6 +5,9 @@ use std::sync::Arc;
 use mainstay_core::{Clock, IdSource, Metrics, NoMetrics, RandomIds, SystemClock};
 use mainstay_store::{Timer, TokioTimer};
 
+/// How many entries pass between checkpoints unless it is said.
+pub(crate) const CHECKPOINT_EVERY: u64 = 256;
+
 /// What a repository takes from outside, and its limits.
 #[derive(Debug, Clone)]
 #[non_exhaustive]
@@ -32,7 +35,7 @@ impl Default for RepoOptions {
             ids: Arc::new(RandomIds::default()),
             timer: Arc::new(TokioTimer::default()),
             metrics: Arc::new(NoMetrics::default()),
-            checkpoint_every: 256,
+            checkpoint_every: CHECKPOINT_EVERY,
             // Sixteen writers that never pause exhaust them once in 10^7 commits.
             max_commit_attempts: 256,
         }

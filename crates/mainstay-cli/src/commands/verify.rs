@@ -3,18 +3,19 @@
 use std::io::{self, Write};
 
 use clap::Args;
-use mainstay::repo::{Fault, VerifyLevel, VerifyOptions};
+use mainstay::repo::{Fault, Note, VerifyLevel, VerifyOptions};
 use mainstay::{Clock as _, Result, SystemClock};
 use serde::Serialize;
 
 use crate::cli::Global;
 use crate::output::Answer;
-use crate::text::{BAD, GOOD, Line, bytes};
+use crate::text::{BAD, CAUTION, GOOD, Line, bytes};
 
 /// Check everything stored and report every fault
 ///
 /// Looks at the log's chain, the checkpoints, and that everything named is there with the right size;
 /// with --full also at every byte, with --sample at those of some packs. Exit code 1 when a fault was found. Nothing is repaired.
+/// A note tells of what is not wrong: checkpoints that are not there, so that opening takes longer.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Example:
@@ -41,6 +42,7 @@ struct Document {
     #[serde(skip_serializing_if = "Option::is_none")]
     seed: Option<u64>,
     faults: Vec<Fault>,
+    notes: Vec<Note>,
 }
 
 impl Verify {
@@ -62,6 +64,7 @@ impl Verify {
             read_bytes: report.read_bytes,
             seed,
             faults: report.faults,
+            notes: report.notes,
         };
         global
             .output()
@@ -80,6 +83,10 @@ impl Document {
         for fault in &self.faults {
             let (object, detail) = (Line(&fault.object), Line(&fault.detail));
             writeln!(out, "{BAD}{}{BAD:#} {object}: {detail}", fault.kind)?;
+        }
+        for note in &self.notes {
+            let (object, detail) = (Line(&note.object), Line(&note.detail));
+            writeln!(out, "{CAUTION}note{CAUTION:#} {object}: {detail}")?;
         }
         if self.ok {
             writeln!(

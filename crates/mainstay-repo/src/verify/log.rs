@@ -8,7 +8,7 @@ use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use mainstay_core::{Digest, Error, ErrorKind, RefPath, Result};
 use mainstay_store::{Storage, StorageExt as _};
 
-use super::{Findings, VerifyLevel};
+use super::{Findings, VerifyLevel, opening};
 use crate::checkpoint::item::{Keys, Refs};
 use crate::checkpoint::link::Links;
 use crate::checkpoint::root::Anchor;
@@ -64,6 +64,11 @@ pub(super) async fn check(
     let last = checkpoints.last().copied().unwrap_or(0).max(known.seq);
     chain.expect(last.saturating_add(1), findings);
     check_shards(storage, level, findings).await?;
+    if let Some(view) = &chain.view {
+        let whole = of_checkpoints.iter().filter(|(_, found)| found.is_empty());
+        let whole = whole.map(|(seq, _)| *seq).collect();
+        opening::note(storage, view, &whole, findings).await?;
+    }
     let view = chain.view.unwrap_or_else(|| known.clone());
     excuse_condemned(storage, &view, &mut of_checkpoints).await?;
     for found in of_checkpoints.into_values() {

@@ -3,6 +3,7 @@
 mod beats;
 mod blobs;
 mod log;
+mod opening;
 mod packs;
 mod reading;
 mod stats;
@@ -95,6 +96,18 @@ pub struct VerifyReport {
     pub read_bytes: u64,
     /// Everything that is wrong, ordered by object.
     pub faults: Vec<Fault>,
+    /// What is worth knowing and not wrong: checkpoints that are not there, so that opening takes longer.
+    pub notes: Vec<Note>,
+}
+
+/// One thing that is worth knowing.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, serde::Serialize)]
+#[non_exhaustive]
+pub struct Note {
+    /// What it is about: a storage key, or a directory.
+    pub object: String,
+    /// What exactly.
+    pub detail: String,
 }
 
 /// One thing that is wrong.
@@ -220,6 +233,14 @@ impl Findings {
         self.report.faults.push(Fault {
             object: object.to_string(),
             kind,
+            detail: detail.to_string(),
+        });
+    }
+
+    /// Tells of what is not wrong.
+    fn notice(&mut self, object: impl Display, detail: impl Display) {
+        self.report.notes.push(Note {
+            object: object.to_string(),
             detail: detail.to_string(),
         });
     }

@@ -1,14 +1,16 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::Bytes;
 use futures::TryStreamExt as _;
-use mainstay_core::{Actor, Digest, ErrorKind};
+use mainstay_core::{Actor, Digest, ErrorKind, ManualClock};
 use mainstay_store::{Key, MemoryStorage, Prefix, PutMode, Storage, StorageExt as _};
 
 use super::{Fault, VerifyLevel};
 use crate::blobs::testing::random_bytes;
-use crate::{CommitOutcome, Expectation, Repo, RepoOptions, Transaction, Value};
+use crate::checkpoint::swept::Swept;
+use crate::{CollectOptions, CommitOutcome, Expectation, Repo, RepoOptions, Transaction, Value};
 
 mod flips;
 mod rich;
@@ -162,6 +164,62 @@ async fn a_missing_or_shortened_object_is_a_fault_at_every_level() {
         }
         overwrite(&*storage, &key, bytes).await;
     }
+}
+
+#[tokio::test]
+async fn checkpoints_that_are_gone_are_noted_and_no_fault() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
+    let clock = ManualClock::new("2026-01-01T00:00:00Z".parse().unwrap());
+    let options = RepoOptions::default().with_checkpoint_every(4);
+    let options = options.with_clock(Arc::new(clock));
+    let repo = Repo::create(Arc::clone(&storage), options).await.unwrap();
+    let write = async |count| {
+        for _ in 0..count {
+            let mut transaction = Transaction::new(Actor::new("tester").unwrap(), "test");
+            let value = Value::new("note", &repo.cached_view().seq()).unwrap();
+            transaction.set("note/n".parse().unwrap(), value, Expectation::Any);
+            repo.commit(transaction).await.map(drop).unwrap();
+            repo.settle().await;
+        }
+    };
+    let notes = async || {
+        let mut notes = Vec::new();
+        for level in LEVELS {
+            let report = repo.verify(level).await.unwrap();
+            assert_eq!(report.faults, []);
+            notes = report.notes.into_iter().map(|note| note.object).collect();
+        }
+        notes
+    };
+    write(31).await;
+    assert_eq!(notes().await, [""; 0]);
+    // The newest is of entry 28; one more that is missing might be about to be written.
+    let root = |seq| crate::checkpoint::root_key(seq);
+    storage.delete(&root(28)).await.unwrap();
+    assert_eq!(notes().await, [""; 0]);
+    storage.delete(&root(24)).await.unwrap();
+    assert_eq!(notes().await, ["checkpoint"]);
+    write(1).await;
+    assert_eq!(notes().await, [""; 0]);
+
+    // Once a collection has said which stay, each of them is missed.
+    write(40).await;
+    let collect = CollectOptions::default().with_grace(Duration::ZERO);
+    let collect = collect.with_checkpoint_spacing_percent(100);
+    for _ in 0..2 {
+        let plan = repo.plan_collection(&collect).await.unwrap();
+        let by = Actor::new("tester").unwrap();
+        repo.apply_collection(&plan, by, "collect")
+            .await
+            .map(drop)
+            .unwrap();
+        repo.settle().await;
+    }
+    assert_eq!(notes().await, [""; 0]);
+    let swept = Swept::read(&repo.view().await.unwrap()).await.unwrap();
+    let oldest = *swept.kept.first().unwrap();
+    storage.delete(&root(oldest)).await.unwrap();
+    assert_eq!(notes().await, [root(oldest).to_string()]);
 }
 
 #[tokio::test]

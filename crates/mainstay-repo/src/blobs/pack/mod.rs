@@ -37,7 +37,7 @@ pub(crate) const HEADER_LEN: usize = 8 + 4 + 4;
 /// Directory offset, count, directory BLAKE3, magic.
 pub(crate) const FOOTER_LEN: usize = 4 + 4 + 32 + 8;
 
-/// A pack by the hash that it is [named](name) by.
+/// A pack by the hash that it is [named](mod@name) by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub(crate) struct PackId(pub(crate) [u8; 32]);
 
