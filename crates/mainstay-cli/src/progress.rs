@@ -9,9 +9,10 @@ use mainstay::Progress;
 use crate::text::bytes;
 
 /// What is shown, in this order, and how much more of it is worth writing the line again.
-const UNITS: [(&str, u64); 7] = [
+const UNITS: [(&str, u64); 8] = [
     ("bytes", 8_000_000),
     ("rows", 100_000),
+    ("parts", 8),
     ("files", 100),
     ("entries", 1),
     ("packs", 1),

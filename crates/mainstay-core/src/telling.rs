@@ -62,14 +62,16 @@ impl Telling {
         }
     }
 
-    /// Says that so many more are done, and tells the sum.
+    /// Says that so many more are done, and tells the sum: without a total once more are done than were
+    /// expected, since how many there will be is not known then.
     pub fn add(&self, unit: &'static str, more: u64) {
         if let Some(told) = &self.0 {
             // Told with the lock held: never twice at a time, and never less than before.
             let mut counts = told.counts.lock().unwrap_or_else(PoisonError::into_inner);
             let (done, total) = counts.entry(unit).or_default();
             *done = done.saturating_add(more);
-            told.progress.advance(unit, *done, *total);
+            let total = total.filter(|total| *done <= *total);
+            told.progress.advance(unit, *done, total);
         }
     }
 
@@ -119,6 +121,20 @@ mod tests {
         let heard = Arc::new(Heard::default());
         let progress = Arc::clone(&heard) as Arc<dyn Progress>;
         (heard, Telling::new(Some(progress)))
+    }
+
+    #[test]
+    fn there_is_no_total_once_more_is_done_than_was_expected() {
+        let (heard, telling) = telling();
+        telling.add("rows", 1);
+        telling.expect("rows", 2);
+        telling.add("rows", 1);
+        telling.add("rows", 1);
+        telling.expect("rows", 2);
+        telling.add("rows", 1);
+        let totals = [(1, None), (2, Some(2)), (3, None), (4, Some(4))];
+        let totals = totals.map(|(done, total)| ("rows", done, total));
+        assert_eq!(*heard.0.lock().unwrap(), totals);
     }
 
     #[test]

@@ -1,11 +1,12 @@
 //! How files are laid out: table files written anew share what versions have in common, whatever wrote them.
 
 use arrow::datatypes::SchemaRef;
-use mainstay_core::{FilePath, Result};
+use mainstay_core::{FilePath, Result, Telling};
 
 use crate::format::parquet::write;
 use crate::format::{TableFormat, TableReader};
 use crate::input::{InputFile, Origin, in_path_order};
+use crate::passing::told;
 use crate::scan::{TableFile, infer};
 use crate::{CsvOptions, FileLayout};
 
@@ -14,10 +15,15 @@ use crate::{CsvOptions, FileLayout};
 /// # Errors
 /// Where they are written anew, those of decoding and of [`write::encode`], naming the file;
 /// [`Invalid`](mainstay_core::ErrorKind::Invalid) when two files would have one path then.
-pub(crate) fn lay_out(files: &mut [InputFile], layout: FileLayout, csv: &CsvOptions) -> Result<()> {
+pub(crate) fn lay_out(
+    files: &mut [InputFile],
+    layout: FileLayout,
+    csv: &CsvOptions,
+    telling: &Telling,
+) -> Result<()> {
     match layout {
         FileLayout::Verbatim => Ok(()),
-        FileLayout::Canonical => rewrite(files, csv),
+        FileLayout::Canonical => rewrite(files, csv, telling),
         FileLayout::Plain => {
             for file in files.iter_mut().filter(|file| !file.is_canonical()) {
                 file.layout = layout;
@@ -28,7 +34,7 @@ pub(crate) fn lay_out(files: &mut [InputFile], layout: FileLayout, csv: &CsvOpti
 }
 
 /// Writes every table file anew by the writer profile.
-fn rewrite(files: &mut [InputFile], csv: &CsvOptions) -> Result<()> {
+fn rewrite(files: &mut [InputFile], csv: &CsvOptions, telling: &Telling) -> Result<()> {
     let tables: Vec<TableFile<'_>> = files.iter().filter_map(TableFile::of).collect();
     let types = infer(&tables, csv)?;
     for file in files.iter_mut().filter(|file| !file.is_canonical()) {
@@ -38,7 +44,7 @@ fn rewrite(files: &mut [InputFile], csv: &CsvOptions) -> Result<()> {
         let encoded = TableReader::open(file.origin.open()?, format, &types, None)
             .and_then(|rows| {
                 let schema = SchemaRef::clone(rows.schema());
-                write::encode_table(&schema, rows)
+                write::encode_table(&schema, told(rows, telling))
             })
             .map_err(|error| error.context("file", &file.path))?;
         file.origin.check_unchanged(file.origin.bytes())?;

@@ -8,13 +8,14 @@ use std::time::SystemTime;
 use arrow::array::RecordBatch;
 use futures::StreamExt as _;
 use futures::stream::BoxStream;
-use mainstay_core::{Error, ErrorKind, FilePath, Result};
+use mainstay_core::{Error, ErrorKind, FilePath, Result, Telling};
 use mainstay_repo::Repo;
 use tokio::runtime::Handle;
 
 use crate::digest::RowsSum;
 use crate::format::TableFormat;
 use crate::format::parquet::write;
+use crate::passing::told;
 use crate::source::Source;
 use crate::spool::Spooled;
 use crate::{FileEntry, FileLayout, SnapshotInput, stored};
@@ -116,19 +117,23 @@ impl Fingerprint {
 /// Naming the path: [`ErrorKind::NotFound`] when there is none, [`ErrorKind::Invalid`] for a symbolic
 /// link inside a directory, for what is neither file nor directory, for a name that is not UTF-8, for
 /// two files of one path; those of [`write::encode`].
-pub(crate) fn gather(inputs: &[SnapshotInput], runtime: &Handle) -> Result<Vec<InputFile>> {
+pub(crate) fn gather(
+    inputs: &[SnapshotInput],
+    runtime: &Handle,
+    telling: &Telling,
+) -> Result<Vec<InputFile>> {
     let mut files = Vec::new();
     for input in inputs {
         match input {
             SnapshotInput::Path(path) => named(path, &mut files)?,
             SnapshotInput::Batches { file, batches } => {
-                files.push(rows(file, batches.iter().cloned().map(Ok))?);
+                files.push(rows(file, batches.iter().cloned().map(Ok), telling)?);
             }
             SnapshotInput::Stream { file, batches } => {
                 let batches = batches.take().ok_or_else(|| {
                     Error::invalid("a stream of rows that was read before").context("file", file)
                 })?;
-                files.push(rows(file, Driven { batches, runtime })?);
+                files.push(rows(file, Driven { batches, runtime }, telling)?);
             }
         }
     }
@@ -149,13 +154,17 @@ pub(crate) fn in_path_order(files: &mut [InputFile]) -> Result<()> {
 }
 
 /// Encodes rows as a file.
-fn rows(file: &FilePath, batches: impl Iterator<Item = Result<RecordBatch>>) -> Result<InputFile> {
-    if file.extension() != "parquet" {
-        return Err(
-            Error::invalid("rows are stored in a file that ends in .parquet").context("file", file),
-        );
+fn rows(
+    file: &FilePath,
+    batches: impl Iterator<Item = Result<RecordBatch>>,
+    telling: &Telling,
+) -> Result<InputFile> {
+    if TableFormat::of(file) != Some(TableFormat::Parquet) {
+        let why = "rows are stored in a file that ends in .parquet, .pq or .parq";
+        return Err(Error::invalid(why).context("file", file));
     }
-    let encoded = write::encode(batches).map_err(|error| error.context("file", file))?;
+    let encoded =
+        write::encode(told(batches, telling)).map_err(|error| error.context("file", file))?;
     Ok(InputFile {
         path: file.clone(),
         origin: Origin::Spooled(encoded),
@@ -286,7 +295,7 @@ mod tests {
 
     fn gather(inputs: &[SnapshotInput]) -> Result<Vec<InputFile>> {
         let runtime = tokio::runtime::Builder::new_current_thread().build()?;
-        super::gather(inputs, runtime.handle())
+        super::gather(inputs, runtime.handle(), &Telling::default())
     }
 
     #[test]

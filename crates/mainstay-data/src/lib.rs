@@ -85,6 +85,7 @@ mod manifest;
 pub mod merge;
 mod parquet_blob;
 mod part;
+mod passing;
 mod patch;
 mod pattern;
 mod pieces;

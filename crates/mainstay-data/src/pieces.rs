@@ -53,7 +53,17 @@ impl Pieces {
         (rows > 0).then(|| self.take(rows)).transpose()
     }
 
-    fn take(&mut self, rows: usize) -> Result<RecordBatch> {
+    /// Returns how many rows wait.
+    pub(crate) fn rows(&self) -> usize {
+        self.rows
+    }
+
+    /// Takes so many rows, or all when there are fewer.
+    ///
+    /// # Errors
+    /// As [`next_whole`](Self::next_whole).
+    pub(crate) fn take(&mut self, rows: usize) -> Result<RecordBatch> {
+        let rows = rows.min(self.rows);
         let mut parts = Vec::new();
         let mut missing = rows;
         while missing > 0

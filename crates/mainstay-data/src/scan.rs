@@ -12,6 +12,7 @@ use crate::digest::{ColumnHasher, Layout, PROFILE, Profile, RowsHasher, RowsSum,
 use crate::format::{Inference, TableFormat, TableReader, TextTypes};
 use crate::input::{InputFile, Origin};
 use crate::logical::check_names;
+use crate::passing::ROWS;
 use crate::slots::slots;
 use crate::stats::{ColumnCollector, ColumnStats};
 use crate::stored::{self, StoredTable};
@@ -88,7 +89,7 @@ pub(crate) fn scan(
     let mut rows = Vec::with_capacity(files.len());
     for file in files {
         let feed = |scan: &mut Scan, batch: RecordBatch, summed| {
-            telling.add("rows", batch.num_rows() as u64);
+            telling.add(ROWS, batch.num_rows() as u64);
             scan.workers.feed(&(batch, summed))
         };
         rows.push(each_batch(file, &types, work, &mut scan, feed)?);
@@ -127,7 +128,7 @@ pub(crate) fn check(
     };
     let mut scan: Option<Scan> = None;
     let take = |scan: &mut Scan, batch: RecordBatch, _| {
-        telling.add("rows", batch.num_rows() as u64);
+        telling.add(ROWS, batch.num_rows() as u64);
         if has_text {
             return Ok(());
         }

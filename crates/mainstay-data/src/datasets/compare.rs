@@ -33,7 +33,9 @@ pub(super) async fn compare(
         return Ok(diff);
     }
     let manifests = datasets.with_tables(manifests).await?;
-    let compared = rows::compare(&datasets.repo, manifests, identity, rows, &diff.schema);
+    let telling = datasets.telling();
+    let reading = (&datasets.repo, telling);
+    let compared = rows::compare(reading, manifests, identity, rows, &diff.schema);
     let (compared, bytes) = compared.await?;
     diff.rows.compared = Some(compared);
     diff.bytes_read += bytes;

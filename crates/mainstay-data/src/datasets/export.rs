@@ -12,6 +12,7 @@ use tokio::runtime::Handle;
 
 use crate::format::TextTypes;
 use crate::format::parquet::write;
+use crate::passing::{ROWS, told};
 use crate::report::FileReport;
 use crate::stored::{self, blob};
 use crate::{ExportReport, FileEntry, Manifest, blocking, file_tree};
@@ -38,7 +39,7 @@ pub(super) async fn export(
             blob.export(&target).await?;
             FileReport::from(&file)
         } else {
-            let merged = merge(repo, file, target).await?;
+            let merged = merge((repo, telling), file, target).await?;
             telling.add("bytes", merged.bytes);
             merged
         });
@@ -52,11 +53,16 @@ pub(super) async fn export(
 }
 
 /// Writes a file with patches, merged.
-async fn merge(repo: &Repo, file: FileEntry, target: PathBuf) -> Result<FileReport> {
-    let (repo, runtime) = (repo.clone(), Handle::current());
+async fn merge(
+    (repo, telling): (&Repo, &Telling),
+    file: FileEntry,
+    target: PathBuf,
+) -> Result<FileReport> {
+    let (repo, runtime, telling) = (repo.clone(), Handle::current(), telling.clone());
+    telling.expect(ROWS, file.rows.unwrap_or(0));
     blocking::run_on_own_thread(move || {
         let table = stored::open(&repo, &runtime, &file, &TextTypes::default(), None)?;
-        let merged = write::encode(table.batches)?.open()?;
+        let merged = write::encode(told(table.batches, &telling))?.open()?;
         let unwritten = |error| Error::from(error).context("path", target.display());
         let mut written =
             NamedTempFile::new_in(target.parent().unwrap_or(Path::new("."))).map_err(unwritten)?;

@@ -4,9 +4,10 @@ use std::sync::Arc;
 
 use arrow::array::{Array, AsArray as _, RecordBatch};
 use arrow::datatypes::{Schema, SchemaRef, UInt64Type};
-use mainstay_core::{Error, Result};
+use mainstay_core::{Error, Result, Telling};
 
 use crate::format::TextTypes;
+use crate::passing::{ROWS, told};
 use crate::report::RepeatedKeys;
 use crate::rows::{Identity, RowChanges, RowDiff, RowDiffOptions, Side};
 use crate::scan::{TableFile, in_order};
@@ -42,15 +43,20 @@ pub(super) fn repeated(
     files: &[TableFile<'_>],
     table: &Table,
     key: &[String],
+    telling: &Telling,
 ) -> Result<Option<RepeatedKeys>> {
     let types = TextTypes::of(table);
-    let counts = changes(files, &types, key)?.into_counts()?;
+    let all = || {
+        telling.expect(ROWS, table.rows);
+        changes(files, &types, key, telling)
+    };
+    let counts = all()?.into_counts()?;
     let repeated = counts.duplicates;
     if repeated.keys == 0 {
         return Ok(None);
     }
     let mut first: Option<(u64, RepeatedKeys)> = None;
-    for batch in changes(files, &types, key)? {
+    for batch in all()? {
         let batch = batch?;
         let (ops, numbers) = (
             batch["op"].as_string::<i32>(),
@@ -75,7 +81,12 @@ pub(super) fn repeated(
 }
 
 /// Compares the keys of a table with those of a table without rows.
-fn changes(files: &[TableFile<'_>], types: &TextTypes, key: &[String]) -> Result<RowChanges> {
+fn changes(
+    files: &[TableFile<'_>],
+    types: &TextTypes,
+    key: &[String],
+    telling: &Telling,
+) -> Result<RowChanges> {
     let mut compared: Option<(SchemaRef, RowDiff)> = None;
     for file in files {
         let mut add = || {
@@ -84,7 +95,7 @@ fn changes(files: &[TableFile<'_>], types: &TextTypes, key: &[String]) -> Result
                 Some(compared) => compared,
                 None => compared.insert(begin(&found.schema, key)?),
             };
-            for batch in found.batches {
+            for batch in told(found.batches, telling) {
                 let batch: RecordBatch = in_order(&batch?, schema)?;
                 diff.add(Side::After, &batch)?;
             }

@@ -4,10 +4,12 @@ use std::collections::BTreeMap;
 
 use arrow::array::RecordBatch;
 use futures::TryStreamExt as _;
-use mainstay_core::{Error, NodeRef, Result};
+use futures::stream::BoxStream;
+use mainstay_core::{Error, NodeRef, Result, Telling};
 
 use super::{Datasets, ReadOptions};
 use crate::cells::{CellHasher, first_64, index_of};
+use crate::passing::ROWS;
 use crate::split::{Hash, LeakageReport, Overlap, Seen, Shared};
 use crate::text::texts;
 
@@ -22,13 +24,13 @@ pub(super) async fn check(
     if versions.len() < 2 {
         return Err(Error::invalid("fewer than two versions to compare"));
     }
-    let mut total = 0;
+    let mut counts = Vec::with_capacity(versions.len());
     let mut columns: Option<Vec<String>> = None;
     for node in versions {
         let manifest = datasets.manifest(node).await?;
         let table = manifest.table.as_ref();
         let none = || Error::invalid("the snapshot has no table").context("data", node);
-        total += table.ok_or_else(none)?.rows;
+        counts.push(table.ok_or_else(none)?.rows);
         columns = Some(match columns {
             None => manifest.columns().iter().map(|c| c.name.clone()).collect(),
             Some(mut columns) => {
@@ -38,11 +40,22 @@ pub(super) async fn check(
         });
     }
     let columns = columns.unwrap_or_default();
+    let total: u64 = counts.iter().sum();
+    let passes = total.div_ceil(ROWS_AT_ONCE).max(1);
+    let telling = datasets.telling();
+    for _ in [!key.is_empty(), !columns.is_empty()]
+        .into_iter()
+        .filter(|searched| *searched)
+    {
+        telling.expect(ROWS, total.saturating_mul(passes));
+    }
     let search = |columns| Search {
         datasets,
+        telling: &telling,
         versions,
+        counts: &counts,
         columns,
-        passes: total.div_ceil(ROWS_AT_ONCE).max(1),
+        passes,
     };
     let keys = if key.is_empty() {
         Vec::new()
@@ -63,7 +76,10 @@ pub(super) async fn check(
 
 struct Search<'a> {
     datasets: &'a Datasets,
+    telling: &'a Telling,
     versions: &'a [NodeRef],
+    /// How many rows each has.
+    counts: &'a [u64],
     columns: Vec<String>,
     passes: u64,
 }
@@ -99,15 +115,17 @@ impl Search<'_> {
     async fn rows(
         &self,
         version: usize,
-    ) -> Result<futures::stream::BoxStream<'static, Result<RecordBatch>>> {
+        telling: Telling,
+    ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
         let options = ReadOptions::default().with_columns(&self.columns);
-        self.datasets.read(&self.versions[version], options).await
+        let version = &self.versions[version];
+        self.datasets.read_telling(version, options, telling).await
     }
 
     /// Notes the rows of a version whose turn it is.
     async fn look(&self, version: usize, pass: u64, seen: &mut Seen) -> Result<()> {
         let mut hasher = self.hasher();
-        let mut rows = self.rows(version).await?;
+        let mut rows = self.rows(version, self.telling.clone()).await?;
         while let Some(batch) = rows.try_next().await? {
             for hash in hasher.hash(&batch)? {
                 if first_64(&hash) % self.passes == pass {
@@ -122,8 +140,13 @@ impl Search<'_> {
     async fn show(&self, version: usize, hashes: &[Hash]) -> Result<Vec<BTreeMap<String, String>>> {
         let mut found: BTreeMap<Hash, BTreeMap<String, String>> = BTreeMap::new();
         let mut hasher = self.hasher();
-        let mut rows = self.rows(version).await?;
+        let mut left = self.counts[version];
+        self.telling.expect(ROWS, left);
+        let mut rows = self.rows(version, Telling::default()).await?;
         while let Some(batch) = rows.try_next().await? {
+            let read = left.min(batch.num_rows() as u64);
+            left -= read;
+            self.telling.add(ROWS, read);
             for (row, hash) in hasher.hash(&batch)?.into_iter().enumerate() {
                 if hashes.contains(&hash) && !found.contains_key(&hash) {
                     found.insert(hash, shown(&batch, row, &self.columns)?);
@@ -133,6 +156,8 @@ impl Search<'_> {
                 break;
             }
         }
+        // Those behind the last that was looked for.
+        self.telling.add(ROWS, left);
         Ok(found.into_values().collect())
     }
 }

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use mainstay_core::{Digest, Edge, EdgeKind, Error, ErrorKind, FilePath, NodeRef, Result};
-use mainstay_repo::View;
+use mainstay_core::{Digest, Edge, EdgeKind, Error, ErrorKind, FilePath, NodeRef, Result, Telling};
+use mainstay_repo::{Repo, View};
 use tempfile::TempDir;
 
 use super::ancestry::{continues, merge_base};
@@ -11,13 +11,14 @@ use super::branches;
 use super::by::By;
 use super::merge_files;
 use super::merge_rows::{self, Sides};
-use super::merge_write::{self, Merged, Writer};
+use super::merge_write::{self, Merged};
 use super::snapshot::stage_with;
 use super::{Datasets, series_of, version_state};
 use crate::merge::{
     Choice, Conflict, FileAction, FileMerge, MergeOutcome, MergePlan, MergeSpec, RowMerge,
     Strategy, choose,
 };
+use crate::passing::ROWS;
 use crate::{BranchTarget, FileEntry, Manifest, SnapshotInput, SnapshotReport, SnapshotSpec};
 
 pub(super) async fn plan(datasets: &Datasets, spec: &MergeSpec) -> Result<MergePlan> {
@@ -120,6 +121,7 @@ impl Merging {
     }
 
     async fn files(&self, datasets: &Datasets, plan: &mut MergePlan) -> Result<()> {
+        let telling = datasets.telling();
         let base = by_path(&self.base)?;
         let (ours, theirs) = (by_path(&self.ours)?, by_path(&self.theirs)?);
         let blobs = |files: &BTreeMap<FilePath, &FileEntry>| -> BTreeMap<FilePath, Vec<Digest>> {
@@ -145,7 +147,7 @@ impl Merging {
                 continue;
             }
             let strategy = plan.spec.strategy(path.as_str());
-            if let Some(rows) = self.rows(datasets, path, strategy, plan).await? {
+            if let Some(rows) = self.rows(datasets, path, strategy, plan, &telling).await? {
                 file.action = FileAction::MergeRows;
                 file.rows = Some(rows);
             } else {
@@ -174,11 +176,12 @@ impl Merging {
         path: &FilePath,
         strategy: Strategy,
         plan: &mut MergePlan,
+        telling: &Telling,
     ) -> Result<Option<RowMerge>> {
         let Some(sides) = self.sides(path, strategy) else {
             return Ok(None);
         };
-        let Some(found) = merge_rows::find(&datasets.repo, sides).await? else {
+        let Some(found) = merge_rows::find((&datasets.repo, telling), sides).await? else {
             return Ok(None);
         };
         if found.counts.conflicts > 0 && strategy == Strategy::Fail {
@@ -226,10 +229,6 @@ fn why(
         (true, true, true) if ours.get(path).is_some_and(|file| file.rows.is_none()) => {
             "changed on both sides"
         }
-        (true, true, true) if Writer::of(path).is_none() => {
-            "changed on both sides, and rows of this format are not merged: name the side to take, or \
-             store the table as .parquet, CSV or Arrow IPC"
-        }
         (true, true, true) if key.is_empty() => {
             "changed on both sides, and without a key only rows added behind are merged: name the \
              columns that tell rows apart"
@@ -270,7 +269,12 @@ pub(super) async fn apply(datasets: &Datasets, plan: &MergePlan, by: By) -> Resu
         theirs,
         key: key(datasets, spec).await?,
     };
-    let (kept, inputs, held) = merging.content(datasets, plan).await?;
+    let telling = datasets.telling();
+    let (kept, inputs, held) = merging.content(&datasets.repo, &telling, plan).await?;
+    if !inputs.is_empty() {
+        // The others are part of the table that is described.
+        telling.expect(ROWS, kept.iter().filter_map(|file| file.rows).sum());
+    }
 
     let mut merged = SnapshotSpec::new(spec.ours.name().clone(), by.actor(), by.reason());
     merged.inputs = inputs;
@@ -297,7 +301,7 @@ pub(super) async fn apply(datasets: &Datasets, plan: &MergePlan, by: By) -> Resu
             .edges
             .push(Edge::new(EdgeKind::DerivedFrom, spec.ours.clone())),
     }
-    let staged = stage_with(repo, &datasets.telling(), merged, kept).await?;
+    let staged = stage_with(repo, &telling, merged, kept).await?;
     drop(held);
     staged.commit(repo, &by).await
 }
@@ -307,7 +311,8 @@ impl Merging {
     /// they are stored.
     async fn content(
         &self,
-        datasets: &Datasets,
+        repo: &Repo,
+        telling: &Telling,
         plan: &MergePlan,
     ) -> Result<(Vec<FileEntry>, Vec<SnapshotInput>, Vec<TempDir>)> {
         let mut files = by_path(&self.ours)?;
@@ -327,7 +332,7 @@ impl Merging {
                     let strategy = plan.spec.strategy(file.path.as_str());
                     let lost = || Error::invalid("the plan is of other versions");
                     let sides = self.sides(&file.path, strategy).ok_or_else(lost)?;
-                    let merged = merge_write::write(&datasets.repo, sides).await?;
+                    let merged = merge_write::write((repo, telling), sides).await?;
                     let Merged { input, directory } = merged.ok_or_else(lost)?;
                     inputs.push(input);
                     held.extend(directory);

@@ -2,15 +2,15 @@
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use mainstay_core::{FilePath, Result};
+use mainstay_core::{FilePath, Result, Telling};
 use mainstay_repo::Repo;
 use tokio::runtime::Handle;
 
-use super::merge_write::Writer;
 use crate::digest::Profile;
-use crate::format::TextTypes;
+use crate::format::{TableFormat, TextTypes};
 use crate::logical::logical_types;
 use crate::merge::{Appends, CellConflict, Edits, RowMerge, Strategy, appends};
+use crate::passing::{ROWS, told};
 use crate::rows::{Identity, RowDiff, RowDiffOptions, Side};
 use crate::stored::{self, StoredTable};
 use crate::{CsvOptions, FileEntry, Manifest, blocking};
@@ -45,7 +45,6 @@ impl Sides {
                 .find(|file| file.path == *path && file.rows.is_some())
                 .cloned()
         };
-        Writer::of(path)?;
         let [base, ours, theirs] = manifests.map(entry);
         Some(Self {
             files: [base?, ours?, theirs?],
@@ -67,13 +66,36 @@ impl Sides {
         Ok(opened.alike()?.then_some(opened))
     }
 
+    pub(super) fn format(&self) -> Option<TableFormat> {
+        TableFormat::of(&self.path)
+    }
+
+    /// Returns how many rows the base, ours and theirs have.
+    fn rows(&self) -> [u64; 3] {
+        [0, 1, 2].map(|side: usize| self.files[side].rows.unwrap_or(0))
+    }
+
+    /// Returns how many rows the file has, merged in this way.
+    pub(super) fn merged_rows(&self, way: &Way) -> u64 {
+        let [_, ours, _] = self.rows();
+        let added = match way {
+            Way::Keyed(edits) => edits.counts.added,
+            Way::Appended(theirs) => theirs.behind,
+        };
+        let removed = match way {
+            Way::Keyed(edits) => edits.counts.removed,
+            Way::Appended(_) => 0,
+        };
+        (ours + added).saturating_sub(removed)
+    }
+
     /// Returns how CSV is spelled in ours.
     pub(super) fn csv_options(&self) -> CsvOptions {
         let [_, ours, _] = &self.types;
         ours.csv_options().cloned().unwrap_or_default()
     }
 
-    /// Opens ours and theirs as they are spelled: the fields of CSV as text.
+    /// Opens ours and theirs as they are spelled: the values of text files as text.
     pub(super) fn open_spelled(&self, repo: &Repo, runtime: &Handle) -> Result<[StoredTable; 2]> {
         let open = |side: usize| {
             let types = self.types[side].as_text();
@@ -113,10 +135,13 @@ pub(super) enum Way {
 }
 
 /// Looks at what merging would do; `None` where rows cannot be merged.
-pub(super) async fn find(repo: &Repo, sides: Sides) -> Result<Option<Found>> {
-    let (repo, runtime) = (repo.clone(), Handle::current());
+pub(super) async fn find(
+    (repo, telling): (&Repo, &Telling),
+    sides: Sides,
+) -> Result<Option<Found>> {
+    let (repo, runtime, telling) = (repo.clone(), Handle::current(), telling.clone());
     let work = move || {
-        let way = way(&repo, &runtime, &sides)?;
+        let way = way((&repo, &runtime), &sides, &telling)?;
         Ok(way.map(|way| match way {
             Way::Keyed(edits) => Found {
                 counts: edits.counts,
@@ -135,36 +160,51 @@ pub(super) async fn find(repo: &Repo, sides: Sides) -> Result<Option<Found>> {
 }
 
 /// Compares the versions; `None` where rows cannot be merged. Blocks.
-pub(super) fn way(repo: &Repo, runtime: &Handle, sides: &Sides) -> Result<Option<Way>> {
+pub(super) fn way(
+    (repo, runtime): (&Repo, &Handle),
+    sides: &Sides,
+    telling: &Telling,
+) -> Result<Option<Way>> {
     let open = || sides.open(repo, runtime);
     let (Some(first), Some(second)) = (open()?, open()?) else {
         return Ok(None);
     };
+    let [base, ours, theirs] = sides.rows();
+    telling.expect(ROWS, 2 * base + ours + theirs);
     let schema = SchemaRef::clone(&first.ours.schema);
     if sides.key.is_empty() {
-        let ours = appends(first.base.batches, first.ours.batches, &schema)?;
-        let theirs = appends(second.base.batches, second.theirs.batches, &schema)?;
+        let appends = |base: StoredTable, table: StoredTable| {
+            let (base, table) = (told(base.batches, telling), told(table.batches, telling));
+            appends(base, table, &schema)
+        };
+        let ours = appends(first.base, first.ours)?;
+        let theirs = appends(second.base, second.theirs)?;
         return Ok(match (ours, theirs) {
             (Some(_), Some(theirs)) => Some(Way::Appended(theirs)),
             _ => None,
         });
     }
-    let ours = changes(first.base, first.ours, &sides.key)?;
-    let theirs = changes(second.base, second.theirs, &sides.key)?;
+    let ours = changes(first.base, first.ours, &sides.key, telling)?;
+    let theirs = changes(second.base, second.theirs, &sides.key, telling)?;
     let edits = Edits::find(&sides.path, &sides.key, sides.strategy, &ours, theirs)?;
     Ok((!edits.ambiguous).then_some(Way::Keyed(edits)))
 }
 
 /// Collects the rows that differ.
-fn changes(before: StoredTable, after: StoredTable, key: &[String]) -> Result<Vec<RecordBatch>> {
+fn changes(
+    before: StoredTable,
+    after: StoredTable,
+    key: &[String],
+    telling: &Telling,
+) -> Result<Vec<RecordBatch>> {
     let identity = Identity::Key(key.to_vec());
     let options = RowDiffOptions::default();
     let mut diff = RowDiff::new(&before.schema, &after.schema, &identity, options)?;
-    for batch in before.batches {
+    for batch in told(before.batches, telling) {
         diff.add(Side::Before, &batch?)?;
     }
-    for batch in after.batches {
+    for batch in told(after.batches, telling) {
         diff.add(Side::After, &batch?)?;
     }
-    diff.finish().collect()
+    diff.finish().telling(telling.clone()).collect()
 }

@@ -25,6 +25,7 @@ mod keys;
 mod leakage;
 mod merge;
 mod merge_files;
+mod merge_formats;
 mod merge_rows;
 mod merge_write;
 mod names;
@@ -44,6 +45,7 @@ use self::by::By;
 use crate::diff::{CompareOptions, DatasetDiff};
 use crate::file_tree::{self, Which};
 use crate::merge::{MergePlan, MergeSpec};
+use crate::passing::ROWS;
 use crate::record::VersionRecord;
 use crate::rows::{Both, Identity, RowDiffOptions};
 use crate::split::{LeakageReport, SplitRecord, SplitReport, SplitSpec};
@@ -103,8 +105,12 @@ impl Datasets {
     }
 
     /// Returns a handle that tells `progress` how far each call has come that takes long: how many
-    /// `rows` it has read of tables to be stored, how many `files` and `bytes` it has stored or exported.
-    /// One call at a time makes sense of it.
+    /// `rows` it has gone through, as often as it does, how many `files` and `bytes` it has stored or
+    /// exported, and into how many `parts` it divided the rows that it compares. The total is told where
+    /// it is known; of rows it is not where a call stores files or streams of them. Rows that need not be
+    /// read are told as if they were.
+    ///
+    /// One call at a time makes sense of it. Calls that stream tell while they are read.
     #[must_use]
     pub fn with_progress(mut self, progress: Arc<dyn Progress>) -> Self {
         self.progress = Some(progress);
@@ -329,9 +335,35 @@ impl Datasets {
         node: &NodeRef,
         options: ReadOptions,
     ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+        let telling = self.telling();
+        telling.expect(ROWS, self.count(node).await?);
+        self.read_telling(node, options, telling).await
+    }
+
+    /// As [`read`](Self::read), telling the rows of the table to a call that expects them.
+    async fn read_telling(
+        &self,
+        node: &NodeRef,
+        options: ReadOptions,
+        telling: Telling,
+    ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
         let manifest = self.manifest(node).await?;
         let manifest = self.with_files(manifest, Which::Tables).await?;
-        read::read(&self.repo, node, &manifest, options)
+        read::read((&self.repo, telling), node, &manifest, options)
+    }
+
+    /// As [`read`](Self::read), telling nobody: what becomes of the rows is told instead.
+    async fn read_quietly(
+        &self,
+        node: &NodeRef,
+        options: ReadOptions,
+    ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
+        self.read_telling(node, options, Telling::default()).await
+    }
+
+    /// Counts the rows of a version; 0 where it has no table.
+    async fn count(&self, node: &NodeRef) -> Result<u64> {
+        Ok(self.record(node).await?.rows.unwrap_or(0))
     }
 
     /// Opens a file of a version, one of its [`files`](Self::files), to read any part of its bytes;
@@ -563,7 +595,13 @@ impl Datasets {
         let manifests = self.load_both(before, after).await?;
         compare::check_tables(&manifests, Both { before, after })?;
         let manifests = self.with_tables(manifests).await?;
-        Ok(rows::changes(&self.repo, manifests, identity, options))
+        let telling = self.telling();
+        Ok(rows::changes(
+            (&self.repo, telling),
+            manifests,
+            identity,
+            options,
+        ))
     }
 
     async fn load_both(&self, before: &NodeRef, after: &NodeRef) -> Result<Both<Manifest>> {

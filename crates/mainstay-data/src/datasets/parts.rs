@@ -39,7 +39,7 @@ fn prepare(
     runtime: &Handle,
     telling: &Telling,
 ) -> Result<(Prepared, Option<RowsSum>)> {
-    let mut files = gather(&spec.inputs, runtime)?;
+    let mut files = gather(&spec.inputs, runtime, telling)?;
     if let Some(directory) = &spec.below {
         for file in &mut files {
             file.path = FilePath::new(&format!("{directory}/{}", file.path))?;
@@ -56,7 +56,8 @@ fn prepare(
                    store them verbatim in parts";
         return Err(Error::invalid(why).context("file", &text.path));
     }
-    lay_out(&mut files, spec.layout, chosen.csv()).map_err(|error| helped(error, &files))?;
+    lay_out(&mut files, spec.layout, chosen.csv(), telling)
+        .map_err(|error| helped(error, &files))?;
     in_path_order(&mut files)?;
     if files.is_empty() {
         return Err(Error::invalid("a part without files"));

@@ -1,26 +1,30 @@
 //! Reading a stored table.
 
+use std::future::ready;
 use std::sync::Arc;
 
 use arrow::array::{RecordBatch, RecordBatchOptions};
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Schema, SchemaRef};
 use futures::stream::BoxStream;
-use mainstay_core::{Error, ErrorKind, NodeRef, Result};
+use futures::{StreamExt as _, TryStreamExt as _};
+use mainstay_core::{Error, ErrorKind, NodeRef, Result, Telling};
 use mainstay_repo::Repo;
 use tokio::runtime::Handle;
 use tokio::sync::mpsc;
 
 use super::ReadOptions;
 use crate::format::TextTypes;
+use crate::passing::ROWS;
 use crate::scan::in_order;
 use crate::{FileEntry, Manifest, Predicate, blocking, stored};
 
 /// How many decoded batches wait for the reader.
 const WAITING_BATCHES: usize = 2;
 
+/// Streams the rows of a table, and tells how many it has gone through when they are taken.
 pub(super) fn read(
-    repo: &Repo,
+    (repo, telling): (&Repo, Telling),
     node: &NodeRef,
     manifest: &Manifest,
     options: ReadOptions,
@@ -64,7 +68,7 @@ pub(super) fn read(
         repo: repo.clone(),
         runtime: Handle::current(),
     };
-    Ok(decoder.stream(files))
+    Ok(decoder.stream(files, telling))
 }
 
 fn check_columns(names: &[&str], wanted: Option<&[String]>) -> Result<()> {
@@ -98,22 +102,31 @@ struct Decoder {
 }
 
 impl Decoder {
-    fn stream(mut self, files: Vec<FileEntry>) -> BoxStream<'static, Result<RecordBatch>> {
-        blocking::produce(WAITING_BATCHES, move |sender| {
+    fn stream(
+        mut self,
+        files: Vec<FileEntry>,
+        telling: Telling,
+    ) -> BoxStream<'static, Result<RecordBatch>> {
+        let decoded = blocking::produce(WAITING_BATCHES, move |sender| {
             for file in files {
                 if self.decode(&file, &sender)? == Reader::Gone {
                     break;
                 }
             }
             Ok(())
-        })
+        });
+        let told = move |decoded: Decoded| {
+            telling.add(ROWS, decoded.rows);
+            ready(Ok(decoded.batch))
+        };
+        decoded.try_filter_map(told).boxed()
     }
 
     /// Sends the batches of one file.
     fn decode(
         &mut self,
         file: &FileEntry,
-        sender: &mpsc::Sender<Result<RecordBatch>>,
+        sender: &mpsc::Sender<Result<Decoded>>,
     ) -> Result<Reader> {
         let wanted = self.wanted.as_deref();
         let (repo, runtime, filter) = (&self.repo, &self.runtime, self.filter.as_ref());
@@ -127,17 +140,24 @@ impl Decoder {
             .with_source(error)
         };
         let schema = self.schema_of(&table.schema).map_err(unfit)?;
+        let mut left = file.rows.unwrap_or(0);
         for batch in table.batches {
             let batch = with_schema(&batch?, &schema).map_err(unfit)?;
+            let rows = left.min(batch.num_rows() as u64);
+            left -= rows;
             let batch = self.filtered(batch)?;
-            if batch.num_rows() == 0 {
-                continue;
-            }
-            if sender.blocking_send(Ok(batch)).is_err() {
+            let batch = (batch.num_rows() > 0).then_some(batch);
+            if sender.blocking_send(Ok(Decoded { rows, batch })).is_err() {
                 return Ok(Reader::Gone);
             }
         }
-        Ok(Reader::Waiting)
+        // Those that the filter spared.
+        let rest = Decoded {
+            rows: left,
+            batch: None,
+        };
+        let sent = sender.blocking_send(Ok(rest));
+        Ok(sent.map_or(Reader::Gone, |()| Reader::Waiting))
     }
 
     /// Returns the rows that are wanted, without the columns that are not.
@@ -181,6 +201,12 @@ impl Decoder {
         let schema = Arc::new(Schema::new_with_metadata(fields, file.metadata().clone()));
         Ok(Arc::clone(self.schema.insert(schema)))
     }
+}
+
+/// How many rows of a file were gone through, and those of them that are wanted, if any.
+struct Decoded {
+    rows: u64,
+    batch: Option<RecordBatch>,
 }
 
 #[derive(PartialEq, Eq)]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::RecordBatch;
 use futures::stream::BoxStream;
-use mainstay_core::Result;
+use mainstay_core::{Result, Telling};
 use mainstay_repo::Repo;
 use tokio::runtime::Handle;
 
@@ -18,7 +18,7 @@ const WAITING_BATCHES: usize = 2;
 
 /// Compares the rows of two tables; returns also how many bytes were read of their files.
 pub(super) async fn compare(
-    repo: &Repo,
+    (repo, telling): (&Repo, Telling),
     manifests: Both<Manifest>,
     identity: Identity,
     rows: &CompareRows,
@@ -36,6 +36,7 @@ pub(super) async fn compare(
             runtime: &runtime,
             manifests: &manifests,
             shown: sample,
+            telling,
             wanted: &|| alive.strong_count() > 0,
         };
         let (mut changes, bytes) = stored.run(&identity, options)?;
@@ -53,7 +54,7 @@ pub(super) async fn compare(
 }
 
 pub(super) fn changes(
-    repo: &Repo,
+    (repo, telling): (&Repo, Telling),
     manifests: Both<Manifest>,
     identity: Identity,
     options: RowDiffOptions,
@@ -67,6 +68,7 @@ pub(super) fn changes(
             runtime: &runtime,
             manifests: &manifests,
             shown: usize::MAX,
+            telling,
             wanted: &|| !sender.is_closed(),
         };
         let (changes, _) = stored.run(&identity, options)?;

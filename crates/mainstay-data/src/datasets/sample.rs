@@ -2,11 +2,12 @@
 
 use arrow::array::{BooleanArray, RecordBatch};
 use futures::TryStreamExt as _;
-use mainstay_core::{Error, NodeRef, Result};
+use mainstay_core::{Error, NodeRef, Result, Telling};
 
-use super::split::{ROWS, derived, rows_of};
+use super::split::{FILE, derived, rows_of};
 use super::{Datasets, ReadOptions, snapshot};
 use crate::cells::CellHasher;
+use crate::passing::ROWS;
 use crate::sample::Draw;
 use crate::{Predicate, SampleSize, SampleSpec, SnapshotReport, SnapshotSpec, Transform};
 
@@ -16,27 +17,36 @@ pub(super) async fn sample(datasets: &Datasets, spec: SampleSpec) -> Result<Snap
     let table = manifest.table.as_ref();
     let none = || Error::invalid("the snapshot has no table").context("data", &spec.source);
     let rows = table.ok_or_else(none)?.rows;
+    let telling = datasets.telling();
+    let passes = if spec.filter.is_some() { 2 } else { 1 };
+    telling.expect(ROWS, rows.saturating_mul(passes));
     let rows = match &spec.filter {
-        Some(filter) => wanted(datasets, &spec.source, filter).await?,
+        Some(filter) => wanted((datasets, &telling), &spec.source, filter).await?,
         None => rows,
     };
     let count = spec.count(rows)?;
-    let drawn = draw(datasets, &spec, count).await?;
+    // Each of them is written, then described.
+    telling.expect(ROWS, count.saturating_mul(2));
+    let drawn = draw((datasets, &telling), &spec, count).await?;
 
-    let rows = datasets.read(&spec.source, all(&spec)).await?;
+    let rows = datasets.read_quietly(&spec.source, all(&spec)).await?;
     let dataset = match &spec.dataset {
         Some(dataset) => dataset.clone(),
         None => format!("{}-sample", spec.source.name()).parse()?,
     };
     let sample = SnapshotSpec::new(dataset, spec.actor.clone(), spec.reason.as_str())
-        .with_stream(ROWS.parse()?, rows_of(rows, picker(drawn)))
+        .with_stream(FILE.parse()?, rows_of(rows, picker(drawn)))
         .with_transform(transform(&spec)?);
     let sample = derived(datasets, sample, "sample".parse()?, &spec.source).await?;
-    snapshot::snapshot(repo, &datasets.telling(), sample).await
+    snapshot::snapshot(repo, &telling, sample).await
 }
 
 /// Counts the rows that meet a condition.
-async fn wanted(datasets: &Datasets, source: &NodeRef, filter: &Predicate) -> Result<u64> {
+async fn wanted(
+    (datasets, telling): (&Datasets, &Telling),
+    source: &NodeRef,
+    filter: &Predicate,
+) -> Result<u64> {
     let options = ReadOptions::default().with_filter(filter.clone());
     let columns = filter.columns();
     let options = if columns.is_empty() {
@@ -44,7 +54,8 @@ async fn wanted(datasets: &Datasets, source: &NodeRef, filter: &Predicate) -> Re
     } else {
         options.with_columns(columns)
     };
-    let mut rows = datasets.read(source, options).await?;
+    let reading = datasets.read_telling(source, options, telling.clone());
+    let mut rows = reading.await?;
     let mut count = 0;
     while let Some(batch) = rows.try_next().await? {
         count += batch.num_rows() as u64;
@@ -61,7 +72,11 @@ fn all(spec: &SampleSpec) -> ReadOptions {
     }
 }
 
-async fn draw(datasets: &Datasets, spec: &SampleSpec, count: u64) -> Result<Vec<u64>> {
+async fn draw(
+    (datasets, telling): (&Datasets, &Telling),
+    spec: &SampleSpec,
+    count: u64,
+) -> Result<Vec<u64>> {
     let mut draw = Draw::new(spec.seed, count);
     let mut strata = CellHasher::new("mainstay data-sample v1 stratum", &[], &spec.strata);
     let mut row = 0;
@@ -71,7 +86,8 @@ async fn draw(datasets: &Datasets, spec: &SampleSpec, count: u64) -> Result<Vec<
     } else {
         options.with_columns(&spec.strata)
     };
-    let mut rows = datasets.read(&spec.source, options).await?;
+    let reading = datasets.read_telling(&spec.source, options, telling.clone());
+    let mut rows = reading.await?;
     while let Some(batch) = rows.try_next().await? {
         for stratum in strata.hash(&batch)? {
             draw.add(row, stratum);

@@ -107,7 +107,7 @@ pub(super) async fn stage_summed(
         let prepared = prepare(inputs, layout, &runtime, &earlier, &told)?;
         keys::check(prepared.table.as_ref(), &key)?;
         let repeated = match keys {
-            Keys::Counted => prepared.repeated(&key)?,
+            Keys::Counted => prepared.repeated(&key, &told)?,
             Keys::Known => None,
         };
         match repeated {
@@ -173,10 +173,10 @@ fn prepare(
     earlier: &Earlier,
     telling: &Telling,
 ) -> Result<Prepared> {
-    let mut files = gather(inputs, runtime)?;
+    let mut files = gather(inputs, runtime, telling)?;
     chosen.apply(&mut files, layout)?;
     chosen.check_csv(files.iter().chain(&kept))?;
-    lay_out(&mut files, layout, chosen.csv()).map_err(|error| helped(error, &files))?;
+    lay_out(&mut files, layout, chosen.csv(), telling).map_err(|error| helped(error, &files))?;
     files.extend(kept);
     in_path_order(&mut files)?;
     if files.is_empty() {
@@ -207,12 +207,12 @@ fn refused(repeated: &RepeatedKeys) -> Error {
 
 impl Prepared {
     /// Counts the keys that several rows have.
-    fn repeated(&self, key: &[String]) -> Result<Option<RepeatedKeys>> {
+    fn repeated(&self, key: &[String], telling: &Telling) -> Result<Option<RepeatedKeys>> {
         let Some(table) = self.table.as_ref().filter(|_| !key.is_empty()) else {
             return Ok(None);
         };
         let files: Vec<TableFile<'_>> = self.files.iter().filter_map(TableFile::of).collect();
-        keys::repeated(&files, table, key)
+        keys::repeated(&files, table, key, telling)
     }
 
     /// Takes files in path order and the rows of those that are tables.

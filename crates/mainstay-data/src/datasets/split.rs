@@ -6,25 +6,28 @@ use arrow::array::{BooleanArray, RecordBatch};
 use arrow::compute::filter_record_batch;
 use futures::stream::BoxStream;
 use futures::{StreamExt as _, TryStreamExt as _};
-use mainstay_core::{Edge, EdgeKind, Error, ErrorKind, Name, NodeKind, NodeRef, Result};
+use mainstay_core::{Edge, EdgeKind, Error, ErrorKind, Name, NodeKind, NodeRef, Result, Telling};
 use mainstay_repo::{Expectation, Series, Step, Transaction, Value, View};
 
 use super::by::By;
 use super::snapshot::{Staged, stage};
 use super::{Datasets, ReadOptions};
+use crate::passing::ROWS;
 use crate::split::{
     Assigner, Observation, PartReport, SplitRecord, SplitReport, SplitSpec, StoredPart,
 };
 use crate::{SnapshotSpec, Transform};
 
 /// The file that holds the rows of a part or a sample.
-pub(super) const ROWS: &str = "rows.parquet";
+pub(super) const FILE: &str = "rows.parquet";
 
 pub(super) async fn split(datasets: &Datasets, spec: SplitSpec) -> Result<SplitReport> {
     let repo = datasets.writable()?;
     spec.check()?;
-    let assigner = assigner(datasets, &spec).await?;
     let telling = datasets.telling();
+    // Each goes into one part, where it is written, then described.
+    telling.expect(ROWS, datasets.count(&spec.source).await?.saturating_mul(2));
+    let assigner = assigner(datasets, &spec, &telling).await?;
     let mut staged = Vec::with_capacity(spec.parts.len());
     for place in 0..spec.parts.len() {
         let part = part_of(datasets, &spec, &assigner, place).await?;
@@ -67,16 +70,19 @@ pub(super) async fn split(datasets: &Datasets, spec: SplitSpec) -> Result<SplitR
 }
 
 /// Looks at what decides, where a rule must have seen all rows.
-async fn assigner(datasets: &Datasets, spec: &SplitSpec) -> Result<Assigner> {
+async fn assigner(datasets: &Datasets, spec: &SplitSpec, telling: &Telling) -> Result<Assigner> {
     let options = ReadOptions::default().with_columns(spec.rule.columns());
-    let mut rows = datasets.read(&spec.source, options).await?;
     let Some(mut observation) = Observation::of(&spec.rule) else {
+        let mut rows = datasets.read_quietly(&spec.source, options).await?;
         let first = rows.try_next().await?;
         let first = first.ok_or_else(|| {
             Error::invalid("a table without rows is not divided").context("data", &spec.source)
         })?;
         return Assigner::of(spec, &first.schema());
     };
+    telling.expect(ROWS, datasets.count(&spec.source).await?);
+    let reading = datasets.read_telling(&spec.source, options, telling.clone());
+    let mut rows = reading.await?;
     while let Some(batch) = rows.try_next().await? {
         observation.add(&batch)?;
     }
@@ -92,7 +98,9 @@ async fn part_of(
 ) -> Result<SnapshotSpec> {
     let role = &spec.parts[place].role;
     let dataset = spec.datasets()?.swap_remove(place);
-    let rows = datasets.read(&spec.source, ReadOptions::default()).await?;
+    let rows = datasets
+        .read_quietly(&spec.source, ReadOptions::default())
+        .await?;
     let mut assigner = assigner.clone();
     let keep = move |batch: &RecordBatch| {
         let parts = assigner.assign(batch)?;
@@ -104,7 +112,7 @@ async fn part_of(
         return Err(Error::invalid("a part without rows").context("part", role));
     }
     let part = SnapshotSpec::new(dataset, spec.actor.clone(), spec.reason.as_str())
-        .with_stream(ROWS.parse()?, rows)
+        .with_stream(FILE.parse()?, rows)
         .with_transform(Transform::new("split".parse()?).with_parameter("part", role.as_str()));
     derived(datasets, part, role.clone(), &spec.source).await
 }

@@ -21,6 +21,7 @@ mod types;
 
 pub use csv::{CsvDelimiter, CsvOptions, CsvQuote};
 pub use jsonl::JsonType;
+pub(crate) use jsonl::write_spelled;
 pub(crate) use types::{Inference, TextTypes};
 
 /// The most rows of a batch.

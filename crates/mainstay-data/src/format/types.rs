@@ -34,11 +34,12 @@ impl TextTypes {
         }
     }
 
-    /// The same columns of CSV files, of which every field is text as it is spelled.
+    /// The same columns, of which every value of a text file is text as it is spelled; JSON lines have one more,
+    /// last, that is the line.
     pub(crate) fn as_text(&self) -> Self {
         Self {
             csv: self.csv.as_text(),
-            json: self.json.clone(),
+            json: self.json.as_text(),
         }
     }
 

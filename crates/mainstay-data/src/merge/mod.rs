@@ -4,8 +4,8 @@
 //! key, cell by cell, where the dataset has one; without, when both only added rows behind. What both
 //! sides changed differently is a conflict, which a [`Strategy`] decides or leaves to people.
 //!
-//! The merged file has the format of ours: Parquet (`.parquet`), Arrow IPC, or CSV, of which every field keeps its
-//! spelling. Rows of JSON lines are not merged: that is a conflict of the file.
+//! The merged file has the format of ours. Of CSV every field keeps its spelling, and of JSON lines every line but
+//! for the values that change.
 
 mod appends;
 mod edits;

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use mainstay_core::Result;
+use mainstay_core::{Result, Telling};
 
 use super::columns::Columns;
 use super::join::{Joined, join};
@@ -18,6 +18,8 @@ const BATCH_CHANGES: usize = 8_192;
 /// How often a part that is too large is divided once more: 32⁵ parts suffice unless most rows have
 /// one key, of which a single row is kept anyway.
 const MAX_LEVEL: u64 = 4;
+/// The unit in which parts are told.
+const PARTS: &str = "parts";
 
 /// The rows that differ, as record batches: one row a key, or for whole rows one row for equal ones.
 ///
@@ -42,6 +44,7 @@ pub struct RowChanges {
     waiting: Vec<(u64, Both<Part>)>,
     /// A part, and how many of its changes were handed out.
     joined: Option<(Joined, usize)>,
+    telling: Telling,
 }
 
 impl RowChanges {
@@ -58,9 +61,17 @@ impl RowChanges {
             counts,
             waiting: Vec::new(),
             joined: None,
+            telling: Telling::default(),
         };
         changes.wait(0, parts);
         changes
+    }
+
+    /// Tells how many parts have been joined.
+    pub(crate) fn telling(mut self, telling: Telling) -> Self {
+        telling.expect(PARTS, self.waiting.len() as u64);
+        self.telling = telling;
+        self
     }
 
     /// Returns the schema of the batches.
@@ -93,6 +104,7 @@ impl RowChanges {
         let pairs = pairs.filter(|pair| !pair.iter().all(Part::is_empty));
         let mut pairs: Vec<_> = pairs.map(|pair| (level, pair)).collect();
         pairs.reverse();
+        self.telling.expect(PARTS, pairs.len() as u64);
         self.waiting.append(&mut pairs);
     }
 
@@ -103,9 +115,11 @@ impl RowChanges {
             if bytes <= self.options.memory_bytes / 4 || level == MAX_LEVEL {
                 let joined = join(&self.columns, part, &mut self.counts)?;
                 self.joined = Some((joined, 0));
+                self.telling.add(PARTS, 1);
                 return Ok(true);
             }
             self.divide(level + 1, part)?;
+            self.telling.add(PARTS, 1);
         }
         Ok(false)
     }

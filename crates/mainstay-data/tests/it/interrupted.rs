@@ -1,18 +1,16 @@
-//! Long calls tell how far they have come, and may be dropped at any moment.
+//! Long calls may be dropped at any moment.
 
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::Path;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use arrow::array::{BinaryArray, Int64Array, RecordBatch};
 use futures::TryStreamExt as _;
-use mainstay_core::{
-    BulkDigest, Digest, ManualClock, NodeRef, Progress, Result, SeededIds, Timestamp,
-};
+use mainstay_core::{BulkDigest, Digest, ManualClock, NodeRef, Result, SeededIds, Timestamp};
 use mainstay_data::merge::MergeSpec;
 use mainstay_data::split::{SplitRule, SplitSpec};
 use mainstay_data::{Datasets, FileEntry, FileLayout, PartSpec, Patches, ReadOptions};
@@ -393,63 +391,4 @@ async fn an_export_that_is_dropped_leaves_whole_files_only() {
         }
     }
     panic!("it never ends");
-}
-
-#[derive(Debug, Default)]
-struct Seen(Mutex<BTreeMap<&'static str, (u64, Option<u64>)>>);
-
-impl Progress for Seen {
-    fn advance(&self, unit: &'static str, done: u64, total: Option<u64>) {
-        let mut seen = self.0.lock().unwrap();
-        let before = seen.insert(unit, (done, total));
-        assert!(before.is_none_or(|(before, _)| before <= done));
-        assert!(total.is_none_or(|total| done <= total));
-    }
-}
-
-impl Seen {
-    fn take(&self) -> BTreeMap<&'static str, (u64, Option<u64>)> {
-        std::mem::take(&mut self.0.lock().unwrap())
-    }
-}
-
-#[tokio::test(flavor = "multi_thread")]
-async fn long_calls_tell_how_far_they_have_come() {
-    let directory = tempfile::tempdir().unwrap();
-    write_files(directory.path());
-    let seen = Arc::new(Seen::default());
-    let datasets = datasets().await.with_progress(Arc::clone(&seen) as _);
-    let report = datasets
-        .snapshot(spec("d").with_path(directory.path()))
-        .await
-        .unwrap();
-    let told = seen.take();
-    assert_eq!(told["rows"].0, 344);
-    assert_eq!(told["files"], (41, Some(41)));
-    let bytes: u64 = report.files.iter().map(|file| file.bytes).sum();
-    assert!(told["bytes"].0 >= bytes);
-
-    let target = tempfile::tempdir().unwrap();
-    datasets.export(&report.node, target.path()).await.unwrap();
-    let told = seen.take();
-    assert_eq!(told["files"], (41, Some(41)));
-    assert_eq!(told["bytes"].0, bytes);
-
-    let part = datasets
-        .store_part(PartSpec::new().with_path(directory.path()))
-        .await
-        .unwrap();
-    assert_eq!(seen.take()["files"], (41, Some(41)));
-    datasets.join(spec("joined"), &[part]).await.unwrap();
-    let told = seen.take();
-    assert_eq!((told["rows"].0, told["files"]), (344, (41, Some(41))));
-
-    let table = datasets.snapshot(rows("n", numbers())).await.unwrap().node;
-    seen.take();
-    let halves = SplitSpec::new(table, SplitRule::hash(["n"], 1), ada(), "test")
-        .with_part("one".parse().unwrap(), 1)
-        .with_part("two".parse().unwrap(), 1);
-    datasets.split(halves).await.unwrap();
-    let told = seen.take();
-    assert_eq!((told["rows"].0, told["files"]), (20_000, (2, Some(2))));
 }

@@ -28,6 +28,7 @@ mod parts;
 mod patched_rows;
 mod patches;
 mod predicates;
+mod progress;
 mod read_to_compare;
 mod reference;
 mod round_trip;

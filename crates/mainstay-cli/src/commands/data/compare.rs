@@ -270,7 +270,7 @@ impl Comparison {
         let view = workspace.repo().view().await?;
         let before = resolve(&view, &self.before).await?;
         let after = resolve(&view, &self.after).await?;
-        let datasets = workspace.data();
+        let datasets = global.telling(workspace.data());
         let diff = datasets.compare_with(&before, &after, options).await?;
         Ok(Compared {
             before,

@@ -159,7 +159,10 @@ impl Leaks {
         for reference in &self.references {
             versions.push(resolve(&view, reference).await?);
         }
-        let report = workspace.data().check_leakage(&versions, &self.key).await?;
+        let datasets = global.telling(workspace.data());
+        let report = datasets.check_leakage(&versions, &self.key).await?;
+        // The line of progress makes room for the report.
+        drop(datasets);
         global.output().result(&report, |out| tell(&report, out))?;
         Ok(Answer::of(!report.leaks))
     }

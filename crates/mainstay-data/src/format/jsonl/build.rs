@@ -15,9 +15,9 @@ use super::{JsonType, Lines};
 use crate::format::BATCH_ROWS;
 
 /// A batch ends when its lines have so many bytes.
-const BATCH_BYTES: usize = 32 * 1024 * 1024;
+pub(super) const BATCH_BYTES: usize = 32 * 1024 * 1024;
 /// A batch ends when it has so many values.
-const BATCH_VALUES: usize = 4 * 1024 * 1024;
+pub(super) const BATCH_VALUES: usize = 4 * 1024 * 1024;
 
 /// The batches of a JSON lines file.
 pub(super) struct Batches {

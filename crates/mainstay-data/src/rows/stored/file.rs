@@ -49,6 +49,11 @@ impl TableFile {
         })
     }
 
+    /// Returns how many rows it has.
+    pub(super) fn count(&self) -> u64 {
+        self.rows.end - self.rows.start
+    }
+
     /// Returns how many bytes of the file and its patches were read.
     pub(super) fn bytes_read(&self) -> u64 {
         self.source.bytes_read() + self.patch_bytes.load(Ordering::Relaxed)

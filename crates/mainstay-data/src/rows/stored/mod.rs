@@ -7,7 +7,7 @@ use std::thread;
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
-use mainstay_core::{Digest, Error, ErrorKind, FilePath, Result};
+use mainstay_core::{Digest, Error, ErrorKind, FilePath, Result, Telling};
 use mainstay_repo::Repo;
 use tokio::runtime::Handle;
 
@@ -18,6 +18,7 @@ use super::side::{Both, Side};
 use super::{Adder, Compared, Counted, Identity, RowChanges, RowDiff, RowDiffOptions};
 use crate::Manifest;
 use crate::format::{TableFormat, TableReader, TextTypes};
+use crate::passing::ROWS;
 use crate::ranges::{list, without};
 use crate::scan::in_order;
 
@@ -36,6 +37,7 @@ pub(crate) struct StoredDiff<'a> {
     /// How many of the changed rows that come first are among the changes: others may be counted alone,
     /// where that spares reading them.
     pub(crate) shown: usize,
+    pub(crate) telling: Telling,
     /// Reports whether the answer is still wanted.
     pub(crate) wanted: &'a (dyn Fn() -> bool + Sync),
 }
@@ -76,13 +78,18 @@ impl StoredDiff<'_> {
         options: RowDiffOptions,
     ) -> Result<(RowChanges, u64)> {
         let mut files = Both::try_of(|side| self.open(side))?;
+        let all = files.iter().flatten().map(TableFile::count);
+        self.telling.expect(ROWS, all.sum());
         let shapes = Both::try_of(|side| self.shape(side, &files[side]))?;
         let (before, after) = (&shapes.before.schema, &shapes.after.schema);
         let mut diff = RowDiff::new(before, after, identity, options)?;
         for (pair, known) in self.known(&files, &diff.compared())? {
             for side in Side::BOTH {
                 let rows = known.alike.iter().chain(&known.changed);
-                files[side][pair[side]].known = list(rows.map(|run| run.on(side)).collect());
+                let known = list(rows.map(|run| run.on(side)).collect());
+                self.telling
+                    .add(ROWS, known.iter().map(|run| run.end - run.start).sum());
+                files[side][pair[side]].known = known;
             }
             let first = Both::of(|side| files[side][pair[side]].rows.start);
             for run in &known.alike {
@@ -92,7 +99,7 @@ impl StoredDiff<'_> {
         }
         self.read_both(&mut diff, &files, &shapes)?;
         let bytes = files.iter().flatten().map(TableFile::bytes_read).sum();
-        Ok((diff.finish(), bytes))
+        Ok((diff.finish().telling(self.telling.clone()), bytes))
     }
 
     /// # Errors
@@ -150,7 +157,7 @@ impl StoredDiff<'_> {
                 Some(before) => {
                     let whole = Shared {
                         first: Both::default(),
-                        rows: later.rows.end - later.rows.start,
+                        rows: later.count(),
                     };
                     let known = Known {
                         alike: vec![whole],
@@ -217,7 +224,7 @@ impl StoredDiff<'_> {
         shape: &Shape,
         failed: &AtomicBool,
     ) -> Result<()> {
-        let all = 0..file.rows.end - file.rows.start;
+        let all = 0..file.count();
         let ranges = without(std::slice::from_ref(&all), &file.known);
         if ranges.is_empty() {
             return Ok(());
@@ -242,6 +249,7 @@ impl StoredDiff<'_> {
             let batch = batch.map_err(|error| file.damaged(error))?;
             if let Some((numbers, rows)) = places.wanted(&batch, file.rows.start)? {
                 adder.add(numbers, &rows)?;
+                self.telling.add(ROWS, rows.num_rows() as u64);
             }
         }
         if places.complete() {

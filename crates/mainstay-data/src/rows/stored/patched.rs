@@ -85,7 +85,7 @@ impl StoredDiff<'_> {
             let file = files[side];
             let opened = parquet_rows(&file.source).map_err(|error| file.damaged(error))?;
             let begin = if same == patches[side].len() {
-                file.rows.end - file.rows.start
+                file.count()
             } else {
                 // The patch says how many.
                 u64::MAX
@@ -103,7 +103,7 @@ impl StoredDiff<'_> {
             after: last.to.saturating_add(last.rows),
         });
         for side in Side::BOTH {
-            if ends[side] > files[side].rows.end - files[side].rows.start {
+            if ends[side] > files[side].count() {
                 return Err(files[side].damaged(Error::invalid("patches of more rows than it had")));
             }
         }
