@@ -5,8 +5,16 @@ use std::sync::Arc;
 use mainstay_core::{Clock, IdSource, Metrics, NoMetrics, RandomIds, SystemClock};
 use mainstay_store::{Timer, TokioTimer};
 
+use crate::blobs::pack::{MAX_PACK, SALT_BYTES};
+
 /// How many entries pass between checkpoints unless it is said.
 pub(crate) const CHECKPOINT_EVERY: u64 = 256;
+
+/// How large packs become unless it is said: enough to make requests few, little enough to keep several in
+/// memory and to leave little to write at the end of a session (`benches/results/ingest.md`).
+pub(crate) const PACK_BYTES: usize = 16 << 20;
+/// Smaller ones would make requests many.
+const LEAST_PACK_BYTES: usize = 1 << 20;
 
 /// What a repository takes from outside, and its limits.
 #[derive(Debug, Clone)]
@@ -26,6 +34,11 @@ pub struct RepoOptions {
     pub checkpoint_every: u64,
     /// How often a commit tries in all while others come first; at least 1.
     pub max_commit_attempts: u32,
+    /// How many bytes a pack has at most that sessions and collection write, from 1 MiB to 16 KiB less than 64 MiB; 16 MiB by
+    /// default, and less where the storage takes no larger objects. Larger packs are fewer objects and
+    /// requests; a session keeps up to five of them in memory, and a collection rewrites what is needed of
+    /// one as a whole. Each process may use another size: it is no property of the repository.
+    pub pack_bytes: usize,
 }
 
 impl Default for RepoOptions {
@@ -38,6 +51,7 @@ impl Default for RepoOptions {
             checkpoint_every: CHECKPOINT_EVERY,
             // Sixteen writers that never pause exhaust them once in 10^7 commits.
             max_commit_attempts: 256,
+            pack_bytes: PACK_BYTES,
         }
     }
 }
@@ -83,5 +97,18 @@ impl RepoOptions {
     pub fn with_max_commit_attempts(mut self, attempts: u32) -> Self {
         self.max_commit_attempts = attempts.max(1);
         self
+    }
+
+    /// Sets how large packs become; what is out of bounds is taken as the bound.
+    #[must_use]
+    pub fn with_pack_bytes(mut self, bytes: usize) -> Self {
+        self.pack_bytes = bytes;
+        self
+    }
+
+    /// The size that packs may have, within its bounds.
+    pub(crate) fn pack_limit(&self) -> usize {
+        self.pack_bytes
+            .clamp(LEAST_PACK_BYTES, MAX_PACK - SALT_BYTES)
     }
 }

@@ -88,7 +88,11 @@ impl Repo {
         let head = read::catch_up(&*storage, base, u64::MAX, READ_AHEAD).await?;
         let inner = Inner {
             told: Told::new(&options),
-            blobs: BlobStore::told(Arc::clone(&storage), Told::new(&options)),
+            blobs: BlobStore::told(
+                Arc::clone(&storage),
+                Told::new(&options),
+                options.pack_limit(),
+            ),
             storage,
             source,
             options,

@@ -44,6 +44,7 @@ use self::record::RecordId;
 use self::reliance::Reliance;
 pub(crate) use self::requests::open_within;
 use crate::metrics::Told;
+use crate::options::PACK_BYTES;
 
 /// How many blobs of one repository are stored at a time. Each holds a blocking thread, of which the
 /// storage must find some too.
@@ -67,6 +68,8 @@ struct Shared {
     told: Option<Told>,
     /// A session makes known what it has stored when it is so many records.
     index_records: usize,
+    /// How large packs become.
+    pack_bytes: usize,
 }
 
 impl BlobStore {
@@ -76,18 +79,22 @@ impl BlobStore {
         Self::with_index(storage, index)
     }
 
-    /// Creates a handle without I/O, which tells what is stored and read.
-    pub(crate) fn told(storage: Arc<dyn Storage>, told: Told) -> Self {
+    /// Creates a handle without I/O, which tells what is stored and read, and makes packs of this size.
+    pub(crate) fn told(storage: Arc<dyn Storage>, told: Told, pack_bytes: usize) -> Self {
         let index = Index::new(Arc::clone(&storage));
-        Self::of(storage, index, Some(told))
+        Self::of(storage, index, (Some(told), pack_bytes))
     }
 
     /// Creates a handle whose index has been loaded.
     pub(crate) fn with_index(storage: Arc<dyn Storage>, index: Index) -> Self {
-        Self::of(storage, index, None)
+        Self::of(storage, index, (None, PACK_BYTES))
     }
 
-    fn of(storage: Arc<dyn Storage>, index: Index, told: Option<Told>) -> Self {
+    fn of(
+        storage: Arc<dyn Storage>,
+        index: Index,
+        (told, pack_bytes): (Option<Told>, usize),
+    ) -> Self {
         Self {
             shared: Arc::new(Shared {
                 index,
@@ -96,6 +103,7 @@ impl BlobStore {
                 reliance: Reliance::default(),
                 told,
                 index_records: INDEX_RECORDS,
+                pack_bytes,
             }),
         }
     }
@@ -113,6 +121,7 @@ impl BlobStore {
                 reliance: Reliance::default(),
                 told: None,
                 index_records,
+                pack_bytes: PACK_BYTES,
             }),
         }
     }

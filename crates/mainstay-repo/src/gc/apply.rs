@@ -178,7 +178,7 @@ async fn repack(inner: &Inner, survey: &Survey, report: &mut CollectionReport) -
     let storage = &*inner.storage;
     let goes = |pack: &PackId| survey.condemn.contains_key(pack) || survey.rescue.contains(pack);
     let condemned = state::condemned(&inner.blobs, &survey.view).await?;
-    let mut repack = Repack::new(storage, &condemned);
+    let mut repack = Repack::new(storage, &condemned, inner.options.pack_limit());
     repack
         .records(&survey.used_of(goes), &survey.telling)
         .await?;

@@ -11,6 +11,7 @@ use super::CollectOptions;
 use super::apply::unless_overtaken;
 use super::catalog::Catalog;
 use super::mark::{self, Needed};
+use super::repack;
 use super::scattered::PlannedDefragmentation;
 use super::state::Collected;
 use super::sweep::{PlannedCheckpoints, Sweep};
@@ -128,6 +129,8 @@ pub(super) struct Survey {
     pub(super) view: View,
     pub(super) kept_from: u64,
     pub(super) catalog: Catalog,
+    /// How large the packs become that are written.
+    pub(super) pack_limit: usize,
     pub(super) collected: Collected,
     /// What is needed of each pack that is not condemned, or is the only place.
     pub(super) used: BTreeMap<PackId, Vec<Entry>>,
@@ -183,6 +186,7 @@ impl Survey {
             collected,
             kept_from: from.seq,
             view,
+            pack_limit: repack::pack_limit(&*inner.storage, inner.options.pack_limit()),
             catalog,
             used: BTreeMap::new(),
             waiting: BTreeMap::new(),

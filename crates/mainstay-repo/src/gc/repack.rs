@@ -15,16 +15,13 @@ use crate::blobs::record::{Entry, Header, Kind};
 use crate::blobs::requests::{GAP_BYTES, Requests};
 use crate::blobs::{blocking, open_within};
 
-/// As large as ingest makes them.
-const PACK_BYTES: usize = 16 * 1024 * 1024;
-
 /// How much is read before it is written.
 const WINDOW_BYTES: u64 = 64 * 1024 * 1024;
 
-/// How large packs may become.
-pub(super) fn pack_bytes(storage: &dyn Storage) -> usize {
+/// How large packs become that are to be of a size, in a storage.
+pub(super) fn pack_limit(storage: &dyn Storage, pack_bytes: usize) -> usize {
     let largest = usize::try_from(storage.capabilities().max_object_bytes);
-    largest.unwrap_or(usize::MAX).min(PACK_BYTES)
+    largest.unwrap_or(usize::MAX).min(pack_bytes)
 }
 
 /// Packs being filled.
@@ -40,8 +37,13 @@ pub(crate) struct Repack<'a> {
 }
 
 impl<'a> Repack<'a> {
-    pub(crate) fn new(storage: &'a dyn Storage, condemned: &'a Condemned) -> Self {
-        let limit = pack_bytes(storage);
+    /// Begins to write packs of `pack_bytes` at most.
+    pub(crate) fn new(
+        storage: &'a dyn Storage,
+        condemned: &'a Condemned,
+        pack_bytes: usize,
+    ) -> Self {
+        let limit = pack_limit(storage, pack_bytes);
         Self {
             storage,
             condemned,

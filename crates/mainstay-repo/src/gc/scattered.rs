@@ -11,7 +11,6 @@ use serde::{Deserialize, Serialize};
 use super::CollectOptions;
 use super::mark::Needed;
 use super::plan::{Allowed, MAX_PACKS, Survey, Waiting};
-use super::repack;
 use crate::blobs::batches::Rehearsal;
 use crate::blobs::pack::{FOOTER_LEN, HEADER_LEN, PackId};
 use crate::blobs::record::{Entry, Kind};
@@ -132,7 +131,7 @@ impl<'s> Scattered<'s> {
             needed,
             at,
             used: used.map(|pack| (*pack, survey.used_bytes(*pack))).collect(),
-            pack_bytes: repack::pack_bytes(&*survey.catalog.storage) as u64,
+            pack_bytes: survey.pack_limit as u64,
         }
     }
 

@@ -22,6 +22,7 @@ mod order;
 mod progress;
 mod reading;
 mod scattered;
+mod sizes;
 mod stalled;
 mod sweep;
 
@@ -65,13 +66,17 @@ impl World {
 
     /// The same, with a checkpoint every so many entries.
     async fn open_with(&mut self, storage: Arc<dyn Storage>, every: u64) -> Repo {
+        Repo::create(storage, self.options(every)).await.unwrap()
+    }
+
+    /// The options of a new process.
+    fn options(&mut self, every: u64) -> RepoOptions {
         self.opened += 1;
-        let options = RepoOptions::default()
+        RepoOptions::default()
             .with_clock(Arc::clone(&self.clock) as _)
             .with_ids(Arc::new(SeededIds::new(self.opened)))
             .with_timer(Arc::new(NoWait::default()))
-            .with_checkpoint_every(every);
-        Repo::create(storage, options).await.unwrap()
+            .with_checkpoint_every(every)
     }
 
     /// A copy of everything, at the same time.

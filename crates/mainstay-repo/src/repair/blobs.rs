@@ -17,6 +17,7 @@ use crate::blobs::record::{Entry, Kind, RecordId};
 use crate::gc::catalog::Catalog;
 use crate::gc::pointers::{self, Contents};
 use crate::gc::repack::Repack;
+use crate::options::PACK_BYTES;
 
 /// What reading a pack whole showed.
 enum Found {
@@ -138,7 +139,7 @@ async fn salvage(
 ) -> Result<Contents> {
     let (mut contents, mut left) = (Contents::new(), damaged.clone());
     while !left.is_empty() {
-        let mut repack = Repack::new(&**storage, condemned);
+        let mut repack = Repack::new(&**storage, condemned, PACK_BYTES);
         let (mut written, mut again) = (BTreeSet::new(), BTreeMap::<_, Vec<Entry>>::new());
         for (pack, entries) in left {
             let key = pack.key()?;

@@ -17,10 +17,6 @@ use crate::blobs::pack::{PackBuilder, PackId, SALT_BYTES};
 use crate::blobs::record::{Kind, RecordId};
 use crate::blobs::{Shared, object};
 
-/// A pack is written when it is about this large: enough to make requests few, little enough to keep
-/// several in memory and to leave little to write at the end (`benches/results/ingest.md`).
-const PACK_BYTES: usize = 16 * 1024 * 1024;
-
 /// The writing end of a repository's blobs.
 pub(super) struct Session {
     shared: Arc<Shared>,
@@ -52,7 +48,7 @@ impl Session {
         runtime: Handle,
         progress: Option<Arc<dyn Progress>>,
     ) -> Result<Self> {
-        let limit = object_limit(&shared, PACK_BYTES);
+        let limit = object_limit(&shared, shared.pack_bytes);
         let storage = Arc::clone(&shared.storage);
         let writes = Writes::new(storage, Arc::clone(&condemned), runtime);
         Ok(Self {
