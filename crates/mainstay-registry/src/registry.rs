@@ -658,7 +658,8 @@ impl Registry {
     /// files, by name and file.
     ///
     /// Tensors stored in the same chunks are equal without being read. The others are read side by
-    /// side, each once, in memory bounded whatever their size.
+    /// side, each once and several parts at a time, in memory of at most about 160 MiB whatever their
+    /// size.
     ///
     /// # Errors
     /// As [`tensors`](Self::tensors).

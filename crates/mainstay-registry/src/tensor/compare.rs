@@ -1,39 +1,99 @@
-//! Reads two tensors side by side.
+//! Reads tensors side by side.
 
-use std::ops::Range;
-
-use bytes::{Bytes, BytesMut};
-use futures::TryStreamExt as _;
-use futures::stream::BoxStream;
+use bytes::Bytes;
+use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use mainstay_core::{Error, ErrorKind, Result};
-use mainstay_repo::Blob;
 
+use super::Tensor;
 use super::difference::Tally;
-use super::element::ElementType;
+use super::header::shown;
+use super::pieces::Pieces;
+use super::stored::Stored;
+use super::stretch::{Part, Side, Stretch, stretches};
 
-/// Compares two ranges of one length that hold elements of one type.
-pub(super) async fn compare(
-    dtype: ElementType,
-    before: (&Blob, Range<u64>),
-    after: (&Blob, Range<u64>),
-) -> Result<Tally> {
-    let unit = dtype.unit();
-    let mut tally = Tally::new(dtype);
-    let mut before = Side::new(before.0.stream_range(before.1));
-    let mut after = Side::new(after.0.stream_range(after.1));
-    loop {
-        futures::try_join!(before.fill(unit), after.fill(unit))?;
-        let bytes = before.held.len().min(after.held.len());
-        let bytes = bytes - bytes % unit;
-        if bytes == 0 {
-            return Ok(tally);
-        }
-        let (a, b) = (before.held.split_to(bytes), after.held.split_to(bytes));
-        tally = computed(move || {
-            tally.add(&a, &b);
-            tally
+/// How many stretches are read and compared at a time, so that requests and both ends of the work
+/// overlap. Each takes at most about 20 MiB: both sides as restored, and as stored with gaps between.
+const AT_A_TIME: usize = 8;
+/// The bytes of each side that are added up at a time: no more than the nearest cache holds.
+const STRIDE: usize = 16 * 1024;
+
+/// Compares pairs of one type and shape each, several at a time, in memory bounded whatever their size.
+///
+/// They come back in order of their places on the second side. Whatever is read first, the same bytes
+/// are added up in the same order.
+pub(super) async fn compare(mut pairs: Vec<(Stored, Stored)>) -> Result<Vec<(Tensor, Tally)>> {
+    fn place((_, after): &(Stored, Stored)) -> (&str, u64) {
+        (after.tensor.file.as_str(), after.tensor.offset)
+    }
+    pairs.sort_by(|one, other| place(one).cmp(&place(other)));
+    let tally = |(_, after): &(Stored, Stored)| Tally::new(after.tensor.dtype);
+    let mut tallies: Vec<Tally> = pairs.iter().map(tally).collect();
+    let mut compared = stream::iter(stretches(&pairs))
+        .map(|stretch| {
+            let within = stretch.pairs();
+            async move { stretch.compare().await.map_err(|error| (error, within)) }
         })
-        .await?;
+        .buffered(AT_A_TIME);
+    loop {
+        match compared.try_next().await {
+            Ok(None) => break,
+            Ok(Some(parts)) => {
+                for (pair, tally) in parts {
+                    tallies[pair].append(&tally);
+                }
+            }
+            Err((error, within)) => {
+                let [first, last] = within.map(|pair| shown(&pairs[pair].1.tensor.name));
+                let error = error.context("tensor", &first);
+                return Err(if first == last {
+                    error
+                } else {
+                    error.context("to tensor", last)
+                });
+            }
+        }
+    }
+    drop(compared);
+    let tensors = pairs.into_iter().map(|(_, after)| after.tensor);
+    Ok(tensors.zip(tallies).collect())
+}
+
+impl Stretch {
+    /// Reads both sides and compares each part.
+    async fn compare(self) -> Result<Vec<(usize, Tally)>> {
+        let Self {
+            before,
+            after,
+            parts,
+        } = self;
+        let (mut before, mut after) = futures::try_join!(before.read(), after.read())?;
+        computed(move || {
+            let compare = |part: &Part| (part.pair, part.compare(&mut before, &mut after));
+            parts.iter().map(compare).collect()
+        })
+        .await
+    }
+}
+
+impl Side {
+    async fn read(self) -> Result<Pieces> {
+        let pieces: Vec<Bytes> = self.blob.stream_range(self.range).try_collect().await?;
+        Ok(Pieces::new(pieces))
+    }
+}
+
+impl Part {
+    /// Compares the next bytes of both sides.
+    fn compare(&self, before: &mut Pieces, after: &mut Pieces) -> Tally {
+        let mut tally = Tally::new(self.dtype);
+        let stride = STRIDE - STRIDE % self.dtype.unit();
+        let mut left = self.bytes;
+        while left > 0 {
+            let bytes = left.min(stride);
+            tally.add(&before.take(bytes), &after.take(bytes));
+            left -= bytes;
+        }
+        tally
     }
 }
 
@@ -50,38 +110,4 @@ pub(super) async fn computed<T: Send + 'static>(
         };
         Error::new(kind, why).with_source(error)
     })
-}
-
-/// What was read of one side and not used yet.
-struct Side {
-    held: Bytes,
-    pieces: BoxStream<'static, Result<Bytes>>,
-}
-
-impl Side {
-    fn new(pieces: BoxStream<'static, Result<Bytes>>) -> Self {
-        Self {
-            held: Bytes::new(),
-            pieces,
-        }
-    }
-
-    /// Reads on until `bytes` are held, or the end.
-    async fn fill(&mut self, bytes: usize) -> Result<()> {
-        while self.held.len() < bytes {
-            let Some(piece) = self.pieces.try_next().await? else {
-                return Ok(());
-            };
-            self.held = if self.held.is_empty() {
-                piece
-            } else {
-                // An element that lies in two chunks.
-                let mut joined = BytesMut::with_capacity(self.held.len() + piece.len());
-                joined.extend_from_slice(&self.held);
-                joined.extend_from_slice(&piece);
-                joined.freeze()
-            };
-        }
-        Ok(())
-    }
 }

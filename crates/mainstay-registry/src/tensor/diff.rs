@@ -2,21 +2,16 @@
 
 use std::sync::Arc;
 
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use mainstay_core::Result;
 use mainstay_repo::Repo;
 use serde::Serialize;
 
+use super::Tensor;
 use super::compare::compare;
-use super::difference::{Difference, Tally};
+use super::difference::Difference;
 use super::inventory::safetensors;
 use super::stored::{Stored, keyed, stored};
-use super::{ElementType, Tensor};
 use crate::artifact::Artifact;
-
-/// Tensors up to this size are compared several at a time.
-const SMALL_BYTES: u64 = 1024 * 1024;
-const AT_A_TIME: usize = 16;
 
 /// How the tensors of two versions differ; every list is sorted by name, then by file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -126,21 +121,15 @@ impl TensorDiff {
         self.bytes.unchanged += bytes;
     }
 
-    /// Reads both sides: the small ones several at a time, the others one by one, so that memory is
-    /// bounded whatever their size.
+    /// Reads both sides of those that are left.
     async fn read(&mut self, open: Vec<(Stored, Stored)>) -> Result<()> {
-        let is_small = |pair: &(Stored, Stored)| pair.0.tensor.bytes <= SMALL_BYTES;
-        let (small, large): (Vec<_>, Vec<_>) = open.into_iter().partition(is_small);
-        for (pairs, at_a_time) in [(small, AT_A_TIME), (large, 1)] {
-            let mut compared = stream::iter(pairs).map(compare_pair).buffered(at_a_time);
-            while let Some((tensor, tally)) = compared.try_next().await? {
-                self.bytes.read += 2 * tensor.bytes;
-                if tally.is_unchanged() {
-                    self.same(tensor.bytes);
-                } else {
-                    let difference = tally.difference();
-                    self.changed.push(ChangedTensor { tensor, difference });
-                }
+        for (tensor, tally) in compare(open).await? {
+            self.bytes.read += 2 * tensor.bytes;
+            if tally.is_unchanged() {
+                self.same(tensor.bytes);
+            } else {
+                let difference = tally.difference();
+                self.changed.push(ChangedTensor { tensor, difference });
             }
         }
         let place = |changed: &ChangedTensor| {
@@ -150,14 +139,4 @@ impl TensorDiff {
         self.changed.sort_by_cached_key(place);
         Ok(())
     }
-}
-
-pub(super) async fn compare_pair((before, after): (Stored, Stored)) -> Result<(Tensor, Tally)> {
-    let dtype: ElementType = after.tensor.dtype;
-    let sides = [&before, &after].map(|side| (&side.blob, side.tensor.range()));
-    let [old, new] = sides;
-    let tally = compare(dtype, old, new)
-        .await
-        .map_err(|error| error.context("tensor", after.tensor.name.escape_debug()))?;
-    Ok((after.tensor, tally))
 }

@@ -34,7 +34,8 @@ const fn format(exponent_bits: u32, mantissa_bits: u32, bias: i32, special: Spec
     }
 }
 
-pub(super) const IEEE_HALF: Minifloat = format(5, 10, 15, Special::Ieee);
+#[cfg(test)]
+const IEEE_HALF: Minifloat = format(5, 10, 15, Special::Ieee);
 pub(super) const E5M2: Minifloat = format(5, 2, 15, Special::Ieee);
 pub(super) const E4M3: Minifloat = format(4, 3, 7, Special::AllOnes);
 pub(super) const E4M3_FNUZ: Minifloat = format(4, 3, 8, Special::NegativeZero);
@@ -66,6 +67,45 @@ impl Minifloat {
         let scale = exponent.cast_signed() - self.bias - self.mantissa_bits.cast_signed();
         sign * f64::from(significand) * f64::powi(2.0, scale)
     }
+
+    /// Returns the number that each byte is; of a format of fewer bits, that its lowest bits are.
+    #[expect(clippy::cast_possible_truncation, reason = "a single holds every one")]
+    pub(super) fn values(&self) -> [f32; 256] {
+        let mut values = [0.0; 256];
+        for (value, bits) in values.iter_mut().zip(0..) {
+            *value = self.value(bits) as f32;
+        }
+        values
+    }
+}
+
+/// Returns the power of two that each byte is the exponent of, by OCP's E8M0; the last is NaN.
+#[expect(clippy::cast_possible_truncation, reason = "a single holds every one")]
+pub(super) fn power_of_two() -> [f32; 256] {
+    let mut values = [f32::NAN; 256];
+    for (value, exponent) in values.iter_mut().zip(-127..128) {
+        *value = f64::powi(2.0, exponent) as f32;
+    }
+    values
+}
+
+/// Returns the number that the bits of an IEEE half are.
+///
+/// The same as [`Minifloat::value`] without a branch, so that loops compile to vector instructions: the
+/// exponent is moved to that of a single, once more where it is the greatest one, and what has the least
+/// one is normalized by taking away the leading bit it is given.
+pub(super) fn half(bits: u16) -> f32 {
+    const MANTISSA: u32 = 23;
+    const EXPONENTS: u32 = 31 << MANTISSA;
+    const MOVED: u32 = (127 - 15) << MANTISSA;
+    let all_if = |met: bool| if met { u32::MAX } else { 0 };
+    let bits = u32::from(bits);
+    let magnitude = (bits & 0x7fff) << (MANTISSA - 10);
+    let least = all_if(magnitude & EXPONENTS == 0);
+    let greatest = all_if(magnitude & EXPONENTS == EXPONENTS);
+    let moved = magnitude + MOVED + (greatest & MOVED) + (least & 1 << MANTISSA);
+    let magnitude = f32::from_bits(moved) - f32::from_bits(least & (MOVED + (1 << MANTISSA)));
+    f32::from_bits(magnitude.to_bits() | (bits & 0x8000) << 16)
 }
 
 #[cfg(test)]
@@ -79,6 +119,17 @@ mod tests {
             assert!(
                 ours.to_bits() == theirs.to_f64().to_bits() || ours.is_nan() && theirs.is_nan(),
                 "{bits:#x}: {ours} {theirs}"
+            );
+        }
+    }
+
+    #[test]
+    fn halves_without_branches_are_the_same() {
+        for bits in 0..=u16::MAX {
+            let (quick, exact) = (f64::from(half(bits)), IEEE_HALF.value(bits.into()));
+            assert!(
+                same(quick, exact) || quick.is_nan() && exact.is_nan(),
+                "{bits:#x}: {quick} {exact}"
             );
         }
     }

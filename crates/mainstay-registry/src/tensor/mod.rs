@@ -44,8 +44,11 @@ mod element;
 mod header;
 mod inventory;
 mod minifloat;
+mod pieces;
 mod stored;
+mod stretch;
 mod summary;
+mod sums;
 #[cfg(test)]
 mod tests;
 

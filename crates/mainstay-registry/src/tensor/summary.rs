@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use futures::stream::{self, StreamExt as _, TryStreamExt as _};
 use mainstay_core::{Digest, Result};
 use mainstay_repo::Repo;
 use serde::Serialize;
 
-use super::diff::compare_pair;
+use super::compare::compare;
 use super::header::shown;
 use super::inventory::{is_safetensors, safetensors};
 use super::stored::{Stored, keyed, stored};
@@ -20,7 +19,6 @@ pub const MAX_SUMMARY_CHUNKS: usize = 1 << 21;
 /// Files up to this size are one piece that comes with their headers, so their tensors are read where
 /// chunks do not tell; see [`mainstay_repo::Blob::chunks`].
 const HELD_BYTES: u64 = 16 * 1024;
-const AT_A_TIME: usize = 16;
 
 /// How the safetensors files of two versions differ, told by headers and stored chunks.
 ///
@@ -128,12 +126,9 @@ impl TensorSummary {
         for (name, _) in old.into_keys() {
             self.removed.add(&name);
         }
-        let mut compared = stream::iter(at_hand).map(compare_pair).buffered(AT_A_TIME);
-        while let Some((tensor, tally)) = compared.try_next().await? {
-            if !tally.is_unchanged() {
-                changed.push(tensor.name);
-            }
-        }
+        let compared = compare(at_hand).await?.into_iter();
+        let differ = compared.filter(|(_, tally)| !tally.is_unchanged());
+        changed.extend(differ.map(|(tensor, _)| tensor.name));
         changed.sort_unstable();
         for name in changed {
             self.changed.add(&name);

@@ -48,6 +48,22 @@ impl Models {
         self.registry.register(spec).await.unwrap();
     }
 
+    /// Registers a file with one tensor of singles whose header begins with spaces, which whoever stores
+    /// it takes for no header: the file is cut by its content, and the tensor begins anywhere.
+    async fn register_elsewhere(&self, bytes: &[u8], spaces: usize) {
+        let (space, elements, end) = (" ".repeat(spaces), bytes.len() / 4, bytes.len());
+        let header = format!(
+            r#"{space}{{"w":{{"dtype":"F32","shape":[{elements}],"data_offsets":[0,{end}]}}}}"#
+        );
+        let length = (header.len() as u64).to_le_bytes();
+        let file = [&length[..], header.as_bytes(), bytes].concat();
+        let spec = ModelSpec::new(name("m"), ada(), "register").with_file(FileSpec::from_bytes(
+            "model.safetensors".parse().unwrap(),
+            file,
+        ));
+        self.registry.register(spec).await.unwrap();
+    }
+
     /// Compares two versions; also counts the bytes read from the storage.
     async fn diff(&self, before: &str, after: &str) -> (TensorDiff, u64) {
         let view = self.repo.view().await.unwrap();
@@ -141,6 +157,78 @@ async fn equal_tensors_are_found_without_reading_them_wherever_they_lie() {
     assert_eq!((same.unchanged, same.changed.len()), (4, 0));
     assert_eq!(same.bytes.chunks, same.bytes.shared_chunks);
     assert!(read < 200_000, "{read} bytes");
+}
+
+fn bytes_of(numbers: &[f32]) -> Vec<u8> {
+    numbers.iter().flat_map(|x| x.to_le_bytes()).collect()
+}
+
+/// Numbers in 0..1 from bytes that repeat nowhere.
+fn fractions(count: usize, seed: u64) -> Vec<f32> {
+    let random = noise(2 * count, seed);
+    let pairs = random.as_chunks().0.iter();
+    pairs
+        .map(|pair| f32::from(u16::from_le_bytes(*pair)) / 65_536.0)
+        .collect()
+}
+
+/// More than is read at once, with what is not finite where one reading ends and the next begins.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_tensor_of_several_requests_is_compared_whole() {
+    let models = Models::new().await;
+    let count = 4 * MIB / 4 + 3;
+    let (mut before, mut after) = (fractions(count, 1), fractions(count, 2));
+    before[count - 4] = f32::NAN;
+    after[count - 3] = f32::INFINITY;
+    for numbers in [&before, &after] {
+        let tensors = vec![("w", Dtype::F32, bytes_of(numbers))];
+        models.register(vec![("model.safetensors", tensors)]).await;
+    }
+    let (diff, _) = models.diff("m@1.0.0", "m@1.1.0").await;
+    let found = diff.changed[0].difference.unwrap();
+    let pairs = || before.iter().zip(&after);
+    let changed = pairs().filter(|(a, b)| a.to_bits() != b.to_bits()).count();
+    assert_eq!(
+        (found.elements, found.changed),
+        (count as u64, changed as u64)
+    );
+    assert_eq!((found.nan_before, found.infinite_after), (1, 1));
+    let moved = pairs().map(|(a, b)| f64::from(*b) - f64::from(*a));
+    let moved = || moved.clone().filter(|moved| moved.is_finite());
+    let norm = moved().map(|moved| moved * moved).sum::<f64>().sqrt();
+    let error = (found.norm.value() - norm).abs();
+    assert!(
+        error <= 1e-11 * norm,
+        "{} is not {norm}",
+        found.norm.value()
+    );
+    let max = moved().fold(0.0, |max, moved| f64::max(max, moved.abs()));
+    assert_eq!(found.max.value().to_bits(), max.to_bits());
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_difference_has_the_same_digits_wherever_the_tensors_lie() {
+    let models = Models::new().await;
+    let (before, after) = (
+        bytes_of(&fractions(300_000, 1)),
+        bytes_of(&fractions(300_000, 2)),
+    );
+    for bytes in [&before, &after] {
+        let tensors = vec![("w", Dtype::F32, bytes.clone())];
+        models.register(vec![("model.safetensors", tensors)]).await;
+        models.register_elsewhere(bytes, 1).await;
+        models.register_elsewhere(bytes, 4_099).await;
+    }
+    let view = models.repo.view().await.unwrap();
+    let known = mainstay_registry::versions(&view, &name("m")).unwrap();
+    let known: Vec<String> = known.iter().map(|info| info.node.to_string()).collect();
+    let mut found = Vec::new();
+    for old in &known[..3] {
+        for new in &known[3..] {
+            found.push(models.diff(old, new).await.0.changed[0].difference.unwrap());
+        }
+    }
+    assert!(found.iter().all(|other| *other == found[0]), "{found:?}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
