@@ -11,6 +11,7 @@ pub(crate) mod lineage;
 pub(crate) mod log;
 pub(crate) mod model;
 pub(crate) mod moment;
+mod paging;
 pub(crate) mod prompt;
 pub(crate) mod repair;
 pub(crate) mod replicate;
@@ -22,25 +23,13 @@ pub(crate) mod verify;
 use mainstay::Result;
 use mainstay::repo::View;
 use mainstay::{Locator, NodeRef};
-use serde::Serialize;
 
-use crate::cli::{Cli, Command, Global};
+use crate::cli::{Cli, Command};
 use crate::output::Answer;
 
 /// Finds the version that a reference means in `view`.
 async fn resolve(view: &View, reference: &Locator) -> Result<NodeRef> {
     view.read(|view| mainstay::resolve(view, reference)).await
-}
-
-/// Says how many were found.
-fn count(global: &Global, count: u64) -> Result<Answer> {
-    #[derive(Serialize)]
-    struct Document {
-        count: u64,
-    }
-    let output = global.output();
-    output.result(&Document { count }, |out| writeln!(out, "{count}"))?;
-    Ok(Answer::Yes)
 }
 
 /// Runs the command that was asked for.

@@ -43,6 +43,15 @@ pub struct ModelInfo {
     pub tags: BTreeMap<String, String>,
     /// Its description, the later one if there is one.
     pub description: String,
+    /// Who answers for it, the later one if there is one; as of the two that follow.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub owner: Option<String>,
+    /// What it is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub purpose: Option<String>,
+    /// From when on it should not be used any more. Nothing enforces it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub expires: Option<Timestamp>,
     /// When it was registered.
     pub registered: Timestamp,
     /// The log entry that registered it; who and why stand there.
@@ -208,6 +217,9 @@ fn info(view: &View, node: &NodeRef, state: &RefState) -> Result<(ModelInfo, usi
         aliases,
         metrics,
         tags: annotation.apply(&record.tags),
+        owner: annotation.owner.over(record.owner.as_ref()).cloned(),
+        purpose: annotation.purpose.over(record.purpose.as_ref()).cloned(),
+        expires: annotation.expires.over(record.expires.as_ref()).copied(),
         description: annotation
             .description
             .unwrap_or_else(|| record.description.clone()),

@@ -117,7 +117,7 @@ mod text;
 mod upload;
 
 pub use alias::{AliasChange, AliasReport, AliasSpec, aliases};
-pub use annotate::AnnotateSpec;
+pub use annotate::{AnnotateSpec, Restated};
 pub use approval::{Approval, ApprovalReport, ApproveSpec, approvals};
 pub use artifact::{Artifact, ArtifactFile, FileSpec, files_at};
 pub use bump::differences;

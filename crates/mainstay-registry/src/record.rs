@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::str::FromStr;
 
-use mainstay_core::{Digest, Edge, EdgeKind, Error, Name, NodeKind, NodeRef, Result, Timestamp};
+use mainstay_core::{
+    Actor, Digest, Edge, EdgeKind, Error, Name, NodeKind, NodeRef, Result, Timestamp,
+};
 use mainstay_repo::Value;
 use semver::Version;
 use serde::de::DeserializeOwned;
@@ -18,8 +20,8 @@ use crate::signature::Signature;
 /// The format of every record of this crate but that of versions.
 pub(crate) const FORMAT: u32 = 1;
 
-/// The newest format of a version; one that says nothing new is written in format 1.
-const VERSION_FORMAT: u32 = 2;
+/// The newest format of a version: the one that says who registered it.
+const VERSION_FORMAT: u32 = 3;
 
 /// A registered model version: immutable.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -62,6 +64,10 @@ pub struct ModelVersion {
     /// The run that made it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub run: Option<RunUse>,
+    /// Who registered it; `None` when an older Mainstay wrote the record, and its log entry alone says so.
+    /// Since format 3.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub author: Option<Actor>,
     /// Who answers for it. One that is a [`Name`] is an agent of the lineage, `agent:<owner>@1`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<String>,
@@ -306,14 +312,11 @@ impl ModelVersion {
             .record
             .get("format")
             .and_then(serde_json::Value::as_u64);
-        let format = if stated == Some(u64::from(FORMAT)) {
-            FORMAT
-        } else {
-            VERSION_FORMAT
-        };
-        value.check_format(Self::KIND, u64::from(format))?;
+        let known = u64::from(FORMAT)..u64::from(VERSION_FORMAT);
+        let format = stated.filter(|format| known.contains(format));
+        value.check_format(Self::KIND, format.unwrap_or(u64::from(VERSION_FORMAT)))?;
         let version: Self = value.decode(Self::KIND)?;
-        if format == FORMAT && version.least_format() != FORMAT {
+        if version.least_format() > version.format {
             return Err(Error::corrupt(Self::KIND, "a member of a later format"));
         }
         Ok(version)
@@ -336,10 +339,12 @@ impl ModelVersion {
             && self.owner.is_none()
             && self.purpose.is_none()
             && self.expires.is_none();
-        if says_nothing_new {
+        if self.author.is_some() {
+            VERSION_FORMAT
+        } else if says_nothing_new {
             FORMAT
         } else {
-            VERSION_FORMAT
+            2
         }
     }
 

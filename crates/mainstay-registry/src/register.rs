@@ -232,6 +232,7 @@ fn draft(
         parents: spec.parents.iter().cloned().collect(),
         weights: spec.weights.clone(),
         run: spec.run.clone(),
+        author: Some(spec.actor.clone()),
         owner: spec.owner.clone(),
         purpose: spec.purpose.clone(),
         expires: spec.expires,

@@ -156,7 +156,8 @@ fn arguments_that_do_not_parse_are_told_in_json_as_well() {
         (
             "model annotate m",
             "argument",
-            "<--tag <KEY=VALUE>|--untag <KEY>|--description <TEXT>>",
+            "<--tag <KEY=VALUE>|--untag <KEY>|--description <TEXT>|--owner <WHO>|--purpose <TEXT>|\
+             --expires <TIME>|--unset <WHAT>>",
         ),
         ("model alias m live 1.0.0 --remove", "argument", "[VERSION]"),
     ] {

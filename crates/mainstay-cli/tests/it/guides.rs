@@ -101,6 +101,35 @@ fn an_incident_is_answered_as_the_guide_says() {
 
 #[test]
 #[cfg(unix)]
+fn a_model_is_signed_and_verified_as_the_guide_says() {
+    let shell = Shell::new();
+    for (key, of_tests) in [("key.pem", "p256.key.pem"), ("key.pub.pem", "p256.pub.pem")] {
+        let from = format!("../mainstay-registry/tests/fixtures/model-signing/{of_tests}");
+        let from = Path::new(env!("CARGO_MANIFEST_DIR")).join(from);
+        std::fs::copy(from, shell.path(key)).unwrap();
+    }
+    for weights in ["a", "b", "c"] {
+        shell.write("model.bin", weights);
+        shell.json("model register fraud model.bin");
+    }
+    let ran = follow(&shell, "signing", &[]);
+    assert_eq!(ran.len(), 5);
+    let shown = shell.json("model show fraud@1.2.0");
+    let signed = &shown["signatures"][0];
+    let of_version = &ran[1].1;
+    let of_files = printed(&ran, "mainstay model verify fraud-1.2.0");
+    for verified in [of_version, of_files] {
+        assert!(verified.contains("verified, 1 files signed"), "{verified}");
+        for identity in [&signed["key"], &signed["bundle"], &shown["digest"]] {
+            let identity = identity.as_str().unwrap();
+            assert!(verified.contains(identity), "{identity} in {verified}");
+        }
+        assert!(verified.contains("signs model:fraud@1.2.0"), "{verified}");
+    }
+}
+
+#[test]
+#[cfg(unix)]
 fn a_model_is_promoted_as_the_guide_says() {
     let shell = Shell::new();
     let guide = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs/guides/promoting-models.md");

@@ -436,6 +436,18 @@ fn a_renamed_model_keeps_everything_and_its_old_name_leads_on() {
     let history = shell.json("history model/risk/alias/champion");
     assert_eq!(history["path"], "model/fraud/alias/champion");
 
+    shell.json("model register child model.bin --parent risk@1.0.0=fine_tune");
+    for between in [
+        "path model:child model:risk@1.0.0",
+        "common model:child model:risk@1.0.0",
+    ] {
+        let text = shell.run(&format!("lineage {between}")).out;
+        assert!(
+            text.contains("model:fraud@1.0.0 (called risk now)"),
+            "{text}"
+        );
+    }
+
     let old = shell.run("model show fraud");
     assert!(old.err.contains("fraud is called risk"), "{old:?}");
     shell.write("model.bin", "third");

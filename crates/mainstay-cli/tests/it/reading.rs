@@ -183,6 +183,37 @@ fn a_version_is_annotated_and_its_record_stays() {
 }
 
 #[test]
+fn owner_purpose_and_expiry_are_restated_and_the_history_tells_old_and_new() {
+    let shell = with_two_versions();
+    shell.json("model annotate fraud@1.0.0 --owner risk --expires 2027-01-01T00:00:00Z");
+    let restated =
+        "model annotate fraud@1.0.0 --owner ml-platform --purpose triage --unset expires";
+    let shown = shell.json(restated);
+    assert_eq!(
+        (&shown["owner"], &shown["purpose"]),
+        (&json!("ml-platform"), &json!("triage"))
+    );
+    assert_eq!(shown["expires"], json!(null));
+    assert_eq!(shown["record"]["author"], "ada");
+    let found = shell.json("model search owner='ml-platform'");
+    assert_eq!(found["results"][0]["version"], "1.0.0");
+    let all = shell.json("model search author='ada'");
+    assert_eq!(all["results"].as_array().unwrap().len(), 2);
+
+    let history = shell.json("history model/fraud/annotation/1.0.0");
+    let last = &history["changes"][0]["changed"];
+    assert_eq!(
+        last["owner"],
+        json!({"before": "risk", "after": "ml-platform"})
+    );
+    assert_eq!(last["expires"]["before"], "2027-01-01T00:00:00.000000Z");
+    assert_eq!(last["purpose"], json!({"before": null, "after": "triage"}));
+    let text = shell.run("history model/fraud/annotation/1.0.0").out;
+    assert!(text.contains(r#"owner "risk" -> "ml-platform""#), "{text}");
+    shell.failure(2, "model annotate fraud@1.0.0 --owner a --unset owner");
+}
+
+#[test]
 fn what_was_measured_is_compared() {
     let shell = with_two_versions();
     shell.json("model eval report holdout fraud@1.1.0 --metric f1=0.5");

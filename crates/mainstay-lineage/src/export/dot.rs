@@ -2,7 +2,7 @@
 
 use mainstay_core::NodeKind;
 
-use super::{caption, label, remark};
+use super::{caption, remark};
 use crate::graph::Graph;
 
 impl Graph {
@@ -22,7 +22,7 @@ impl Graph {
                 Some(_) => ", style=dashed",
                 None => "",
             };
-            let (id, label) = (quoted(&node.to_string()), quoted(&label(self, node)));
+            let (id, label) = (quoted(&node.to_string()), quoted(&self.label(node)));
             let shape = shape(node.kind());
             lines.push(format!("  {id} [label={label}, shape={shape}{style}];"));
         }

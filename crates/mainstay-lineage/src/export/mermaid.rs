@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use mainstay_core::{NodeKind, NodeRef};
 
-use super::{caption, label};
+use super::caption;
 use crate::graph::Graph;
 
 impl Graph {
@@ -17,7 +17,7 @@ impl Graph {
         let mut ids: BTreeMap<&NodeRef, usize> = BTreeMap::new();
         for (id, (node, _)) in self.nodes().enumerate() {
             ids.insert(node, id);
-            let label = label(self, node);
+            let label = self.label(node);
             let (open, close) = shape(node.kind());
             lines.push(format!("  n{id}{open}\"{}\"{close}", escaped(&label)));
         }

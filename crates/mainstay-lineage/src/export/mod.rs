@@ -24,15 +24,18 @@ fn caption(edge: &Edge) -> String {
     }
 }
 
-/// Names a node with what a reader has to know of it, as `model:fraud@1.0.0 (called risk now, deleted)`.
-fn label(graph: &Graph, node: &NodeRef) -> String {
-    let called = graph.called(node).map(|name| format!("called {name} now"));
-    let presence = graph.presence(node).and_then(remark).map(str::to_owned);
-    let remarks: Vec<String> = called.into_iter().chain(presence).collect();
-    if remarks.is_empty() {
-        node.to_string()
-    } else {
-        format!("{node} ({})", remarks.join(", "))
+impl Graph {
+    /// Names a node with what a reader has to know of it, as `model:fraud@1.0.0 (called risk now, deleted)`.
+    #[must_use]
+    pub fn label(&self, node: &NodeRef) -> String {
+        let called = self.called(node).map(|name| format!("called {name} now"));
+        let presence = self.presence(node).and_then(remark).map(str::to_owned);
+        let remarks: Vec<String> = called.into_iter().chain(presence).collect();
+        if remarks.is_empty() {
+            node.to_string()
+        } else {
+            format!("{node} ({})", remarks.join(", "))
+        }
     }
 }
 

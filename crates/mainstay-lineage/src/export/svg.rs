@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use mainstay_core::{NodeKind, NodeRef};
 
 use super::layout::{Item, Layout, layout};
-use super::{caption, label, remark};
+use super::{caption, remark};
 use crate::graph::Graph;
 
 const NODE_HEIGHT: usize = 34;
@@ -26,7 +26,7 @@ impl Graph {
     pub fn to_svg(&self) -> String {
         let nodes: Vec<(&NodeRef, String, bool)> = self
             .nodes()
-            .map(|(node, presence)| (node, label(self, node), remark(presence).is_some()))
+            .map(|(node, presence)| (node, self.label(node), remark(presence).is_some()))
             .collect();
         let number = |node: &NodeRef| {
             nodes

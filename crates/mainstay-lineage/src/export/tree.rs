@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use mainstay_core::{Edge, NodeRef, Result};
 
-use super::{caption, label};
+use super::caption;
 use crate::graph::{Direction, Graph};
 use crate::walk::WalkOptions;
 
@@ -59,7 +59,7 @@ struct Drawing<'g> {
 impl Drawing<'_> {
     /// Draws `node` and, below it, its parts; the line has been begun.
     fn node(&mut self, node: &NodeRef, indent: &str, depth: u32) {
-        self.text.push_str(&label(self.graph, node));
+        self.text.push_str(&self.graph.label(node));
         let mut links = self.graph.neighbors(node, self.direction);
         links.retain(|(edge, _)| self.options.follows(edge.kind));
         if links.is_empty() {

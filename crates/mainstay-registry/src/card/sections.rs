@@ -53,7 +53,7 @@ impl ModelCard {
         page.facts([
             ("Version", Some(code(&info.node))),
             ("Record", Some(code(&info.digest))),
-            ("Developed by", record.owner.as_deref().map(line)),
+            ("Developed by", info.owner.as_deref().map(line)),
             ("Registered", Some(self.registered())),
             ("Model type", one_line("model_type")),
             ("Language", one_line("language")),
@@ -61,7 +61,7 @@ impl ModelCard {
             ("Derived from", said(parents)),
             ("Stage", Some(code(&info.stage))),
             ("Aliases", said(aliases)),
-            ("Not to be used after", record.expires.as_ref().map(code)),
+            ("Not to be used after", info.expires.as_ref().map(code)),
         ]);
         page.part("### Model Sources", |page| {
             let code_of = record.code.as_ref().map(|used| {
@@ -104,9 +104,7 @@ impl ModelCard {
     }
 
     pub(super) fn uses(&self, page: &mut Page) {
-        page.block(paragraphs(
-            self.info.record.purpose.as_deref().unwrap_or_default(),
-        ));
+        page.block(paragraphs(self.info.purpose.as_deref().unwrap_or_default()));
         self.tagged(page, "### Direct Use", "direct_use");
         self.tagged(page, "### Downstream Use", "downstream_use");
         self.tagged(page, "### Out-of-Scope Use", "out_of_scope_use");
@@ -243,9 +241,7 @@ impl ModelCard {
             );
         });
         page.part("### Model Card Contact", |page| {
-            page.block(paragraphs(
-                self.info.record.owner.as_deref().unwrap_or_default(),
-            ));
+            page.block(paragraphs(self.info.owner.as_deref().unwrap_or_default()));
         });
     }
 }

@@ -72,7 +72,7 @@ impl Configuration {
         Ok(Self {
             descriptor: Descriptor {
                 created_at: model.registered,
-                authors: record.owner.iter().cloned().collect(),
+                authors: model.owner.iter().cloned().collect(),
                 family: tag("family"),
                 name: record.model.to_string(),
                 version: record.version.to_string(),

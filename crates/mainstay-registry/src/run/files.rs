@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::info::resolve;
 use super::record::FORMAT;
 use super::refs;
-use crate::artifact::{ArtifactFile, check_paths};
+use crate::artifact::{ArtifactFile, FileSpec, check_paths, ingest};
 use crate::pull::pull_files;
 use crate::refs::held;
 
@@ -31,6 +31,12 @@ pub(super) fn path(run: &NodeRef) -> Result<RefPath> {
         "files".parse()?,
         run.version().clone(),
     ])
+}
+
+/// Stores files.
+pub(super) async fn store(repo: &Repo, files: &[FileSpec]) -> Result<Vec<ArtifactFile>> {
+    let stored = ingest(repo, [files]).await?;
+    Ok(stored.into_iter().flatten().collect())
 }
 
 /// Returns what the ref holds.

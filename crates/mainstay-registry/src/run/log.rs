@@ -12,7 +12,7 @@ use super::point::{Block, Point};
 use super::record::Run;
 use super::spec::check_inputs;
 use super::{cycle, files, refs};
-use crate::artifact::{ArtifactFile, FileSpec, ingest};
+use crate::artifact::{ArtifactFile, FileSpec};
 use crate::refs::unchanged as unchanged_ref;
 use crate::spec::check_parameters;
 use crate::text;
@@ -202,8 +202,7 @@ async fn store(repo: &Repo, spec: &RunLog) -> Result<Vec<ArtifactFile>> {
     // Before the bytes are stored, so that a mistyped name costs nothing.
     let check = |view: &View| refs::run(view, &spec.run)?.0.check_running();
     repo.read(check).await?;
-    let stored = ingest(repo, [&spec.files[..]]).await?;
-    Ok(stored.into_iter().flatten().collect())
+    files::store(repo, &spec.files).await
 }
 
 /// Says whether the batch has its place.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use mainstay_core::{Error, ErrorKind, NodeRef, Result, Timestamp};
+use mainstay_core::{Error, NodeRef, Result, Timestamp};
 use mainstay_repo::{Expectation, Repo, Step, Transaction, Value, View};
 
 use super::append::MAX_SLOT_BYTES;
@@ -11,7 +11,7 @@ use super::record::{Run, RunStatus};
 use super::spec::RunSpec;
 use super::start::{Started, check_absent, draft};
 use super::{files, refs};
-use crate::artifact::{ArtifactFile, FileSpec, check_paths, ingest};
+use crate::artifact::{ArtifactFile, FileSpec, check_paths};
 use crate::text;
 
 /// A run that is over: everything about it is known.
@@ -125,19 +125,11 @@ pub(super) async fn record(repo: &Repo, past: &PastRun) -> Result<Started> {
     // Before the bytes are stored, so that a mistyped reference costs nothing.
     let check = |view: &View| check_absent(view, &past.record(view)?.node());
     repo.read(check).await?;
-    let stored = ingest(repo, [&past.files[..]]).await?;
-    let stored: Vec<ArtifactFile> = stored.into_iter().flatten().collect();
+    let stored = files::store(repo, &past.files).await?;
     check_paths(&stored)?;
     let kept = keep(repo, blocks).await?;
-    let (committed, run) = repo
-        .transact(|view| plan(view, past, &stored, &kept))
-        .await?;
-    let committed = committed
-        .ok_or_else(|| Error::new(ErrorKind::Internal, "a run was planned and not committed"))?;
-    Ok(Started {
-        run,
-        seq: committed.seq,
-    })
+    let committed = repo.transact(|view| plan(view, past, &stored, &kept));
+    Started::of(committed.await?)
 }
 
 /// Splits points into blocks that each take one segment.

@@ -1,7 +1,7 @@
 //! Beginning a run.
 
 use mainstay_core::{Error, ErrorKind, Name, NodeKind, NodeRef, Result};
-use mainstay_repo::{Expectation, Repo, Series, Step, Transaction, View};
+use mainstay_repo::{Committed, Expectation, Repo, Series, Step, Transaction, View};
 use serde::Serialize;
 
 use super::record::{FORMAT, Run, RunStatus};
@@ -20,13 +20,17 @@ pub struct Started {
 
 pub(super) async fn start(repo: &Repo, spec: &RunSpec) -> Result<Started> {
     spec.check()?;
-    let (committed, run) = repo.transact(|view| plan(view, spec)).await?;
-    let committed = committed
-        .ok_or_else(|| Error::new(ErrorKind::Internal, "a run was planned and not committed"))?;
-    Ok(Started {
-        run,
-        seq: committed.seq,
-    })
+    let committed = repo.transact(|view| plan(view, spec)).await?;
+    Started::of(committed)
+}
+
+impl Started {
+    /// Tells of a run that was planned and committed.
+    pub(super) fn of((committed, run): (Option<Committed>, NodeRef)) -> Result<Self> {
+        let lost = || Error::new(ErrorKind::Internal, "a run was planned and not committed");
+        let seq = committed.ok_or_else(lost)?.seq;
+        Ok(Self { run, seq })
+    }
 }
 
 fn plan(view: &View, spec: &RunSpec) -> Result<Step<NodeRef>> {

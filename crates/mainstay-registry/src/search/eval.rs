@@ -12,6 +12,7 @@ use super::like::like;
 use super::query::{Attribute, Comparison, Exists, Expr, Field, Operand, Operator, Test};
 use super::recorded::{recorded, several};
 use super::rows::{Model, Row};
+use crate::annotate::{Annotation, Restated};
 use crate::eval::{self, EvalInfo};
 use crate::metric::Metric;
 use crate::serving::{Of, Serving, deployments};
@@ -140,11 +141,12 @@ fn attribute_datum<'r>(
         Attribute::Stage => text(Some(model.stage(row.version).as_str())),
         Attribute::Created => Datum::Time(row.state.time),
         Attribute::Updated => Datum::Time(row.state.time.max(model.touched(row.version))),
-        Attribute::Description => {
+        Attribute::Description | Attribute::Owner | Attribute::Purpose | Attribute::Expires => {
             let annotation = model.annotation(row.version);
-            let annotated = annotation.and_then(|annotation| annotation.description.as_deref());
-            let registered = || row.record.get("description")?.as_str();
-            text(annotated.or_else(registered))
+            let restated = annotation.and_then(|annotation| restated(annotation, attribute));
+            restated
+                .or_else(|| recorded(row.record, &Field::Attribute(attribute)))
+                .unwrap_or(Datum::Missing)
         }
         Attribute::Alias => several(model.aliases(row.version).iter().map(Name::as_str)),
         Attribute::Served => {
@@ -154,6 +156,27 @@ fn attribute_datum<'r>(
         }
         other => recorded(row.record, &Field::Attribute(other)).unwrap_or(Datum::Missing),
     })
+}
+
+/// Returns what an annotation makes of an attribute; `None` when that is as registered.
+fn restated(annotation: &Annotation, attribute: Attribute) -> Option<Datum<'_>> {
+    fn of<'a, T>(
+        restated: &'a Restated<T>,
+        datum: impl Fn(&'a T) -> Datum<'a>,
+    ) -> Option<Datum<'a>> {
+        match restated {
+            Restated::AsRegistered => None,
+            Restated::As(value) => Some(datum(value)),
+            Restated::Absent => Some(Datum::Missing),
+        }
+    }
+    match attribute {
+        Attribute::Description => Some(text(Some(annotation.description.as_deref()?))),
+        Attribute::Owner => of(&annotation.owner, |owner| text(Some(owner))),
+        Attribute::Purpose => of(&annotation.purpose, |purpose| text(Some(purpose))),
+        Attribute::Expires => of(&annotation.expires, |expires| Datum::Time(*expires)),
+        _ => None,
+    }
 }
 
 pub(super) fn text(text: Option<&str>) -> Datum<'_> {

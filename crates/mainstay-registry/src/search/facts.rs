@@ -10,8 +10,11 @@ use super::eval::Datum;
 use super::query::{Attribute, Field};
 use super::recorded::{keyed, recorded};
 
-/// The attributes that are kept: not those that are another in each version, and long.
-const ATTRIBUTES: [Attribute; 12] = [
+/// Longer texts are not kept: who asks about one reads the record.
+const MAX_TEXT: usize = 256;
+
+/// The attributes that are kept: not the digests and files, which are others in each version.
+const ATTRIBUTES: [Attribute; 14] = [
     Attribute::Environment,
     Attribute::Code,
     Attribute::Repository,
@@ -20,6 +23,8 @@ const ATTRIBUTES: [Attribute; 12] = [
     Attribute::Parent,
     Attribute::MadeBy,
     Attribute::Step,
+    Attribute::Description,
+    Attribute::Author,
     Attribute::Owner,
     Attribute::Purpose,
     Attribute::Expires,
@@ -48,12 +53,16 @@ pub(super) enum Fact {
     Time(Timestamp),
     Several(Box<[Arc<str>]>),
     Scalar(Box<Value>),
+    /// Text that is not kept.
+    Long,
 }
 
 impl Fact {
     fn of(datum: Datum<'_>, text: &mut impl FnMut(&str) -> Arc<str>) -> Option<Self> {
         Some(match datum {
             Datum::Missing | Datum::Version(_) => return None,
+            Datum::Text(long) if long.len() > MAX_TEXT => Self::Long,
+            Datum::Scalar(Value::String(long)) if long.len() > MAX_TEXT => Self::Long,
             Datum::Number(number) => Self::Number(number),
             Datum::Text(one) => Self::Text(text(&one)),
             Datum::Time(time) => Self::Time(time),
@@ -63,8 +72,10 @@ impl Fact {
         })
     }
 
-    fn datum(&self) -> Datum<'_> {
-        match self {
+    /// Returns what it is, if it is kept.
+    pub(super) fn datum(&self) -> Option<Datum<'_>> {
+        Some(match self {
+            Self::Long => return None,
             Self::Number(number) => Datum::Number(*number),
             Self::Text(text) => Datum::Text(Cow::Borrowed(text)),
             Self::Time(time) => Datum::Time(*time),
@@ -72,7 +83,7 @@ impl Fact {
                 Datum::Several(several.iter().map(|one| Cow::Borrowed(&**one)).collect())
             }
             Self::Scalar(scalar) => Datum::Scalar(scalar),
-        }
+        })
     }
 }
 
@@ -92,18 +103,43 @@ pub(super) fn facts(
         .collect()
 }
 
-/// Returns what is said of a field.
-pub(super) fn said<'f>(facts: &'f Facts, field: &Field) -> Datum<'f> {
+/// What an annotation makes of attributes; of `None` there is none any more.
+pub(super) type Restated = Arc<[(Attribute, Option<Fact>)]>;
+
+/// Reads what the record of an annotation makes of attributes.
+pub(super) fn restated(record: &Value, mut text: impl FnMut(&str) -> Arc<str>) -> Restated {
+    let known = [
+        ("description", Attribute::Description),
+        ("owner", Attribute::Owner),
+        ("purpose", Attribute::Purpose),
+        ("expires", Attribute::Expires),
+    ];
+    let stated = known
+        .into_iter()
+        .filter(|(name, _)| record.get(name).is_some());
+    stated
+        .map(|(_, attribute)| {
+            let datum = recorded(record, &Field::Attribute(attribute));
+            (
+                attribute,
+                datum.and_then(|datum| Fact::of(datum, &mut text)),
+            )
+        })
+        .collect()
+}
+
+/// Returns what is said of a field, if it is kept.
+pub(super) fn said<'f>(facts: &'f Facts, field: &Field) -> Option<Datum<'f>> {
     match facts.iter().find(|(of, _)| **of == *field) {
         Some((_, fact)) => fact.datum(),
-        None if field.is_several() => Datum::Several(Vec::new()),
-        None => Datum::Missing,
+        None if field.is_several() => Some(Datum::Several(Vec::new())),
+        None => Some(Datum::Missing),
     }
 }
 
-/// Returns what is said of a tag.
-pub(super) fn said_tag<'f>(facts: &'f Facts, key: &str) -> Datum<'f> {
+/// Returns what is said of a tag, if it is kept.
+pub(super) fn said_tag<'f>(facts: &'f Facts, key: &str) -> Option<Datum<'f>> {
     let is_it = |field: &Field| matches!(field, Field::Tag(tag) if tag == key);
     let found = facts.iter().find(|(field, _)| is_it(field));
-    found.map_or(Datum::Missing, |(_, fact)| fact.datum())
+    found.map_or(Some(Datum::Missing), |(_, fact)| fact.datum())
 }

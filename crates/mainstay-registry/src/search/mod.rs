@@ -24,9 +24,10 @@
 //!
 //! | attribute | compares as |
 //! |---|---|
-//! | `name` (what the model is called at the moment asked about), `stage`, `description`, `owner`, `purpose`, `artifact`, `reproducibility`, `environment`, `code` (a commit), `repository` | text |
+//! | `name` (what the model is called at the moment asked about), `stage`, `description`, `author` (who registered it), `owner`, `purpose`, `artifact`, `reproducibility`, `environment`, `code` (a commit), `repository` | text |
 //! | `dirty` | text, `true` or `false`: whether the working tree of the code had changes |
 //! | `run` | text: the run that made it, as `run:churn@1`; `step` is the number of the step that the run had reached |
+//! | `actor` | another word for `author`, which only versions have that a Mainstay registered since format 3 of their record |
 //! | `run_id`, `source_path` | text of the tags `mlflow.run_id`, `mlflow.source_path` |
 //! | `version` | SemVer, against text; `SATISFIES` takes a requirement such as `^1.2` |
 //! | `ordinal`, `version_number`, `bytes` (of all files) | number |
@@ -219,8 +220,8 @@ pub struct SearchHit {
 /// O(n) in the versions of all models, or of one when the query says `name = '…'`. [Warm](mainstay_repo::View::project)
 /// these are looked at in memory, and only those of the page and those of which too little is known there are read:
 /// it knows `name`, `version`, `ordinal`, `created`, `stage`, `alias`, `served`, metrics of versions without evaluation
-/// reports, tags, parameters, seeds, data and parents, and of the other attributes all that is neither a description, a
-/// digest nor a file. Where more than one version in four would have to be read, all are. Each `EXISTS` adds one walk, linear in what it
+/// reports, tags, parameters, seeds, data and parents, and of the other attributes all that is neither a digest nor a
+/// file; texts of at most 256 bytes. Where more than one version in four would have to be read, all are. Each `EXISTS` adds one walk, linear in what it
 /// reaches, and in the things of the kind that it looks for.
 pub fn search(view: &View, query: &str, page: &Page) -> Result<SearchPage> {
     Query::parse(query)?.run(view, page)

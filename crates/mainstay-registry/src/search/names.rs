@@ -24,6 +24,7 @@ pub(super) fn attribute(name: &str, column: usize) -> Result<Attribute> {
         "run" => Attribute::MadeBy,
         "step" => Attribute::Step,
         "parent" | "parents" => Attribute::Parent,
+        "author" | "actor" => Attribute::Author,
         "owner" => Attribute::Owner,
         "purpose" => Attribute::Purpose,
         "expires" => Attribute::Expires,

@@ -7,7 +7,7 @@ use mainstay_core::{Name, RefPath, Result, Timestamp};
 use mainstay_repo::{Projection, RefState, Value};
 use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 
-use super::facts::{Facts, facts};
+use super::facts::{self, Fact, Facts, facts};
 use super::query::Field;
 use crate::metric::Metric;
 use crate::record::ModelVersion;
@@ -47,6 +47,8 @@ pub(super) struct Line {
     pub(super) reported: bool,
     /// Tags over those of the registration; of `None` those are hidden.
     pub(super) annotated: Option<Tags>,
+    /// Attributes over those of the registration.
+    pub(super) restated: Option<facts::Restated>,
 }
 
 /// What the record of a version says.
@@ -96,6 +98,19 @@ impl Line {
         let mut tags = self.annotated.iter().flat_map(|tags| tags.iter());
         tags.find(|(name, _)| **name == *key)
             .map(|(_, value)| value)
+    }
+}
+
+impl Line {
+    /// Returns what was made of an attribute after the registration, when something was.
+    pub(super) fn restated(&self, field: &Field) -> Option<&Option<Fact>> {
+        let Field::Attribute(attribute) = field else {
+            return None;
+        };
+        let mut restated = self.restated.iter().flat_map(|restated| restated.iter());
+        restated
+            .find(|(of, _)| of == attribute)
+            .map(|(_, fact)| fact)
     }
 }
 
@@ -254,7 +269,13 @@ impl<const RECORDS: bool> Projection for Outline<RECORDS> {
             }
             ("annotation", None) if RECORDS => {
                 let annotated = value.map(|value| self.tags(value));
-                self.change(id, key, |line| line.annotated = annotated);
+                let texts = &mut self.texts;
+                let restated =
+                    value.map(|value| facts::restated(&value.record, |text| keep(texts, text)));
+                self.change(id, key, |line| {
+                    line.annotated = annotated;
+                    line.restated = restated.filter(|restated| !restated.is_empty());
+                });
             }
             ("report", Some(_)) => self.change(id, key, |line| line.reported = true),
             (family, None) => self.of_model(id, family, key, value),

@@ -190,6 +190,7 @@ impl Attribute {
             Self::MadeBy => "run",
             Self::Step => "step",
             Self::Parent => "parent",
+            Self::Author => "author",
             Self::Owner => "owner",
             Self::Purpose => "purpose",
             Self::Expires => "expires",

@@ -204,6 +204,8 @@ pub(super) enum Attribute {
     /// The step that the run had reached.
     Step,
     Parent,
+    /// Who registered it.
+    Author,
     Owner,
     Purpose,
     Expires,

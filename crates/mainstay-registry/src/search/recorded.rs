@@ -57,6 +57,8 @@ fn of_attribute(record: &Value, attribute: Attribute) -> Option<Datum<'_>> {
             let step = record.get("run").and_then(|run| run.get("step")?.as_f64());
             step.map_or(Datum::Missing, Datum::Number)
         }
+        Attribute::Description => text(member(record, "description")),
+        Attribute::Author => text(member(record, "author")),
         Attribute::Owner => text(member(record, "owner")),
         Attribute::Purpose => text(member(record, "purpose")),
         Attribute::Expires => instant("expires"),
@@ -74,7 +76,6 @@ fn of_attribute(record: &Value, attribute: Attribute) -> Option<Datum<'_>> {
         | Attribute::Stage
         | Attribute::Created
         | Attribute::Updated
-        | Attribute::Description
         | Attribute::Alias
         | Attribute::Served
         | Attribute::Output

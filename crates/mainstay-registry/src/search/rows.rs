@@ -11,7 +11,7 @@ use crate::format;
 use crate::metric::Metric;
 use crate::names;
 use crate::policy::StagePolicy;
-use crate::record::{ModelVersion, decode};
+use crate::record::ModelVersion;
 use crate::standing::Status;
 
 /// One version, read as far as the search needs it.
@@ -160,8 +160,7 @@ impl<'v> Model<'v> {
                 self.statuses.insert(key, format::decode(value)?);
             }
             "annotation" => {
-                self.annotations
-                    .insert(key, decode(value, Annotation::KIND)?);
+                self.annotations.insert(key, format::decode(value)?);
             }
             "policy" => {
                 let policy: StagePolicy = format::decode(value)?;

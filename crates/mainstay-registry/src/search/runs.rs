@@ -174,9 +174,6 @@ impl Subject for RunRow<'_> {
                 time(began.and_then(|began| began.parse().ok()))
             }
             Field::Attribute(Attribute::Updated) => time(Some(self.state.time)),
-            Field::Attribute(Attribute::Description) => {
-                text(record.and_then(|record| record.get("description")?.as_str()))
-            }
             Field::Attribute(Attribute::Output) => {
                 let made = run::outputs(self.view, self.node)?.into_iter();
                 Datum::Several(

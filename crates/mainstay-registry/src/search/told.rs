@@ -7,7 +7,7 @@ use semver::Version;
 
 use super::cursor::{Key, Position};
 use super::eval::{Datum, key, text, time};
-use super::facts::{is_kept, said, said_tag};
+use super::facts::{Fact, is_kept, said, said_tag};
 use super::find::Found;
 use super::outline::{Aliases, Line, Lines, Outline, Registered};
 use super::query::{Attribute, Expr, Field, Order};
@@ -176,9 +176,14 @@ impl Place<'_> {
                 match field.tag() {
                     Some(key) => match self.line.annotated(key) {
                         Some(value) => text(value.as_deref()),
-                        None => said_tag(facts, key),
+                        None => return said_tag(facts, key),
                     },
-                    None if is_kept(field) => said(facts, field),
+                    None if is_kept(field) => {
+                        return match self.line.restated(field) {
+                            Some(fact) => fact.as_ref().map_or(Some(Datum::Missing), Fact::datum),
+                            None => said(facts, field),
+                        };
+                    }
                     None => return None,
                 }
             }

@@ -9,7 +9,7 @@ use mainstay_registry::search::Page;
 use mainstay_registry::{Better, Gate, Metric, PromoteSpec, Promotion, StagePolicy};
 use serde_json::json;
 
-use crate::fixture::{Fixture, ada, check_golden_ref, locator, name, node, spec};
+use crate::fixture::{Fixture, ada, check_golden_ref, locator, name, node, spec, without_author};
 
 fn report(subject: &str) -> EvalSpec {
     EvalSpec::new(name("holdout"), node(subject), ada(), "check")
@@ -25,6 +25,7 @@ async fn a_report_is_linked_and_found_from_the_version() {
     fixture
         .register(spec("fraud", "one").with_metric("auc", 0.9))
         .await;
+    without_author(&fixture, "model/fraud/version/1.0.0").await;
     let full = report("model:fraud@1.0.0")
         .with_data(data)
         .with_run(run)

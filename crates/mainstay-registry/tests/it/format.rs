@@ -6,12 +6,13 @@ use std::path::PathBuf;
 use mainstay_core::{Digest, ErrorKind, canon};
 use mainstay_registry::signature::Signature;
 use mainstay_registry::{
-    AnnotateSpec, Better, Gate, ModelVersion, PromoteSpec, Promotion, Relation, StagePolicy,
+    AnnotateSpec, Better, Gate, ModelVersion, PromoteSpec, Promotion, Relation, Restated,
+    StagePolicy,
 };
 use mainstay_repo::{Expectation, Transaction, Value};
 use serde_json::json;
 
-use crate::fixture::{Fixture, ada, file, locator, name, spec};
+use crate::fixture::{Fixture, ada, check_golden_ref, file, locator, name, spec};
 
 fn golden(name: &str) -> Vec<u8> {
     let path: PathBuf = [
@@ -102,8 +103,6 @@ async fn every_record_is_stored_as_the_first_release_stored_it() {
     let fixture = example().await;
     let view = fixture.repo.view().await.unwrap();
     for (path, file) in [
-        ("version/1.0.0", "first.json"),
-        ("version/1.1.0", "second.json"),
         ("status/1.1.0", "status.json"),
         ("annotation/1.1.0", "annotation.json"),
         ("policy/stages", "policy.json"),
@@ -116,6 +115,37 @@ async fn every_record_is_stored_as_the_first_release_stored_it() {
         let expected = String::from_utf8(golden(file)).unwrap();
         assert_eq!(stored, expected.trim_end(), "{file}");
     }
+}
+
+/// What is new in format 3 of a version and format 2 of an annotation.
+#[tokio::test]
+async fn who_registered_a_version_and_what_was_restated_is_stored_as_recorded_and_read() {
+    let fixture = example().await;
+    let annotate = AnnotateSpec::new(locator("species@1.1.0"), ada(), "handed over")
+        .with_owner("ecology")
+        .with_purpose("teaching")
+        .with_expiry("2027-01-01T00:00:00Z".parse().unwrap());
+    fixture.registry.annotate(annotate).await.unwrap();
+    let mut annotate = AnnotateSpec::new(locator("species@1.1.0"), ada(), "for good");
+    annotate.expires = Restated::Absent;
+    fixture.registry.annotate(annotate).await.unwrap();
+    for (path, file) in [
+        ("version/1.0.0", "first.json"),
+        ("version/1.1.0", "second.json"),
+        ("annotation/1.1.0", "annotation.json"),
+    ] {
+        let file = format!("model-version/v3/{file}");
+        check_golden_ref(&fixture, &format!("model/species/{path}"), &file).await;
+    }
+    let view = fixture.repo.view().await.unwrap();
+    let path = "model/species/version/1.1.0".parse().unwrap();
+    let value = view.get(&path).unwrap().unwrap().value.clone().unwrap();
+    let record = ModelVersion::from_value(&value).unwrap();
+    assert_eq!(record.author, Some(ada()));
+    let mut earlier = value;
+    earlier.record["format"] = json!(2);
+    let error = ModelVersion::from_value(&earlier).unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
 }
 
 #[tokio::test]
@@ -157,7 +187,7 @@ async fn a_newer_format_is_refused_and_damage_is_corrupt() {
         .clone()
         .unwrap();
     let mut newer = value.clone();
-    newer.record["format"] = json!(3);
+    newer.record["format"] = json!(4);
     let mut damaged = value.clone();
     damaged.record["ordinal"] = json!("one");
     let mut extra = value.clone();

@@ -33,9 +33,9 @@ async fn example() -> Fixture {
 }
 
 #[tokio::test]
-async fn the_second_format_is_stored_as_recorded_and_read() {
+async fn the_second_format_is_read_and_what_it_says_is_stored_as_recorded() {
     let fixture = example().await;
-    let file = "model-version/v2/merged.json";
+    let file = "model-version/v3/merged.json";
     check_golden_ref(&fixture, "model/merged/version/1.0.0", file).await;
     let recorded = std::fs::read_to_string(golden()).unwrap();
     let value: Value = serde_json::from_str(&recorded).unwrap();
@@ -49,7 +49,7 @@ async fn the_second_format_is_stored_as_recorded_and_read() {
         ErrorKind::Corrupt
     );
     let mut newer = value;
-    newer.record["format"] = json!(3);
+    newer.record["format"] = json!(4);
     assert_eq!(
         ModelVersion::from_value(&newer).unwrap_err().kind(),
         ErrorKind::Incompatible

@@ -1,6 +1,6 @@
-use mainstay_core::ErrorKind;
+use mainstay_core::{Actor, ErrorKind, Timestamp};
 use mainstay_registry::search::{Page, Query, SearchPage};
-use mainstay_registry::{AnnotateSpec, PromoteSpec};
+use mainstay_registry::{AnnotateSpec, PromoteSpec, Restated};
 use proptest::prelude::*;
 use serde_json::json;
 
@@ -209,6 +209,54 @@ async fn a_result_carries_stage_aliases_metrics_and_tags_as_they_are_now() {
     let remove = AnnotateSpec::new(locator("fraud@1.0.0"), ada(), "gone").without_tag("team");
     fixture.registry.annotate(remove).await.unwrap();
     assert_eq!(search(&fixture, "tags.team IS NULL").await, ["fraud@1.0.0"]);
+}
+
+#[tokio::test]
+async fn versions_are_found_by_author_and_by_what_was_restated_of_them() {
+    let fixture = shelf().await;
+    let bob = Actor::new("bob").unwrap();
+    let mut theirs = spec("alerts", "theirs").with_owner("growth");
+    theirs.actor = bob.clone();
+    fixture.register(theirs.with_description("of bob")).await;
+    let found = |query: &'static str| search(&fixture, query);
+    assert_eq!(found("author = 'bob'").await, ["alerts@1.0.0"]);
+    assert_eq!(found("actor != 'ada'").await, ["alerts@1.0.0"]);
+    assert_eq!(
+        found("author = 'bob' AND description CONTAINS 'bob'").await,
+        ["alerts@1.0.0"]
+    );
+
+    let time: Timestamp = "2027-01-01T00:00:00Z".parse().unwrap();
+    let annotate = AnnotateSpec::new(locator("alerts"), bob.clone(), "handed over")
+        .with_owner("risk")
+        .with_purpose("p".repeat(300))
+        .with_expiry(time)
+        .with_description("handed over");
+    let (_, seq) = fixture.registry.annotate(annotate.clone()).await.unwrap();
+    assert_eq!(fixture.registry.annotate(annotate).await.unwrap().1, None);
+    for query in [
+        "owner = 'risk'",
+        "expires < '2027-01-02T00:00:00Z'",
+        "purpose LIKE 'ppp%'",
+        "description = 'handed over'",
+    ] {
+        assert_eq!(found(query).await, ["alerts@1.0.0"], "{query}");
+    }
+    assert_eq!(found("owner = 'growth'").await, [""; 0]);
+    let before = format!("owner = 'growth' AS OF {}", seq.unwrap() - 1);
+    assert_eq!(search(&fixture, &before).await, ["alerts@1.0.0"]);
+    let shown = fixture.registry.show(&locator("alerts")).await.unwrap();
+    assert_eq!(
+        (shown.owner.as_deref(), shown.expires),
+        (Some("risk"), Some(time))
+    );
+    assert_eq!(shown.record.owner.as_deref(), Some("growth"));
+
+    let mut nobody = AnnotateSpec::new(locator("alerts"), bob, "left");
+    (nobody.owner, nobody.expires) = (Restated::Absent, Restated::Absent);
+    fixture.registry.annotate(nobody).await.unwrap();
+    let query = "owner IS NULL AND expires IS NULL AND name = 'alerts'";
+    assert_eq!(found(query).await, ["alerts@1.0.0"]);
 }
 
 #[test]

@@ -12,7 +12,7 @@ use mainstay_registry::signing::{
 use mainstay_repo::{Expectation, Step, Transaction, Value};
 use serde_json::json;
 
-use crate::fixture::{Fixture, ada, file, locator, spec};
+use crate::fixture::{Fixture, ada, file, locator, spec, without_author};
 
 fn fixture(name: &str) -> PathBuf {
     let root = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/fixtures/model-signing");
@@ -398,6 +398,7 @@ async fn signatures_are_stored_as_the_first_release_stored_them() {
     fixture
         .register(model("species").with_tag("team", "ecology"))
         .await;
+    without_author(&fixture, "model/species/version/1.0.0").await;
     for curve in ["p256", "p384"] {
         fixture.sign("species", &private(curve).await).await;
     }

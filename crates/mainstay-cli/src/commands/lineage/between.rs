@@ -70,9 +70,9 @@ impl Between {
         };
         global.output().result(&document, |out| {
             for path in &paths {
-                write!(out, "{}", path.start)?;
+                write!(out, "{}", graph.label(&path.start))?;
                 for edge in &path.edges {
-                    write!(out, "\n  {} {}", edge.kind, edge.to)?;
+                    write!(out, "\n  {} {}", edge.kind, graph.label(&edge.to))?;
                 }
                 writeln!(out)?;
             }
@@ -92,14 +92,16 @@ impl Common {
         let up = [Direction::Up];
         let of_a = Graph::near(workspace.repo(), &view, &a, &up, &options).await?;
         let of_b = Graph::near(workspace.repo(), &view, &b, &up, &options).await?;
-        let common = of_a.joined(&of_b).common(&a, &b, &options)?;
+        let graph = workspace.named(of_a.joined(&of_b), &view).await?;
+        let common = graph.common(&a, &b, &options)?;
         let document = CommonDocument {
             a: &a,
             b: &b,
             common: &common,
         };
         global.output().result(&document, |out| {
-            common.iter().try_for_each(|node| writeln!(out, "{node}"))
+            let mut nodes = common.iter();
+            nodes.try_for_each(|node| writeln!(out, "{}", graph.label(node)))
         })?;
         Ok(Answer::of(!common.is_empty()))
     }

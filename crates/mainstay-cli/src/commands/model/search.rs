@@ -2,10 +2,9 @@
 
 use clap::Args;
 use mainstay::Result;
-use mainstay::registry::search::Page;
 
 use crate::cli::Global;
-use crate::commands::count;
+use crate::commands::paging::{Paging, count, note_next};
 use crate::output::Answer;
 use crate::text::{Table, joined};
 
@@ -13,8 +12,8 @@ use crate::text::{Table, joined};
 ///
 /// The query is MLflow's filter language and more: comparisons joined by AND, OR, NOT and parentheses,
 /// then ORDER BY, then AS OF an entry of the log or a time. A comparison is one of
-///   name, version, stage, alias, served, owner, purpose, expires, description, run, step, data, parent, code,
-///   repository, dirty, environment, file, bytes, artifact, reproducibility, created, updated, ordinal
+///   name, version, stage, alias, served, author, owner, purpose, expires, description, run, step, data,
+///   parent, code, repository, dirty, environment, file, bytes, artifact, reproducibility, created, updated, ordinal
 ///   tags.KEY, metrics.KEY, params.KEY, seeds.KEY, eval.EVALUATION.METRIC, gate.SUBJECT, dataset.ROLE,
 ///   digest.ROLE, parent.RELATION, alias.NAME, stage.NAME, signature.inputs.NAME, signature.outputs.NAME
 /// with =, !=, <, <=, >, >=, LIKE, ILIKE, RLIKE, CONTAINS, IN (…), BETWEEN, IS NULL; version SATISFIES '^1.2'.
@@ -32,28 +31,17 @@ pub(crate) struct Search {
     /// What to find
     #[arg(default_value = "", hide_default_value = true)]
     query: String,
-    /// At most so many results
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    limit: usize,
-    /// Continue after a page, with its next
-    #[arg(long, value_name = "NEXT")]
-    after: Option<String>,
-    /// Say how many there are instead
-    #[arg(long, conflicts_with_all = ["limit", "after"])]
-    count: bool,
+    #[command(flatten)]
+    paging: Paging,
 }
 
 impl Search {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let models = global.open().await?.models();
-        if self.count {
+        if self.paging.count {
             return count(global, models.count(&self.query).await?);
         }
-        let mut page = Page::default().with_limit(self.limit);
-        if let Some(after) = self.after {
-            page = page.with_after(after);
-        }
-        let found = models.search(&self.query, &page).await?;
+        let found = models.search(&self.query, &self.paging.page()).await?;
         let output = global.output();
         output.result(&found, |out| {
             let mut table = Table::new(["model", "version", "stage", "aliases", "metrics", "tags"]);
@@ -71,11 +59,7 @@ impl Search {
             }
             table.write(out)
         })?;
-        match &found.next {
-            Some(next) => output.note(&format!("more with --after '{next}'")),
-            None if found.results.is_empty() => output.note("nothing found"),
-            None => {}
-        }
+        note_next(output, found.next.as_deref(), found.results.is_empty());
         Ok(Answer::Yes)
     }
 }

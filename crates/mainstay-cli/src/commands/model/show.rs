@@ -78,6 +78,7 @@ fn write(document: &Document, out: &mut dyn Write) -> io::Result<()> {
         .with("stage", &info.stage)
         .with_all("aliases", &info.aliases)
         .with("made", when(info.registered))
+        .with_some("author", record.author.as_ref())
         .with_some("about", about)
         .with_all(
             "data",
@@ -87,9 +88,9 @@ fn write(document: &Document, out: &mut dyn Write) -> io::Result<()> {
         .with_some("env", record.environment.as_ref())
         .with_some("run", record.run.as_ref().map(|made| made.run.clone()))
         .with_some("step", record.run.as_ref().and_then(|made| made.step))
-        .with_some("owner", record.owner.as_ref())
-        .with_some("purpose", record.purpose.as_ref())
-        .with_some("expires", record.expires.map(when))
+        .with_some("owner", info.owner.as_ref())
+        .with_some("purpose", info.purpose.as_ref())
+        .with_some("expires", info.expires.map(when))
         .with_all(
             "parents",
             parents.map(|parent| made_from(parent, &record.weights)),

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use mainstay::registry::signing::{FaultKind, Verdict, Verification, VerifyingKey, verify_files};
-use mainstay::{Error, Locator, Result};
+use mainstay::{Digest, Error, Locator, Result};
+use serde::Serialize;
 
 use crate::args;
 use crate::cli::Global;
@@ -14,7 +15,8 @@ use crate::output::Answer;
 ///
 /// A directory or file is verified against a signature beside it, which any program may have made that
 /// follows OpenSSF Model Signing 1.0; every file is read. Says no, with exit code 1, when the key did not
-/// sign, or signed something else.
+/// sign, or signed something else. Tells the fingerprint of the key, the SHA-256 of the signature, and the
+/// version and record that were signed where the signature names them.
 #[derive(Debug, Args)]
 #[command(after_long_help = "\
 Example:
@@ -35,15 +37,34 @@ pub(crate) struct Verify {
     export: Option<PathBuf>,
 }
 
+#[derive(Serialize)]
+struct Document {
+    #[serde(flatten)]
+    found: Verification,
+    /// The digest of the signature; `None` where there is none of the key.
+    signature: Option<Digest>,
+}
+
 impl Verify {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let key = VerifyingKey::read(&self.key).await?;
-        let found = match &self.signature {
-            Some(signature) => verify_files(Path::new(&self.subject), signature, &key).await?,
+        let document = match &self.signature {
+            Some(signature) => Document {
+                found: verify_files(Path::new(&self.subject), signature, &key).await?,
+                signature: Some(Digest::of(&std::fs::read(signature)?)),
+            },
             None => self.verify_version(global, &key).await?,
         };
-        global.output().result(&found, |out| {
-            writeln!(out, "{}: {}", self.subject, words(&found))?;
+        let found = &document.found;
+        global.output().result(&document, |out| {
+            writeln!(out, "{}: {}", self.subject, words(found))?;
+            writeln!(out, "  key {}", found.key)?;
+            if let Some(signature) = document.signature {
+                writeln!(out, "  signature {signature}")?;
+            }
+            if let Some(signed) = &found.version {
+                writeln!(out, "  signs {}, record {}", signed.node, signed.record)?;
+            }
             for fault in &found.faults {
                 let what = match fault.fault {
                     FaultKind::Missing => "missing",
@@ -58,17 +79,18 @@ impl Verify {
         Ok(Answer::of(found.is_verified()))
     }
 
-    async fn verify_version(&self, global: &Global, key: &VerifyingKey) -> Result<Verification> {
+    async fn verify_version(&self, global: &Global, key: &VerifyingKey) -> Result<Document> {
         let reference: Locator = args::model(&self.subject)?;
         let workspace = global.open().await?;
         let (view, models) = (workspace.repo().view().await?, workspace.models());
         let (found, bundle) = models.verify_signature(&view, &reference, key).await?;
+        let signature = bundle.as_ref().map(|bundle| Digest::of(bundle.bytes()));
         if let Some(path) = &self.export {
             let bundle = bundle.ok_or_else(|| Error::not_found("signature", &reference))?;
             std::fs::write(path, bundle.bytes())
                 .map_err(|error| Error::from(error).context("file", path.display()))?;
         }
-        Ok(found)
+        Ok(Document { found, signature })
     }
 }
 

@@ -2,11 +2,10 @@
 
 use clap::Args;
 use mainstay::Result;
-use mainstay::registry::search::Page;
 
 use super::list;
 use crate::cli::Global;
-use crate::commands::count;
+use crate::commands::paging::{Paging, count, note_next};
 use crate::output::Answer;
 
 /// Find runs by status, parameters, metrics, tags and what they used
@@ -30,35 +29,20 @@ pub(crate) struct Search {
     /// What to find
     #[arg(default_value = "", hide_default_value = true)]
     query: String,
-    /// At most so many results
-    #[arg(long, value_name = "N", default_value_t = 100)]
-    limit: usize,
-    /// Continue after a page, with its next
-    #[arg(long, value_name = "NEXT")]
-    after: Option<String>,
-    /// Say how many there are instead
-    #[arg(long, conflicts_with_all = ["limit", "after"])]
-    count: bool,
+    #[command(flatten)]
+    paging: Paging,
 }
 
 impl Search {
     pub(crate) async fn run(self, global: &Global) -> Result<Answer> {
         let runs = global.open().await?.runs();
-        if self.count {
+        if self.paging.count {
             return count(global, runs.count(&self.query).await?);
         }
-        let mut page = Page::default().with_limit(self.limit);
-        if let Some(after) = self.after {
-            page = page.with_after(after);
-        }
-        let found = runs.search(&self.query, &page).await?;
+        let found = runs.search(&self.query, &self.paging.page()).await?;
         let output = global.output();
         output.result(&found, |out| list::table(&found.results).write(out))?;
-        match &found.next {
-            Some(next) => output.note(&format!("more with --after '{next}'")),
-            None if found.results.is_empty() => output.note("nothing found"),
-            None => {}
-        }
+        note_next(output, found.next.as_deref(), found.results.is_empty());
         Ok(Answer::Yes)
     }
 }
