@@ -150,19 +150,6 @@ fn every_difference_of_two_units_is_told_in_every_form() {
     let text = told(&shell, "--full");
     let markdown = told(&shell, "--format markdown").replace('\\', "");
     let page = told(&shell, "--format html");
-    assert!(page.contains("<svg"), "{page}");
-    // One page that loads nothing, from wherever it is opened.
-    for loads in [
-        "src=",
-        "href=\"http",
-        "url(",
-        "@import",
-        "<script",
-        "<link",
-        "<iframe",
-    ] {
-        assert!(!page.contains(loads), "{loads}");
-    }
     let document: Value = serde_json::from_str(&told(&shell, "--json")).unwrap();
     for (slot, clauses) in TOLD {
         for clause in *clauses {

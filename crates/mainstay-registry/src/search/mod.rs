@@ -221,7 +221,8 @@ pub struct SearchHit {
 /// these are looked at in memory, and only those of the page and those of which too little is known there are read:
 /// it knows `name`, `version`, `ordinal`, `created`, `stage`, `alias`, `served`, metrics of versions without evaluation
 /// reports, tags, parameters, seeds, data and parents, and of the other attributes all that is neither a digest nor a
-/// file; texts of at most 256 bytes. Where more than one version in four would have to be read, all are. Each `EXISTS` adds one walk, linear in what it
+/// file; texts of at most 256 bytes. It takes 0.4 KB a version for searches by name, stage, alias and metrics, and about
+/// 1.3 KB more once one asks for what records say. Where more than one version in four would have to be read, all are. Each `EXISTS` adds one walk, linear in what it
 /// reaches, and in the things of the kind that it looks for.
 pub fn search(view: &View, query: &str, page: &Page) -> Result<SearchPage> {
     Query::parse(query)?.run(view, page)

@@ -22,7 +22,7 @@ const VERSIONS: usize = 2_000;
 fn version(number: usize) -> ModelSpec {
     let path = "model.bin".parse().unwrap();
     let file = FileSpec::from_bytes(path, format!("weights {number}"));
-    let actor = Actor::new(["ada", "bob"][number % 2]).unwrap();
+    let actor = Actor::new("ada").unwrap();
     let mut spec = ModelSpec::new("fraud".parse().unwrap(), actor, "train")
         .with_file(file)
         .with_owner("risk")
@@ -67,5 +67,7 @@ async fn what_a_search_keeps_of_a_version_is_no_more_than_it_says() {
     registry.count("file IS NOT NULL").await.unwrap();
     let metrics = kept("metrics.auc >= 0").await;
     let records = kept("description CONTAINS 'nightly'").await;
-    assert_eq!((metrics, records), (0, 0));
+    // As the documentation says: of stage, aliases and metrics, and of all that the records say.
+    assert!((64..=512).contains(&metrics), "{metrics} bytes");
+    assert!((512..=1_536).contains(&records), "{records} bytes");
 }
