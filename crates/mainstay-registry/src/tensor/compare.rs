@@ -44,11 +44,10 @@ pub(super) async fn compare(mut pairs: Vec<(Stored, Stored)>) -> Result<Vec<(Ten
             }
             Err((error, within)) => {
                 let [first, last] = within.map(|pair| shown(&pairs[pair].1.tensor.name));
-                let error = error.context("tensor", &first);
                 return Err(if first == last {
-                    error
+                    error.context("tensor", first)
                 } else {
-                    error.context("to tensor", last)
+                    error.context("tensors", format!("{first} to {last}"))
                 });
             }
         }

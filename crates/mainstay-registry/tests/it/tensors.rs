@@ -10,7 +10,7 @@ use mainstay_store::{MemoryStorage, MeterStorage};
 use proptest::prelude::*;
 use safetensors::tensor::{Dtype, TensorView};
 
-use crate::fixture::{ada, locator, name};
+use crate::fixture::{Fixture, ada, locator, name};
 
 type Files = Vec<(&'static str, Vec<(&'static str, Dtype, Vec<u8>)>)>;
 
@@ -229,6 +229,39 @@ async fn a_difference_has_the_same_digits_wherever_the_tensors_lie() {
         }
     }
     assert!(found.iter().all(|other| *other == found[0]), "{found:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_damaged_chunk_is_told_with_the_tensors_that_were_read() {
+    let fixture = Fixture::new().await;
+    for seed in [1, 3] {
+        let [a, b] = [seed, seed + 1].map(|seed| noise(300_000, seed));
+        let tensors = [("a", &a), ("b", &b)];
+        let views = tensors.map(|(name, bytes)| {
+            let view = TensorView::new(Dtype::U8, vec![bytes.len()], bytes);
+            (name, view.unwrap())
+        });
+        let file = FileSpec::from_bytes(
+            "model.safetensors".parse().unwrap(),
+            safetensors::serialize(views, None).unwrap(),
+        );
+        let spec = ModelSpec::new(name("m"), ada(), "register").with_file(file);
+        fixture.register(spec).await;
+    }
+    let objects = fixture.objects().await.into_iter();
+    let large = objects.filter(|(key, bytes)| key.starts_with("pack/") && bytes.len() > 500_000);
+    for (key, bytes) in large {
+        let mut bytes = bytes.to_vec();
+        let middle = bytes.len() / 4;
+        bytes[middle] ^= 1;
+        fixture.damage(&key, Some(bytes.into())).await;
+    }
+    let view = fixture.repo.view().await.unwrap();
+    let (before, after) = (locator("m@1.0.0"), locator("m@1.1.0"));
+    let compared = fixture.registry.tensor_diff(&view, &before, &after).await;
+    let error = compared.unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Corrupt);
+    assert!(error.to_string().contains("tensors: a to b"), "{error}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
