@@ -36,7 +36,8 @@ pub(crate) fn lay_out(
 /// Writes every table file anew by the writer profile.
 fn rewrite(files: &mut [InputFile], csv: &CsvOptions, telling: &Telling) -> Result<()> {
     let tables: Vec<TableFile<'_>> = files.iter().filter_map(TableFile::of).collect();
-    let types = infer(&tables, csv)?;
+    // Found, written anew and described.
+    let types = infer(&tables, csv, (telling, 3))?;
     for file in files.iter_mut().filter(|file| !file.is_canonical()) {
         let Some(format) = file.table_format() else {
             continue;

@@ -17,3 +17,42 @@ pub(crate) fn told(
         }
     })
 }
+
+/// How many rows are told at once where they come one by one.
+const AT_ONCE: u64 = 8_192;
+
+/// Counts rows that come one by one, and tells of them.
+#[derive(Debug)]
+pub(crate) struct Passing {
+    telling: Telling,
+    rows: u64,
+    told: u64,
+}
+
+impl Passing {
+    pub(crate) fn new(telling: &Telling) -> Self {
+        Self {
+            telling: telling.clone(),
+            rows: 0,
+            told: 0,
+        }
+    }
+
+    pub(crate) fn one(&mut self) {
+        self.rows += 1;
+        if self.rows - self.told == AT_ONCE {
+            self.tell();
+        }
+    }
+
+    /// Tells of all; returns how many there were.
+    pub(crate) fn finish(mut self) -> u64 {
+        self.tell();
+        self.rows
+    }
+
+    fn tell(&mut self) {
+        self.telling.add(ROWS, self.rows - self.told);
+        self.told = self.rows;
+    }
+}

@@ -12,7 +12,7 @@ use crate::digest::{ColumnHasher, Layout, PROFILE, Profile, RowsHasher, RowsSum,
 use crate::format::{Inference, TableFormat, TableReader, TextTypes};
 use crate::input::{InputFile, Origin};
 use crate::logical::check_names;
-use crate::passing::ROWS;
+use crate::passing::{Passing, ROWS};
 use crate::slots::slots;
 use crate::stats::{ColumnCollector, ColumnStats};
 use crate::stored::{self, StoredTable};
@@ -80,7 +80,7 @@ pub(crate) fn scan(
     csv: &CsvOptions,
     telling: &Telling,
 ) -> Result<Option<(Table, Vec<u64>)>> {
-    let types = infer(files, csv)?;
+    let types = infer(files, csv, (telling, 2))?;
     let work = Work {
         threads: threads(files),
         columns: true,
@@ -120,7 +120,7 @@ pub(crate) fn check(
     csv: &CsvOptions,
     telling: &Telling,
 ) -> Result<(Vec<u64>, Option<RowsSum>)> {
-    let types = infer(files, csv)?;
+    let types = infer(files, csv, (telling, 2))?;
     let has_text = files.iter().any(|file| file.format.is_text());
     let work = Work {
         threads: if has_text { 1 } else { threads(files) },
@@ -145,14 +145,20 @@ pub(crate) fn check(
     Ok((rows, sum.transpose()?))
 }
 
-/// Finds the types of the columns of all text files together.
-pub(crate) fn infer(files: &[TableFile<'_>], csv: &CsvOptions) -> Result<TextTypes> {
-    let mut inference = Inference::new(csv);
+/// Finds the types of the columns of all text files together. Tells of their rows, which are gone through so
+/// many times in all.
+pub(crate) fn infer(
+    files: &[TableFile<'_>],
+    csv: &CsvOptions,
+    (telling, times): (&Telling, u64),
+) -> Result<TextTypes> {
+    let (mut inference, mut rows) = (Inference::new(csv), Passing::new(telling));
     for file in files {
         inference
-            .add(file.format, || file.origin.open())
+            .add(file.format, || file.origin.open(), &mut rows)
             .map_err(|error| error.context("file", file.path))?;
     }
+    telling.expect(ROWS, rows.finish().saturating_mul(times));
     Ok(inference.finish())
 }
 

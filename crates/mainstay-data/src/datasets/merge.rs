@@ -14,6 +14,7 @@ use super::merge_rows::{self, Sides};
 use super::merge_write::{self, Merged};
 use super::snapshot::stage_with;
 use super::{Datasets, series_of, version_state};
+use crate::format::TableFormat;
 use crate::merge::{
     Choice, Conflict, FileAction, FileMerge, MergeOutcome, MergePlan, MergeSpec, RowMerge,
     Strategy, choose,
@@ -273,7 +274,10 @@ pub(super) async fn apply(datasets: &Datasets, plan: &MergePlan, by: By) -> Resu
     let (kept, inputs, held) = merging.content(&datasets.repo, &telling, plan).await?;
     if !inputs.is_empty() {
         // The others are part of the table that is described.
-        telling.expect(ROWS, kept.iter().filter_map(|file| file.rows).sum());
+        let is_text =
+            |file: &&FileEntry| TableFormat::of(&file.path).is_some_and(TableFormat::is_text);
+        let others = kept.iter().filter(|file| !is_text(file));
+        telling.expect(ROWS, others.filter_map(|file| file.rows).sum());
     }
 
     let mut merged = SnapshotSpec::new(spec.ours.name().clone(), by.actor(), by.reason());

@@ -47,9 +47,10 @@ pub(super) async fn write(
     let Some(merging) = blocking::run_on_own_thread(compare).await? else {
         return Ok(None);
     };
-    // Each is written, then described.
+    // Each is written, then described; what follows on text is expected when its types are found.
     let rows = merging.sides.merged_rows(&merging.way);
-    telling.expect(ROWS, rows.saturating_mul(2));
+    let is_text = merging.sides.format().is_some_and(TableFormat::is_text);
+    telling.expect(ROWS, rows.saturating_mul(if is_text { 1 } else { 2 }));
     if merging.sides.format() == Some(TableFormat::Parquet) {
         let file = merging.sides.path.clone();
         let batches = blocking::produce(WAITING_BATCHES, move |sender| {

@@ -107,8 +107,8 @@ impl Datasets {
     /// Returns a handle that tells `progress` how far each call has come that takes long: how many
     /// `rows` it has gone through, as often as it does, how many `files` and `bytes` it has stored or
     /// exported, and into how many `parts` it divided the rows that it compares. The total is told where
-    /// it is known; of rows it is not where a call stores files or streams of them. Rows that need not be
-    /// read are told as if they were.
+    /// it is known; of rows it is not where a call stores Parquet, Arrow IPC or streams. Rows that need not
+    /// be read are told as if they were.
     ///
     /// One call at a time makes sense of it. Calls that stream tell while they are read.
     #[must_use]

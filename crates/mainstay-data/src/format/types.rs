@@ -5,6 +5,7 @@ use mainstay_core::Result;
 use super::csv::{self, CsvSchema};
 use super::jsonl::{self, JsonSchema};
 use super::{CsvOptions, JsonType, TableFormat};
+use crate::passing::Passing;
 use crate::source::Source;
 use crate::{Manifest, Table};
 
@@ -70,7 +71,7 @@ impl Inference {
         }
     }
 
-    /// Reads a file, unless it brings its types.
+    /// Reads a file, unless it brings its types, and counts its rows.
     ///
     /// # Errors
     /// [`Invalid`](mainstay_core::ErrorKind::Invalid) when it is malformed or its columns are not those of
@@ -79,6 +80,7 @@ impl Inference {
         &mut self,
         format: TableFormat,
         open: impl FnOnce() -> Result<Source>,
+        rows: &mut Passing,
     ) -> Result<()> {
         let told = |source: &Source, outcome: Result<()>| {
             outcome.map_err(|error| source.take_failure().unwrap_or(error))
@@ -86,11 +88,11 @@ impl Inference {
         match format {
             TableFormat::Csv { delimiter } => {
                 let source = open()?;
-                told(&source, self.csv.add(&source, delimiter))
+                told(&source, self.csv.add(&source, delimiter, rows))
             }
             TableFormat::JsonLines => {
                 let source = open()?;
-                told(&source, self.json.add(&source))
+                told(&source, self.json.add(&source, rows))
             }
             TableFormat::Parquet | TableFormat::Ipc => Ok(()),
         }

@@ -66,6 +66,26 @@ pub(crate) fn all() -> Vec<Bomb> {
         refused("a page of no end", File::of_page(12, i32::MAX)),
         refused("a large page", File::of_compressed_page(100, i32::MAX)),
         refused("values", File::of_repeated_values(i32::MAX)),
+        refused(
+            "column chunks that overlap",
+            File {
+                other: Some(Place::Same),
+                ..File::default()
+            },
+        ),
+        (
+            "two columns",
+            true,
+            File::of_numbers([1, 2, 3]).and_another().bytes(),
+            File::of_numbers([1, 2, 4]).and_another().bytes(),
+        ),
+        // The index is not used then.
+        (
+            "a page outside of its column chunk",
+            true,
+            File::of_numbers([1, 2, 3]).with_page_outside().bytes(),
+            File::of_numbers([1, 2, 4]).with_page_outside().bytes(),
+        ),
         (
             "an index of pages",
             true,
@@ -133,8 +153,19 @@ struct File {
     depth: usize,
     /// Where the page is.
     offset: i64,
+    /// A second column, and where it says that it is.
+    other: Option<Place>,
+    /// What lies behind the pages of the columns.
+    beyond: Vec<u8>,
     /// The index of pages, empty when there is none.
     index: Vec<u8>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Place {
+    Behind,
+    /// Where the first one is.
+    Same,
 }
 
 impl Default for File {
@@ -155,6 +186,8 @@ impl File {
             groups: 1,
             depth: 0,
             offset: 4,
+            other: None,
+            beyond: Vec::new(),
             index: Vec::new(),
         }
     }
@@ -204,9 +237,34 @@ impl File {
         self
     }
 
+    fn and_another(self) -> Self {
+        Self {
+            other: Some(Place::Behind),
+            ..self
+        }
+    }
+
+    /// Adds an index whose one page is no page of the column, and says that it becomes large.
+    fn with_page_outside(mut self) -> Self {
+        self.beyond = page([i32::MAX, 12], 3, &[0; 12]);
+        let mut index = Thrift::default();
+        index.list(1, 1, STRUCT);
+        index.i64(1, i64::try_from(4 + self.page.len()).unwrap());
+        index.i32(1, i32::try_from(self.beyond.len()).unwrap());
+        index.i64(1, 0);
+        index.stop();
+        index.stop();
+        self.index = index.0;
+        self
+    }
+
     fn bytes(&self) -> Vec<u8> {
         let mut file = b"PAR1".to_vec();
         file.extend(&self.page);
+        if self.other == Some(Place::Behind) {
+            file.extend(&self.page);
+        }
+        file.extend(&self.beyond);
         let index = i64::try_from(file.len()).unwrap();
         file.extend(&self.index);
         let footer = self.footer(index).0;
@@ -219,7 +277,9 @@ impl File {
     fn footer(&self, index: i64) -> Thrift {
         let mut footer = Thrift::default();
         footer.i32(1, 2);
-        footer.list(1, u32::try_from(self.depth + 2).unwrap(), STRUCT);
+        let columns = if self.other.is_some() { 2 } else { 1 };
+        let elements = u32::try_from(self.depth + 1).unwrap() + columns;
+        footer.list(1, elements, STRUCT);
         for level in 0..=self.depth {
             if level > 0 {
                 footer.i32(3, REQUIRED);
@@ -227,18 +287,25 @@ impl File {
             } else {
                 footer.text(4, "schema");
             }
-            footer.i32(1, 1);
+            let children = if level == self.depth { columns } else { 1 };
+            footer.i32(1, i32::try_from(children).unwrap());
             footer.stop();
         }
-        footer.i32(1, 1);
-        footer.i32(2, self.repetition);
-        footer.text(1, "v");
-        footer.stop();
+        for name in ["v", "w"].iter().take(columns as usize) {
+            footer.i32(1, 1);
+            footer.i32(2, self.repetition);
+            footer.text(1, name);
+            footer.stop();
+        }
         footer.i64(1, self.rows);
         footer.list(1, self.groups, STRUCT);
-        footer.list(1, 1, STRUCT);
-        self.chunk(index, &mut footer);
+        footer.list(1, columns, STRUCT);
         let length = i64::try_from(self.page.len()).unwrap();
+        self.chunk("v", self.offset, index, &mut footer);
+        if let Some(place) = self.other {
+            let behind = if place == Place::Same { 0 } else { length };
+            self.chunk("w", self.offset + behind, index, &mut footer);
+        }
         footer.i64(1, length);
         footer.i64(1, self.rows);
         footer.stop();
@@ -246,22 +313,22 @@ impl File {
         footer
     }
 
-    fn chunk(&self, index: i64, footer: &mut Thrift) {
+    fn chunk(&self, name: &str, offset: i64, index: i64, footer: &mut Thrift) {
         let length = i64::try_from(self.page.len()).unwrap();
-        footer.i64(2, self.offset);
+        footer.i64(2, offset);
         footer.field(1, STRUCT);
         footer.i32(1, 1);
         footer.list(1, 1, I32);
         footer.0.push(0);
         footer.list(1, u32::try_from(self.depth + 1).unwrap(), BINARY);
-        for name in std::iter::repeat_n("group", self.depth).chain(["v"]) {
+        for name in std::iter::repeat_n("group", self.depth).chain([name]) {
             footer.bytes(name);
         }
         footer.i32(1, self.codec);
         footer.i64(1, self.values);
         footer.i64(1, length);
         footer.i64(1, length);
-        footer.i64(2, self.offset);
+        footer.i64(2, offset);
         footer.stop();
         if !self.index.is_empty() {
             footer.i64(1, index);

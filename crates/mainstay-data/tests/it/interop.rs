@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use arrow::array::RecordBatch;
 use futures::TryStreamExt as _;
@@ -11,8 +12,15 @@ use mainstay_data::{Datasets, ReadOptions, SnapshotReport};
 
 use crate::support::{datasets, digests, spec};
 
+fn shipped() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop")
+}
+
 fn files() -> Vec<PathBuf> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/interop");
+    files_in(&shipped())
+}
+
+fn files_in(directory: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory).unwrap();
     let mut files: Vec<PathBuf> = entries.map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| {
@@ -50,6 +58,12 @@ fn columns(report: &SnapshotReport) -> BTreeMap<&str, (&str, BulkDigest)> {
         .collect()
 }
 
+fn check_same(other: &SnapshotReport, first: &SnapshotReport, path: &Path) {
+    assert_eq!(columns(other), columns(first), "{}", path.display());
+    assert_eq!(other.table_digest, first.table_digest, "{}", path.display());
+    assert_eq!(other.rows_digest, first.rows_digest, "{}", path.display());
+}
+
 #[tokio::test]
 async fn whoever_wrote_a_table_it_has_the_same_digests() {
     let datasets = datasets().await;
@@ -66,10 +80,7 @@ async fn whoever_wrote_a_table_it_has_the_same_digests() {
     let first = snapshot(&datasets, &files[0]).await;
     assert_eq!((first.rows, first.columns.len()), (Some(100), 12));
     for path in &files[1..] {
-        let other = snapshot(&datasets, path).await;
-        assert_eq!(columns(&other), columns(&first), "{}", path.display());
-        assert_eq!(other.table_digest, first.table_digest, "{}", path.display());
-        assert_eq!(other.rows_digest, first.rows_digest, "{}", path.display());
+        check_same(&snapshot(&datasets, path).await, &first, path);
     }
 
     let rows = batches(&datasets, &first).await;
@@ -80,24 +91,70 @@ async fn whoever_wrote_a_table_it_has_the_same_digests() {
     assert_eq!(ours.rows_digest, first.rows_digest);
 }
 
+/// The digests of a file's table, strict and semantic.
+async fn semantic(datasets: &Datasets, path: &Path) -> (Option<BulkDigest>, BulkDigest) {
+    let report = snapshot(datasets, path).await;
+    let batches = batches(datasets, &report).await;
+    let mut hasher = TableHasher::new(&batches[0].schema(), Profile::Semantic).unwrap();
+    for batch in &batches {
+        hasher.update(batch).unwrap();
+    }
+    (report.table_digest, hasher.finish().unwrap().table)
+}
+
 #[tokio::test]
 async fn what_an_engine_widened_is_equal_in_meaning_only() {
     let datasets = datasets().await;
     let (widened, others): (Vec<_>, Vec<_>) = files().into_iter().partition(|p| is_widened(p));
     assert_eq!(widened.len(), 2);
-    let semantic = async |path: &Path| {
-        let report = snapshot(&datasets, path).await;
-        let batches = batches(&datasets, &report).await;
-        let mut hasher = TableHasher::new(&batches[0].schema(), Profile::Semantic).unwrap();
-        for batch in &batches {
-            hasher.update(batch).unwrap();
-        }
-        (report.table_digest, hasher.finish().unwrap().table)
-    };
-    let (strict_before, before) = semantic(&others[0]).await;
+    let (strict_before, before) = semantic(&datasets, &others[0]).await;
     for path in &widened {
-        let (strict, after) = semantic(path).await;
+        let (strict, after) = semantic(&datasets, path).await;
         assert_ne!(strict, strict_before);
         assert_eq!(after, before, "{}", path.display());
+    }
+}
+
+/// Lets the libraries of a Python write the table; `None` when it lacks one of them.
+fn written_anew() -> Option<tempfile::TempDir> {
+    let python = std::env::var_os("MAINSTAY_TEST_PYTHON").unwrap_or_else(|| "python3".into());
+    let mut tried = Command::new(&python);
+    let tried = tried
+        .args(["-c", "import duckdb, polars, pyarrow"])
+        .output();
+    if !tried.is_ok_and(|output| output.status.success()) {
+        return None;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let mut generate = Command::new(python);
+    let generate = generate.arg("-B").arg(shipped().join("generate.py"));
+    let output = generate.arg(directory.path()).output().unwrap();
+    assert!(output.status.success(), "{output:?}");
+    Some(directory)
+}
+
+#[tokio::test]
+async fn the_newest_writers_write_the_same_table() {
+    let Some(directory) = written_anew() else {
+        #[expect(clippy::print_stderr, reason = "a skipped test says so")]
+        {
+            eprintln!("SKIPPED: no Python with duckdb, polars and pyarrow");
+        }
+        return;
+    };
+    let datasets = datasets().await;
+    let known = files().into_iter().find(|path| !is_widened(path)).unwrap();
+    let first = snapshot(&datasets, &known).await;
+    let (_, meaning) = semantic(&datasets, &known).await;
+    let written = files_in(directory.path());
+    assert!(written.len() >= 11, "{written:?}");
+    for path in &written {
+        if is_widened(path) {
+            let (strict, found) = semantic(&datasets, path).await;
+            assert_ne!(strict, first.table_digest, "{}", path.display());
+            assert_eq!(found, meaning, "{}", path.display());
+        } else {
+            check_same(&snapshot(&datasets, path).await, &first, path);
+        }
     }
 }

@@ -83,7 +83,8 @@ async fn snapshots_exports_and_parts_tell_rows_files_and_bytes() {
         .await
         .unwrap();
     let told = seen.take();
-    assert_eq!(told["rows"].0, 344);
+    // Of text once for the types.
+    assert_eq!(told["rows"], (2 * 344, Some(2 * 344)));
     assert_eq!(told["files"], (3, Some(3)));
     let bytes: u64 = report.files.iter().map(|file| file.bytes).sum();
     assert!(told["bytes"].0 >= bytes);
@@ -101,14 +102,15 @@ async fn snapshots_exports_and_parts_tell_rows_files_and_bytes() {
     assert_eq!(seen.take()["files"], (3, Some(3)));
     datasets.join(spec("joined"), &[part]).await.unwrap();
     let told = seen.take();
-    assert_eq!((told["rows"].0, told["files"]), (344, (3, Some(3))));
+    assert_eq!(told["rows"], (2 * 344, Some(2 * 344)));
+    assert_eq!(told["files"], (3, Some(3)));
 
     // Rows that are written anew are told as they are written, and as they are described.
     let canonical = spec("c")
         .with_path(penguins())
         .with_layout(FileLayout::Canonical);
     datasets.snapshot(canonical).await.unwrap();
-    assert_eq!(seen.take()["rows"].0, 2 * 344);
+    seen.check_rows(3 * 344);
     // And once more where the key is looked at.
     datasets.snapshot(keyed(-1)).await.unwrap();
     assert_eq!(seen.take()["rows"].0, 3 * ROWS);
@@ -228,6 +230,7 @@ async fn merging_tells_what_is_compared_and_what_is_written() {
         seen.check_rows(4 * ROWS);
         let merged = datasets.apply_merge(&plan, ada(), "test").await.unwrap();
         assert_eq!(merged.rows, Some(ROWS));
-        seen.check_rows(6 * ROWS);
+        let passes = if name == "t.parquet" { 6 } else { 7 };
+        seen.check_rows(passes * ROWS);
     }
 }

@@ -5,6 +5,7 @@ use mainstay_core::{Error, Result};
 use super::field::{CsvType, Moment, parse_bool, parse_date, parse_float, parse_int};
 use super::records::Records;
 use super::{CsvOptions, CsvSchema};
+use crate::passing::Passing;
 use crate::source::Source;
 
 /// Finds one schema for any number of CSV files.
@@ -28,7 +29,7 @@ impl Inference {
     /// # Errors
     /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when it is malformed or its columns
     /// are not those of the files before.
-    pub(crate) fn add(&mut self, source: &Source, delimiter: u8) -> Result<()> {
+    pub(crate) fn add(&mut self, source: &Source, delimiter: u8, rows: &mut Passing) -> Result<()> {
         let mut records = Records::open(source, delimiter, &self.options)?;
         let places = self.places(records.names())?;
         while records.advance()? {
@@ -37,6 +38,7 @@ impl Inference {
                     self.columns[place].1.narrow(text);
                 }
             }
+            rows.one();
         }
         Ok(())
     }

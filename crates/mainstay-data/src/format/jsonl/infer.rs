@@ -7,6 +7,7 @@ use mainstay_core::{Error, ErrorKind, Result};
 use super::walk::{each_item, each_member};
 use super::{JsonSchema, JsonType, Lines};
 use crate::logical::MAX_COLUMNS;
+use crate::passing::Passing;
 use crate::source::Source;
 
 /// How many arrays and objects deep columns have types of their own.
@@ -38,9 +39,11 @@ impl Inference {
     /// # Errors
     /// [`ErrorKind::Invalid`] naming the line when it is no JSON object; [`ErrorKind::Unsupported`] when
     /// there are too many columns.
-    pub(crate) fn add(&mut self, source: &Source) -> Result<()> {
+    pub(crate) fn add(&mut self, source: &Source, rows: &mut Passing) -> Result<()> {
         let mut lines = Lines::open(source);
-        while lines.next(|text| self.row(text))?.is_some() {}
+        while lines.next(|text| self.row(text))?.is_some() {
+            rows.one();
+        }
         Ok(())
     }
 
