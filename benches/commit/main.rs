@@ -27,11 +27,8 @@ const ENTRIES: u64 = 100_000;
 const MANY_ENTRIES: u64 = 1_000_000;
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let arguments = arguments.iter().map(String::as_str);
-    let arguments: Vec<&str> = arguments
-        .filter(|argument| *argument != "--bench")
-        .collect();
+    let arguments = mainstay_bench::arguments();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     let sizes: &[u64] = match arguments[..] {
         [] => &[ENTRIES],
         ["million"] => &[ENTRIES, MANY_ENTRIES],

@@ -47,11 +47,8 @@ const LAYOUTS: [(&str, FileLayout, Patches); 3] = [
 ];
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let arguments = arguments.iter().map(String::as_str);
-    let arguments: Vec<&str> = arguments
-        .filter(|argument| *argument != "--bench")
-        .collect();
+    let arguments = mainstay_bench::arguments();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         ["store", repo, file, dataset, layout] => {
             let (_, layout, patches) = LAYOUTS

@@ -1,5 +1,8 @@
 //! Logical digests of tables in memory, beside `arrow-digest` with SHA-256 on the same batches.
 //!
+//! `starfix`, the other crate that hashes Arrow, is not among them: it brings `uniffi`, whose licence, MPL-2.0, is not
+//! one of those in `deny.toml`, and another major version of Arrow.
+//!
 //! ```text
 //! cargo bench -p mainstay-bench --bench hash               every table
 //! cargo bench -p mainstay-bench --bench hash -- numbers    one of them
@@ -34,10 +37,7 @@ const RUNS: usize = 9;
 const ROWS_BATCHES: usize = 8;
 
 fn main() {
-    let wanted: Vec<String> = std::env::args()
-        .skip(1)
-        .filter(|argument| argument != "--bench")
-        .collect();
+    let wanted = mainstay_bench::arguments();
     println!("median (least to most) of {RUNS} runs, {BATCHES} batches");
     for (name, build) in TABLES {
         if wanted.is_empty() || wanted.iter().any(|wanted| wanted == name) {

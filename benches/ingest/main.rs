@@ -3,7 +3,8 @@
 //! ```text
 //! cargo bench -p mainstay-bench --bench ingest                 512 MiB of opaque bytes, beside the rivals
 //! cargo bench -p mainstay-bench --bench ingest -- small        100,000 files of 4 KiB
-//! cargo bench -p mainstay-bench --bench ingest -- weights      weights of 16 and 32 bits
+//! cargo bench -p mainstay-bench --bench ingest -- weights      opaque bytes and weights of 16 and 32 bits, beside
+//!                                                              `fastcdc` cutting the same bytes
 //! cargo bench -p mainstay-bench --bench ingest -- large        a model of 16 GiB, seven eighths of it zeros
 //! ```
 //!
@@ -27,6 +28,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use bytes::Bytes;
+use fastcdc::v2020::FastCDC;
 use futures::TryStreamExt as _;
 use mainstay_core::Digest;
 use mainstay_repo::{Repo, RepoOptions};
@@ -37,13 +39,12 @@ use self::measure::{Measure, RUNS, Row, UNDISTURBED, print_usage, run, text, tim
 
 const FILE_BYTES: u64 = 512 * 1024 * 1024;
 const MAX_ROUNDS: usize = 40;
+/// The shortest chunk, the usual one and the longest, as a repository cuts.
+const CHUNK_BYTES: [usize; 3] = [8 << 10, 64 << 10, 128 << 10];
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let arguments = arguments.iter().map(String::as_str);
-    let arguments: Vec<&str> = arguments
-        .filter(|argument| *argument != "--bench")
-        .collect();
+    let arguments = mainstay_bench::arguments();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         ["ingest", repo, source] => ingest(repo.as_ref(), source.as_ref()),
         ["ingest-all", repo, directory] => ingest_all(repo.as_ref(), directory.as_ref()),
@@ -224,6 +225,7 @@ fn ingest_weights(width: usize) {
         0 => inputs::opaque(random, size),
         width => inputs::weights(random, size, width),
     });
+    cut_by_fastcdc(&weights);
     runtime().block_on(async {
         let storage = Arc::new(MemoryStorage::new());
         let repo = Repo::create(storage, RepoOptions::default()).await.unwrap();
@@ -283,4 +285,19 @@ async fn open(path: &Path) -> Repo {
     Repo::create(Arc::new(storage), RepoOptions::default())
         .await
         .unwrap()
+}
+
+/// What cutting alone takes, and cutting and hashing every chunk: the least that storing by content is.
+fn cut_by_fastcdc(bytes: &[u8]) {
+    let cut = || FastCDC::new(bytes, CHUNK_BYTES[0], CHUNK_BYTES[1], CHUNK_BYTES[2]);
+    let start = Instant::now();
+    let chunks = cut().count();
+    let cutting = start.elapsed().as_secs_f64();
+    let start = Instant::now();
+    for chunk in cut() {
+        let bytes = &bytes[chunk.offset..chunk.offset + chunk.length];
+        std::hint::black_box(Digest::of(bytes));
+    }
+    let hashed = start.elapsed().as_secs_f64();
+    println!("  fastcdc {cutting:.2} s, {hashed:.2} s with SHA-256 of each of {chunks} chunks");
 }

@@ -27,8 +27,7 @@ const EDGES: u64 = 1_000_000;
 const RUNS: usize = 101;
 
 fn main() {
-    let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    arguments.retain(|argument| argument != "--bench");
+    let mut arguments = mainstay_bench::arguments();
     let is_local = arguments.iter().any(|argument| argument == "local");
     arguments.retain(|argument| argument != "local");
     let edges = arguments

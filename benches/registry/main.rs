@@ -35,7 +35,7 @@ const LOOKS: u32 = 100_000;
 const SEARCHES: usize = 11;
 
 fn main() {
-    let wanted = std::env::args().skip(1).find(|text| text != "--bench");
+    let wanted = mainstay_bench::arguments().into_iter().next();
     let versions = wanted.map_or(VERSIONS, |text| text.parse().unwrap());
     let runtime = tokio::runtime::Builder::new_multi_thread().build().unwrap();
     runtime.block_on(async {

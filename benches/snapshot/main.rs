@@ -41,11 +41,8 @@ const ROWS: u64 = 5_000_000;
 const ROUNDS: usize = 3;
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let arguments = arguments.iter().map(String::as_str);
-    let arguments: Vec<&str> = arguments
-        .filter(|argument| *argument != "--bench")
-        .collect();
+    let arguments = mainstay_bench::arguments();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         ["snapshot", repo, file] => snapshot(repo.as_ref(), file.as_ref()),
         ["time", ref rest @ ..] => time(rows_of(rest)),

@@ -22,4 +22,7 @@
 //!
 //! Memory and directories are always there. Web servers are not: they take no writes.
 
+mod arguments;
 pub mod storage;
+
+pub use arguments::arguments;

@@ -43,11 +43,8 @@ const RUNS: usize = 3;
 const BAR_MIB: u64 = 256;
 
 fn main() {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let arguments = arguments.iter().map(String::as_str);
-    let arguments: Vec<&str> = arguments
-        .filter(|argument| *argument != "--bench")
-        .collect();
+    let arguments = mainstay_bench::arguments();
+    let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         ["store", repo, file, model] => run(store(repo.as_ref(), file.as_ref(), model)),
         ["compare", repo, after] => run(compare(repo.as_ref(), after)),
