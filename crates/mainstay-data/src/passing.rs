@@ -7,11 +7,12 @@ use mainstay_core::{Result, Telling};
 pub(crate) const ROWS: &str = "rows";
 
 /// Hands on batches, and tells of their rows.
-pub(crate) fn told(
-    batches: impl Iterator<Item = Result<RecordBatch>>,
+pub(crate) fn told<B: Iterator<Item = Result<RecordBatch>>>(
+    batches: B,
     telling: &Telling,
-) -> impl Iterator<Item = Result<RecordBatch>> {
-    batches.inspect(|batch| {
+) -> impl Iterator<Item = Result<RecordBatch>> + use<B> {
+    let telling = telling.clone();
+    batches.inspect(move |batch| {
         if let Ok(batch) = batch {
             telling.add(ROWS, batch.num_rows() as u64);
         }

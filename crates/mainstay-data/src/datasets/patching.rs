@@ -4,10 +4,11 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
+use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use bytes::Bytes;
 use futures::TryStreamExt as _;
-use mainstay_core::{BulkDigest, Digest, ErrorKind, Name, NodeKind, Result};
+use mainstay_core::{BulkDigest, Digest, ErrorKind, Name, NodeKind, Result, Telling};
 use mainstay_repo::{Repo, Series};
 use tokio::runtime::Handle;
 
@@ -15,6 +16,7 @@ use crate::digest::{Profile, TableHasher};
 use crate::format::parquet::write::PROFILE;
 use crate::format::{TableFormat, TableReader, TextTypes, unshared_bytes};
 use crate::input::{InputFile, Origin};
+use crate::passing::told;
 use crate::patch::{self, MAX_DEPTH};
 use crate::record::VersionRecord;
 use crate::source::Source;
@@ -23,6 +25,8 @@ use crate::{FileEntry, Manifest, blocking, file_tree};
 
 /// Files of which fewer bytes are new are stored whole without looking for a patch.
 const MIN_NEW_BYTES: u64 = 64 * 1024;
+
+type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
 
 /// A file as the latest version has it, and what changes it into the new one.
 pub(super) struct Patched {
@@ -33,7 +37,7 @@ pub(super) struct Patched {
 
 /// Looks for patches of the latest version of a dataset, one for each of the files; the files come back.
 pub(super) async fn find(
-    repo: &Repo,
+    (repo, telling): (&Repo, &Telling),
     dataset: &Name,
     files: Vec<InputFile>,
 ) -> Result<(Vec<InputFile>, Vec<Option<Patched>>)> {
@@ -60,7 +64,7 @@ pub(super) async fn find(
             canonical.is_some_and(|canonical| canonical.profile == PROFILE)
         };
         found.push(match same_path.filter(written) {
-            Some(base) => patched(repo, base, file).await?,
+            Some(base) => patched((repo, telling), base, file).await?,
             None => None,
         });
     }
@@ -85,14 +89,19 @@ async fn latest(repo: &Repo, dataset: &Name) -> Result<Option<Manifest>> {
     }
 }
 
-async fn patched(repo: &Repo, base: FileEntry, file: &InputFile) -> Result<Option<Patched>> {
+async fn patched(
+    (repo, telling): (&Repo, &Telling),
+    base: FileEntry,
+    file: &InputFile,
+) -> Result<Option<Patched>> {
     let chunks = blob(repo, &base.digest).await?.chunks();
     let held: BTreeSet<BulkDigest> = chunks.map_ok(|(_, chunk)| chunk).try_collect().await?;
     let (repo, runtime, new) = (repo.clone(), Handle::current(), file.origin.open()?);
+    let telling = telling.clone();
     blocking::run_on_own_thread(move || {
         // What moves rows is not free of panics on rare types; such tables are stored whole.
         let looked = catch_unwind(AssertUnwindSafe(|| {
-            look(&repo, &runtime, &base, &new, &held)
+            look((&repo, &runtime), &base, &new, &held, &telling)
         }));
         match looked {
             Ok(Err(error)) if !is_reason_for_whole(error.kind()) => Err(error),
@@ -116,11 +125,11 @@ fn is_reason_for_whole(kind: ErrorKind) -> bool {
 /// Finds the bytes of a patch that is well smaller than what would be stored else, empty when the rows
 /// are those of the base.
 fn look(
-    repo: &Repo,
-    runtime: &Handle,
+    (repo, runtime): (&Repo, &Handle),
     base: &FileEntry,
     new: &Source,
     held: &BTreeSet<BulkDigest>,
+    telling: &Telling,
 ) -> Result<Option<Bytes>> {
     let new_bytes = unshared_bytes(new, held).unwrap_or(0);
     if new_bytes < MIN_NEW_BYTES {
@@ -133,8 +142,9 @@ fn look(
     if schema != *open_new()?.schema() {
         return Ok(None);
     }
-    let base_batches = || Ok(open_base()?.batches);
-    let found = patch::find(&base_batches, &|| Ok(Box::new(open_new()?)), &schema)?;
+    let base_batches = || Ok(Box::new(told(open_base()?.batches, telling)) as Batches);
+    let new_batches = || Ok(Box::new(told(open_new()?, telling)) as Batches);
+    let found = patch::find(&base_batches, &new_batches, &schema)?;
     let Some(found) = found else {
         return Ok(None);
     };
@@ -150,13 +160,13 @@ fn look(
         return Ok(None);
     }
     let patched = patch::apply(patch::decode(&bytes, &schema)?, base_batches()?, &schema)?;
-    let same = digest(&schema, patched)? == digest(&schema, open_new()?)?;
+    let same = digest(&schema, patched)? == digest(&schema, new_batches()?)?;
     Ok(same.then_some(bytes))
 }
 
 fn digest(
     schema: &SchemaRef,
-    batches: impl Iterator<Item = Result<arrow::array::RecordBatch>>,
+    batches: impl Iterator<Item = Result<RecordBatch>>,
 ) -> Result<BulkDigest> {
     let mut hasher = TableHasher::new(Arc::as_ref(schema), Profile::Strict)?;
     for batch in batches {

@@ -118,7 +118,9 @@ pub(super) async fn stage_summed(
     let (mut prepared, repeated_keys) = blocking::run_on_own_thread(preparing).await?;
     let (files, patched) = match spec.patches {
         Patches::Never => (prepared.files, Vec::new()),
-        Patches::WhereSmaller => patching::find(repo, &spec.dataset, prepared.files).await?,
+        Patches::WhereSmaller => {
+            patching::find((repo, telling), &spec.dataset, prepared.files).await?
+        }
     };
     prepared.files = files;
     let stored = store((repo, telling), prepared, patched, spec.metadata.clone()).await?;

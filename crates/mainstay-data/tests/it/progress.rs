@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
-use arrow::array::{Int64Array, RecordBatch, StringArray};
+use arrow::array::{Int64Array, RecordBatch, StringArray, UInt64Array};
 use futures::TryStreamExt as _;
 use mainstay_core::{NodeRef, Progress, Result};
 use mainstay_data::diff::{CompareOptions, CompareRows};
@@ -11,9 +11,10 @@ use mainstay_data::merge::MergeSpec;
 use mainstay_data::rows::{Identity, RowDiffOptions};
 use mainstay_data::split::{SplitRule, SplitSpec};
 use mainstay_data::{
-    Datasets, FileLayout, PartSpec, ReadOptions, SampleSize, SampleSpec, SnapshotSpec,
+    Datasets, FileLayout, PartSpec, Patches, ReadOptions, SampleSize, SampleSpec, SnapshotSpec,
 };
 
+use crate::model::Random;
 use crate::support::{ada, column, datasets, directory, penguins, rows, spec, table};
 
 /// By unit, how many are done, and of how many.
@@ -114,6 +115,30 @@ async fn snapshots_exports_and_parts_tell_rows_files_and_bytes() {
     // And once more where the key is looked at.
     datasets.snapshot(keyed(-1)).await.unwrap();
     assert_eq!(seen.take()["rows"].0, 3 * ROWS);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn looking_for_patches_tells_rows_and_so_does_merging_them() {
+    // Of numbers that do not compress: for less nobody looks.
+    let noise = |edited: usize| {
+        let mut random = Random(7);
+        let mut numbers: Vec<u64> = (0..ROWS).map(|_| random.next()).collect();
+        numbers[edited] = 1;
+        let numbers = table([("n", column(UInt64Array::from(numbers)))]);
+        rows("noise", numbers).with_patches(Patches::WhereSmaller)
+    };
+    let (datasets, seen) = watched().await;
+    stored(&datasets, &seen, noise(1)).await;
+    let edited = datasets.snapshot(noise(9_000)).await.unwrap();
+    let told = seen.take()["rows"].0;
+    let mut files = datasets.files(&edited.node).await.unwrap();
+    let file = files.try_next().await.unwrap().unwrap();
+    assert_eq!(file.patches().len(), 1);
+    assert!(told > 6 * ROWS, "{told}");
+
+    let target = tempfile::tempdir().unwrap();
+    datasets.export(&edited.node, target.path()).await.unwrap();
+    seen.check_rows(ROWS);
 }
 
 #[tokio::test(flavor = "multi_thread")]
