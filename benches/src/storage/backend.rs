@@ -2,8 +2,9 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
-use mainstay::store::{Durability, LocalOptions, LocalStorage};
+use mainstay::store::{Durability, LocalOptions, LocalStorage, Timer as _, TokioTimer};
 use mainstay::{Error, ErrorKind, Location, Result};
 use tempfile::TempDir;
 
@@ -13,6 +14,10 @@ use super::target::Target;
 
 /// What every name of something that is measured begins with.
 const PREFIX: &str = "mainstay-bench-";
+
+/// How often a directory is tried to be deleted again, and after how long.
+const ATTEMPTS: usize = 100;
+const PAUSE: Duration = Duration::from_millis(20);
 
 /// An opened storage, and what is to be removed from around it.
 #[derive(Debug)]
@@ -77,8 +82,7 @@ impl Backend {
         self.place.clear().await?;
         drop(self.place);
         for directory in self.directories {
-            let path = directory.path().to_path_buf();
-            directory.close().map_err(|cause| left(&path, cause))?;
+            remove_all(&directory.keep()).await?;
         }
         for file in self.file.iter().flat_map(|file| database_files(file)) {
             match std::fs::remove_file(&file) {
@@ -89,6 +93,20 @@ impl Backend {
             }
         }
         Ok(())
+    }
+}
+
+/// Deletes a directory into which a write that was under way may yet put something.
+async fn remove_all(path: &Path) -> Result<()> {
+    for _ in 0..ATTEMPTS {
+        if std::fs::remove_dir_all(path).is_ok() {
+            return Ok(());
+        }
+        TokioTimer::default().sleep(PAUSE).await;
+    }
+    match std::fs::remove_dir_all(path) {
+        Err(cause) if cause.kind() != std::io::ErrorKind::NotFound => Err(left(path, cause)),
+        _ => Ok(()),
     }
 }
 
