@@ -116,7 +116,7 @@ pub(crate) async fn live(stage: Arc<Stage>, connection: Connection, (line, life)
             Role::Writer => writer::act(&mut process).await,
             Role::Committer => committer::act(&mut process).await,
             Role::Reader => reader::act(&process).await,
-            Role::Collector => collector::act(&process).await,
+            Role::Collector => collector::act(&mut process).await,
         }
     }
     process.repo.settle().await;

@@ -4,9 +4,15 @@ use mainstay_core::ErrorKind;
 
 use super::{GRACE, Process, actor, collect_options, tolerate};
 
-pub(super) async fn act(process: &Process) {
+pub(super) async fn act(process: &mut Process) {
     process.stage.clock.advance(GRACE);
-    let plan = process.repo.plan_collection(&collect_options()).await;
+    let worth = if process.chance.one_in(2) {
+        u64::MAX
+    } else {
+        0
+    };
+    let options = collect_options().with_defragment_bytes_per_request(worth);
+    let plan = process.repo.plan_collection(&options).await;
     // Another run may have been there, here and below.
     let Some(plan) = tolerate(plan, &[ErrorKind::Conflict]) else {
         return;

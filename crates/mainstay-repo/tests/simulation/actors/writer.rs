@@ -10,6 +10,8 @@ use crate::schedule::Chance;
 const PATHS: u64 = 3;
 /// Long enough to be cut.
 const LARGE: usize = 17_000;
+/// Where they may be cut.
+const CUT: usize = 9_000;
 
 pub(super) async fn act(process: &mut Process) {
     let path = format!("files/{}/{}", process.line, process.chance.below(PATHS));
@@ -36,9 +38,16 @@ pub(super) async fn act(process: &mut Process) {
 /// Contents that share chunks, packs and manifests in all manners.
 fn contents(chance: &mut Chance) -> Vec<Bytes> {
     (0..=chance.below(3))
-        .map(|_| match chance.below(12) {
-            small @ 0..9 => format!("small {small}").into(),
-            large => Chance::new(large, 0).fill(LARGE).into(),
+        .map(|_| {
+            if !chance.one_in(4) {
+                return format!("small {}", chance.below(9)).into();
+            }
+            // Of two parts that others have, too.
+            let (first, second) = (chance.below(4), chance.below(4));
+            let first = Chance::new(first, 1).fill(CUT);
+            [first, Chance::new(second, 2).fill(LARGE - CUT)]
+                .concat()
+                .into()
         })
         .collect()
 }
@@ -49,8 +58,8 @@ async fn store(process: &mut Process, contents: &[Bytes]) -> Option<()> {
     for content in contents {
         let stored = if content.len() == LARGE && process.chance.one_in(2) {
             let mut layout = Layout::new();
-            layout.push(9_000, Cut::Blocks);
-            layout.push(content.len() as u64 - 9_000, Cut::Blocks);
+            layout.push(CUT as u64, Cut::Blocks);
+            layout.push((LARGE - CUT) as u64, Cut::Blocks);
             ingest.bytes_with(content.clone(), layout).await
         } else {
             ingest.bytes(content.clone()).await
