@@ -82,7 +82,7 @@ impl Backend {
         self.place.clear().await?;
         drop(self.place);
         for directory in self.directories {
-            remove_all(&directory.keep()).await?;
+            remove_all(directory.path()).await?;
         }
         for file in self.file.iter().flat_map(|file| database_files(file)) {
             match std::fs::remove_file(&file) {

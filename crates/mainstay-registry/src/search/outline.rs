@@ -101,9 +101,7 @@ impl Line {
         tags.find(|(name, _)| **name == *key)
             .map(|(_, value)| value)
     }
-}
 
-impl Line {
     /// Returns what was made of an attribute after the registration, when something was.
     pub(super) fn restated(&self, field: &Field) -> Option<&Option<Fact>> {
         let Field::Attribute(attribute) = field else {

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use mainstay::registry::signing::{FaultKind, Verdict, Verification, VerifyingKey, verify_files};
+use mainstay::registry::signing::{
+    Bundle, FaultKind, Verdict, Verification, VerifyingKey, verify_files,
+};
 use mainstay::{Digest, Error, Locator, Result};
 use serde::Serialize;
 
@@ -51,7 +53,7 @@ impl Verify {
         let document = match &self.signature {
             Some(signature) => Document {
                 found: verify_files(Path::new(&self.subject), signature, &key).await?,
-                signature: Some(Digest::of(&std::fs::read(signature)?)),
+                signature: Some(Digest::of(Bundle::read(signature).await?.bytes())),
             },
             None => self.verify_version(global, &key).await?,
         };
