@@ -16,6 +16,10 @@ use crate::log::{as_of, walk};
 use crate::repo::Inner;
 use crate::{Value, View, tree};
 
+/// How often a blob counts that shares no chunk with a newer one, where any other counts once: mostly the
+/// newest is read.
+pub(super) const NEWEST_TIMES: u64 = 4;
+
 /// The view from which on history is kept, not after `view`.
 pub(super) async fn kept_from(
     inner: &Inner,
@@ -144,7 +148,16 @@ pub(super) struct Needed {
     /// The packs with the manifests that count, of each blob.
     manifests: HashMap<RecordId, Vec<PackId>>,
     /// See [`reads`](Self::reads).
-    reads: Vec<Vec<usize>>,
+    reads: Vec<Read>,
+}
+
+/// A blob that is read.
+#[derive(Debug)]
+pub(super) struct Read {
+    /// The places of its chunks, in order.
+    pub(super) places: Vec<usize>,
+    /// How often it counts.
+    pub(super) times: u64,
 }
 
 impl Needed {
@@ -167,9 +180,8 @@ impl Needed {
         self.records.len()
     }
 
-    /// Of each live blob in several chunks the places of these, in order; but for blobs most of whose chunks
-    /// are also in such as come before.
-    pub(super) fn reads(&self) -> &[Vec<usize>] {
+    /// Each live blob in several chunks; but for blobs most of whose chunks are also in such as come before.
+    pub(super) fn reads(&self) -> &[Read] {
         &self.reads
     }
 
@@ -228,7 +240,11 @@ pub(super) async fn records(
         needed.add(manifest);
         let (chunks, new) = needed.add_parts(made.parts);
         if is_live && chunks.len() > 1 && new * 2 >= chunks.len() {
-            needed.reads.push(chunks);
+            let is_newest = new == chunks.len();
+            needed.reads.push(Read {
+                places: chunks,
+                times: if is_newest { NEWEST_TIMES } else { 1 },
+            });
         }
         needed.manifests.insert(manifest, made.packs);
     }

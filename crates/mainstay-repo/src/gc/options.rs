@@ -26,8 +26,9 @@ pub struct CollectOptions {
     pub max_repack_bytes: u64,
     /// Packs are also written again to bring together what is read together, as long as each request which
     /// that saves costs no more than so many bytes written again; 0, which is the default, does not. The
-    /// requests are those of reading once what live refs reach, the newest of much the same content only: what
-    /// it shares with older versions comes to lie as it reads it, so these may take more than before.
+    /// requests are those of reading once what live refs reach, the newest of much the same content only; those of
+    /// what shares some content with newer ones count a quarter. What they share comes to lie as the newest
+    /// reads it, so older versions may take more than before.
     /// 1 MiB is about what a request to a distant storage takes the time of.
     #[serde(default)]
     pub defragment_bytes_per_request: u64,

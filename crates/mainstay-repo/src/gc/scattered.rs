@@ -9,7 +9,7 @@ use mainstay_core::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::CollectOptions;
-use super::mark::Needed;
+use super::mark::{NEWEST_TIMES, Needed};
 use super::plan::{Allowed, MAX_PACKS, Survey, Waiting};
 use crate::blobs::batches::Rehearsal;
 use crate::blobs::pack::{FOOTER_LEN, HEADER_LEN, PackId};
@@ -46,8 +46,8 @@ struct Worth {
 struct Chosen {
     packs: BTreeSet<PackId>,
     bytes: u64,
-    /// How many requests are left.
-    requests: u64,
+    /// The [weight](Scattered::weight) of the requests that are left.
+    weight: u64,
 }
 
 impl Survey {
@@ -85,11 +85,12 @@ impl Survey {
         let going = going + ready.packs.len();
         let worth = worth(options.max_repack_bytes, going);
         let later = scattered.choose(&goes, is_candidate, worth);
+        goes.extend(&later.packs);
         self.scattered = PlannedDefragmentation {
             packs: (ready.packs.len() + later.packs.len()) as u64,
             bytes: ready.bytes + later.bytes,
             requests: scattered.requests(&scattered.at),
-            requests_after: later.requests,
+            requests_after: scattered.requests(&scattered.moved(&goes)),
         };
         let wait = |pack: &PackId| (*pack, Waiting::new(since(pack).unwrap_or(now), SCATTERED));
         let wait: Vec<_> = later.packs.iter().map(wait).collect();
@@ -146,7 +147,7 @@ impl<'s> Scattered<'s> {
         worth: Worth,
     ) -> Chosen {
         let mut chosen = Chosen {
-            requests: self.requests(&self.moved(goes)),
+            weight: self.weight(&self.moved(goes)),
             ..Chosen::default()
         };
         let mut goes = goes.clone();
@@ -161,21 +162,22 @@ impl<'s> Scattered<'s> {
                 let packs = &ranked[..count];
                 let bytes: u64 = packs.iter().map(|pack| self.used[pack]).sum();
                 let with = goes.iter().chain(packs).copied().collect();
-                let requests = self.requests(&self.moved(&with));
-                let saved = u128::from(chosen.requests.saturating_sub(requests));
+                let weight = self.weight(&self.moved(&with));
+                let saved = u128::from(chosen.weight.saturating_sub(weight));
                 let gain = saved * u128::from(worth.bytes_per_request);
-                let gain = gain.checked_sub(bytes.into()).filter(|gain| *gain > 0)?;
-                Some((gain, count, bytes, requests))
+                let cost = u128::from(bytes) * u128::from(NEWEST_TIMES);
+                let gain = gain.checked_sub(cost).filter(|gain| *gain > 0)?;
+                Some((gain, count, bytes, weight))
             });
             // Of equal ones the smallest.
             let best = tried.reduce(|best, next| if next.0 > best.0 { next } else { best });
-            let Some((_, count, bytes, requests)) = best else {
+            let Some((_, count, bytes, weight)) = best else {
                 return chosen;
             };
             goes.extend(&ranked[..count]);
             chosen.packs.extend(&ranked[..count]);
             chosen.bytes += bytes;
-            chosen.requests = requests;
+            chosen.weight = weight;
         }
     }
 
@@ -188,10 +190,10 @@ impl<'s> Scattered<'s> {
         left: Worth,
     ) -> Vec<PackId> {
         let mut added: BTreeMap<PackId, u64> = BTreeMap::new();
-        self.each_batch(&self.moved(goes), |requests| {
+        self.each_batch(&self.moved(goes), |requests, times| {
             let largest = requests.ranges().max_by_key(|(_, bytes)| *bytes);
             let rest = requests.ranges().filter(|range| Some(*range) != largest);
-            rest.for_each(|(pack, _)| *added.entry(pack).or_default() += 1);
+            rest.for_each(|(pack, _)| *added.entry(pack).or_default() += times);
         });
         let eligible = added.into_iter().filter(|(pack, _)| {
             self.used.contains_key(pack) && !goes.contains(pack) && is_eligible(pack)
@@ -228,20 +230,30 @@ impl<'s> Scattered<'s> {
     /// How many requests reading takes.
     fn requests(&self, at: &Places) -> u64 {
         let mut count = 0;
-        self.each_batch(at, |requests| count += requests.len() as u64);
+        self.each_batch(at, |requests, _| count += requests.len() as u64);
         count
     }
 
-    fn each_batch(&self, at: &Places, mut each: impl FnMut(&Requests)) {
-        for places in self.needed.reads() {
+    /// The same, those of the newest counted [more often](NEWEST_TIMES).
+    fn weight(&self, at: &Places) -> u64 {
+        let mut weight = 0;
+        self.each_batch(at, |requests, times| {
+            weight += requests.len() as u64 * times;
+        });
+        weight
+    }
+
+    /// Passes the requests of each batch that is read, and how often they count.
+    fn each_batch(&self, at: &Places, mut each: impl FnMut(&Requests, u64)) {
+        for read in self.needed.reads() {
             let mut rehearsal = Rehearsal::default();
-            for (pack, entry) in places.iter().filter_map(|place| at[*place]) {
+            for (pack, entry) in read.places.iter().filter_map(|place| at[*place]) {
                 if let Some(requests) = rehearsal.read(pack, entry) {
-                    each(&requests);
+                    each(&requests, read.times);
                 }
             }
             if let Some(requests) = rehearsal.end() {
-                each(&requests);
+                each(&requests, read.times);
             }
         }
     }
