@@ -344,7 +344,8 @@ async fn merged_json_lines_keep_every_line_but_for_the_values_that_change() {
         concat!(
             "{\"id\": 1, \"price\": 1.60, \"note\": null, \"tags\": [ 1, 2 ]}\n",
             "{ \"note\":\"\\u0061\", \"id\":2, \"price\":2.0 }\n",
-            "{\"id\":3,\"price\":3e0,\"tags\":[]}\n",
+            "\r\n",
+            " {\"id\":3,\"price\":3e0,\"tags\":[]} \r\n",
             "{\"id\":4,\"price\":4.250}\n",
         ),
         concat!(
@@ -362,7 +363,8 @@ async fn merged_json_lines_keep_every_line_but_for_the_values_that_change() {
         concat!(
             "{\"id\": 1, \"price\": 1.60, \"note\": \"}\", \"tags\": [ 1, 2 ]}\n",
             "{ \"note\":\"\\u0061\", \"id\":2, \"price\":2.0 ,\"tags\":[ 7 ]}\n",
-            "{\"id\":3,\"price\":3e0,\"tags\":null}\n",
+            "\r\n",
+            " {\"id\":3,\"price\":3e0,\"tags\":null} \r\n",
             "{\"price\": 5.00, \"id\": 5}\n",
         )
     );

@@ -10,13 +10,13 @@ use arrow::array::{
 use arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use mainstay_core::{Error, ErrorKind, Result};
 
-use super::Lines;
 use super::build::{BATCH_BYTES, BATCH_VALUES};
+use super::lines::{Line, Lines};
 use super::walk::each_member;
 use crate::format::BATCH_ROWS;
 
 /// Returns the schema of lines of which `columns` are the keys: of each key the text of its value, null where
-/// a line does not have it, and at the end the whole line.
+/// a line does not have it, and at the end the whole line with the blank ones before it.
 pub(super) fn schema<'a>(columns: impl Iterator<Item = &'a str>) -> Schema {
     let mut names: Vec<String> = columns.map(str::to_owned).collect();
     let mut line = "line".to_owned();
@@ -48,9 +48,9 @@ impl Spelled {
         let most = (BATCH_VALUES / self.schema.fields().len()).clamp(1, BATCH_ROWS);
         let mut bytes = 0;
         while texts.rows < most && bytes < BATCH_BYTES {
-            let length = self.lines.next(|text| {
-                texts.append(text)?;
-                Ok(text.len())
+            let length = self.lines.next_whole(|whole| {
+                texts.append(whole)?;
+                Ok(whole.len())
             })?;
             let Some(length) = length else {
                 break;
@@ -98,7 +98,7 @@ impl Texts {
 
     fn append(&mut self, line: &str) -> Result<()> {
         let (values, whole) = self.columns.split_at_mut(self.places.len());
-        each_member(line, |name, text| {
+        each_member(Line::of(line).text, |name, text| {
             let known = self.places.get(&*name).map(|&place| &mut values[place]);
             let values = known.ok_or_else(|| {
                 Error::invalid(format!("an unknown key \"{}\"", name.escape_debug()))
@@ -160,17 +160,24 @@ pub(crate) fn write_spelled(batch: &RecordBatch, out: &mut impl Write) -> Result
         let values: Vec<Option<String>> = values.iter().map(|column| of_row(column)).collect();
         let line = respelled(lines.value(row), &places, values).ok_or_else(lost)??;
         out.write_all(line.as_bytes())?;
-        out.write_all(b"\n")?;
+        if !line.ends_with('\n') {
+            out.write_all(b"\n")?;
+        }
     }
     Ok(())
 }
 
 /// Puts values into a line.
 fn respelled(
-    line: &str,
+    whole: &str,
     places: &BTreeMap<String, usize>,
     mut values: Vec<Option<String>>,
 ) -> Option<Result<String>> {
+    let Line {
+        before,
+        text: line,
+        end,
+    } = Line::of(whole);
     let mut found = Vec::new();
     let walked = each_member(line, |name, text| {
         found.push((name.into_owned(), text));
@@ -179,7 +186,8 @@ fn respelled(
     if let Err(error) = walked {
         return Some(Err(error));
     }
-    let (mut spelled, mut copied) = (String::with_capacity(line.len()), 0);
+    let (mut spelled, mut copied) = (String::with_capacity(whole.len()), 0);
+    spelled.push_str(before);
     for (name, text) in &found {
         let value = values.get_mut(*places.get(name)?)?.take();
         // It is a part of the line.
@@ -195,8 +203,8 @@ fn respelled(
     });
     let mut added: Vec<(usize, &String, String)> = added.collect();
     added.sort_unstable_by_key(|(place, ..)| *place);
-    let (before, end) = rest.split_at(rest.rfind('}')?);
-    spelled.push_str(before);
+    let (rest, brace) = rest.split_at(rest.rfind('}')?);
+    spelled.push_str(rest);
     for (number, (_, name, value)) in added.into_iter().enumerate() {
         if number > 0 || !found.is_empty() {
             spelled.push(',');
@@ -205,6 +213,7 @@ fn respelled(
         spelled.push(':');
         spelled.push_str(&value);
     }
+    spelled.push_str(brace);
     spelled.push_str(end);
     Some(Ok(spelled))
 }
