@@ -25,6 +25,7 @@ mod scattered;
 mod sizes;
 mod stalled;
 mod sweep;
+mod verified;
 
 const GRACE: Duration = Duration::from_hours(1);
 

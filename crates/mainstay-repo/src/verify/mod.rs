@@ -2,6 +2,7 @@
 
 mod beats;
 mod blobs;
+mod latest;
 mod log;
 mod opening;
 mod packs;
@@ -18,6 +19,7 @@ use futures::TryStreamExt as _;
 use mainstay_core::{Error, ErrorKind, Progress, Result, Telling};
 use mainstay_store::{Key, MeterStorage, Prefix, Storage};
 
+use self::latest::Latest;
 pub use self::reading::{ReadingStats, ScatteredBlob};
 pub(crate) use self::stats::stats;
 use crate::{View, descriptor, gc};
@@ -193,10 +195,12 @@ pub(crate) async fn check(
     let view = log::check(&**storage, known, level, &mut findings).await?;
     let condemned = gc::condemned_in(&view, &Arc::default()).await;
     let condemned = findings.note("log", condemned)?.unwrap_or_default();
-    let index = packs::check(storage, &condemned, level, &mut findings).await?;
     // Blobs that nobody names may have lost parts to a collection.
     let all = level == VerifyLevel::Full && condemned.run == 0;
-    blobs::check(storage, &view, index, (level, all), &mut findings).await?;
+    let mut latest = Latest::new(storage, &view, condemned);
+    let index = packs::check(storage, &mut latest, level, &mut findings).await?;
+    let checking = (storage, &mut latest);
+    blobs::check(checking, &view, index, (level, all), &mut findings).await?;
     tallies::check(&**storage, &view, &mut findings).await?;
     beats::check(&**storage, &mut findings).await?;
     let mut report = findings.report;

@@ -1,6 +1,6 @@
 //! Index objects and packs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -8,7 +8,7 @@ use futures::TryStreamExt as _;
 use mainstay_core::{Digest, Error, Result};
 use mainstay_store::{ByteRange, Key, Storage, StorageExt as _};
 
-use super::{Findings, VerifyLevel};
+use super::{Findings, Latest, VerifyLevel};
 use crate::blobs::blocking;
 use crate::blobs::condemned::Condemned;
 use crate::blobs::damage::Damage;
@@ -29,11 +29,11 @@ struct Indexed {
 /// Checks every index object and pack; returns an index of what the good index objects say.
 pub(super) async fn check(
     storage: &Arc<dyn Storage>,
-    condemned: &Arc<Condemned>,
+    latest: &mut Latest,
     level: VerifyLevel,
     findings: &mut Findings,
 ) -> Result<Index> {
-    let (index, mut packs) = check_index(storage, condemned, findings).await?;
+    let (index, mut packs) = check_index(storage, latest.condemned(), findings).await?;
     let stored = addressed(storage, pack::DIRECTORY, findings).await?;
     findings.telling.expect("packs", stored.len() as u64);
     for (key, hash, size) in stored {
@@ -52,12 +52,18 @@ pub(super) async fn check(
             }
             _ => check_end(&**storage, &key, size, indexed.entries).await,
         };
-        findings.note(&key, checked)?;
+        if findings.note(&key, checked)? == Some(Found::Gone)
+            && !latest.condemns(&PackId(hash)).await?
+        {
+            findings.fault(&key, "missing", "listed but not there");
+        }
         findings.telling.add("packs", 1);
     }
-    // An index object of a session that was stalled may name what has been collected.
-    packs.retain(|id, _| !condemned.contains(id));
     for (id, indexed) in packs {
+        // An index object of a session that was stalled may name what has been collected.
+        if latest.condemns(&id).await? {
+            continue;
+        }
         let detail = format!("the index knows {} records in it", indexed.entries.len());
         findings.fault(id.key()?, "missing", detail);
     }
@@ -71,13 +77,20 @@ async fn check_index(
 ) -> Result<(Index, BTreeMap<PackId, Indexed>)> {
     let merged = Index::fixed_beside(Arc::clone(storage), Arc::clone(condemned));
     let mut packs: BTreeMap<PackId, Indexed> = BTreeMap::new();
-    let mut objects = addressed(storage, index::DIRECTORY, findings).await?;
-    // As readers do, so that blobs are looked for where readers will.
-    objects.sort_unstable_by_key(|(_, hash, size)| std::cmp::Reverse((*size, *hash)));
-    for (key, hash, _) in objects {
+    let mut objects = listed_index(storage, findings).await?;
+    let (mut seen, mut gone) = (HashSet::new(), HashSet::new());
+    while let Some((key, hash, _)) = objects.pop() {
+        if !seen.insert(hash) {
+            if gone.contains(&hash) {
+                findings.fault(&key, "missing", "listed but not there");
+            }
+            continue;
+        }
         findings.checked();
         let Some(bytes) = storage.get_all(&key).await? else {
-            findings.fault(&key, "missing", "listed but not there");
+            // A collection has deleted it, since others say the same, which are listed by now.
+            gone.insert(hash);
+            objects = listed_index(storage, findings).await?;
             continue;
         };
         let decoded = Encoded::check(&bytes, &hash)
@@ -101,15 +114,43 @@ async fn check_index(
     Ok((merged, packs))
 }
 
+/// The index objects, the last of them those that readers look at first: blobs are looked for where readers will.
+async fn listed_index(
+    storage: &Arc<dyn Storage>,
+    findings: &mut Findings,
+) -> Result<Vec<(Key, [u8; 32], u64)>> {
+    let mut objects = addressed(storage, index::DIRECTORY, findings).await?;
+    objects.sort_unstable_by_key(|(_, hash, size)| (*size, *hash));
+    Ok(objects)
+}
+
+/// What became of a pack that was listed.
+#[derive(Debug, PartialEq, Eq)]
+enum Found {
+    Sound,
+    Gone,
+}
+
 /// Checks a pack's footer and directory, and the index against the directory.
-async fn check_end(storage: &dyn Storage, key: &Key, size: u64, indexed: Vec<Entry>) -> Result<()> {
-    let end = read(storage, key, ByteRange::Last(FOOTER_LEN as u64)).await?;
-    let footer = Footer::decode(&end, size).map_err(|damage| damage.of(key))?;
+async fn check_end(
+    storage: &dyn Storage,
+    key: &Key,
+    size: u64,
+    indexed: Vec<Entry>,
+) -> Result<Found> {
+    let end = storage.get(key, ByteRange::Last(FOOTER_LEN as u64)).await?;
+    let Some(end) = end else {
+        return Ok(Found::Gone);
+    };
+    let footer = Footer::decode(&end.bytes, size).map_err(|damage| damage.of(key))?;
     let range = u64::from(footer.directory_offset)..size - FOOTER_LEN as u64;
-    let directory = read(storage, key, ByteRange::Offsets(range)).await?;
+    let Some(directory) = storage.get(key, ByteRange::Offsets(range)).await? else {
+        return Ok(Found::Gone);
+    };
     footer
-        .directory(&directory)
+        .directory(&directory.bytes)
         .and_then(|directory| compare(&directory, &indexed))
+        .map(|()| Found::Sound)
         .map_err(|damage| damage.of(key))
 }
 
@@ -119,23 +160,19 @@ async fn check_all(
     key: &Key,
     hash: [u8; 32],
     indexed: Vec<Entry>,
-) -> Result<()> {
-    let bytes = read(storage, key, ByteRange::Full).await?;
+) -> Result<Found> {
+    let Some(bytes) = storage.get_all(key).await? else {
+        return Ok(Found::Gone);
+    };
     let checking = move || {
         if pack::name(&bytes)? != PackId(hash) {
             return Err(Damage::Broken("bytes do not match the object's name"));
         }
-        compare(&open_pack(&bytes)?, &indexed)
+        compare(&open_pack(&bytes)?, &indexed).map(|()| Found::Sound)
     };
     blocking::run(checking)
         .await?
         .map_err(|damage| damage.of(key))
-}
-
-async fn read(storage: &dyn Storage, key: &Key, range: ByteRange) -> Result<Bytes> {
-    let object = storage.get(key, range).await?;
-    let object = object.ok_or_else(|| Error::corrupt(key, "listed but not there"))?;
-    Ok(object.bytes)
 }
 
 /// Opens every record of a pack and returns its directory, which is that of these records.
