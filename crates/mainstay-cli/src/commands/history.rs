@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::str::FromStr;
 
 use clap::Args;
-use futures::TryStreamExt as _;
+use futures::{StreamExt as _, TryStreamExt as _};
 use mainstay::repo::{RefChange, Value};
 use mainstay::{
     Actor, Error, Locator, NodeKind, NodeRef, RefPath, Result, Timestamp, Workspace, registry,
@@ -32,6 +32,10 @@ pub(crate) struct History {
     /// The ref, as model/fraud/stage/production, or a version, as model:fraud@1.2.0
     #[arg(value_name = "REF")]
     target: Target,
+
+    /// Show at most so many changes
+    #[arg(long, short = 'n', value_name = "N")]
+    limit: Option<usize>,
 }
 
 #[derive(Debug, Clone)]
@@ -84,14 +88,18 @@ impl History {
         let workspace = global.open().await?;
         let path = self.target.path(&workspace).await?;
         let history = workspace.repo().history(&path);
+        // The one before the oldest that is shown tells what that changed.
+        let limit = self.limit.unwrap_or(usize::MAX);
+        let history = history.take(limit.saturating_add(1));
         let history: Vec<RefChange> = history.try_collect().await?;
         let earlier = history.iter().skip(1).map(Some).chain([None]);
         let changes: Vec<Change> = history
             .iter()
             .zip(earlier)
             .map(|(change, earlier)| Change::new(change, earlier))
+            .take(limit)
             .collect();
-        if changes.is_empty() {
+        if history.is_empty() {
             return Err(Error::not_found("ref", &path));
         }
         let document = Document {

@@ -66,6 +66,8 @@ fn a_history_is_of_a_pointer_or_of_a_version() {
         .map(|c| &c["value"])
         .collect();
     assert_eq!(values, ["prompt:p@2", "prompt:p@1"]);
+    let newest = shell.json("history prompt/p/label/live -n 1");
+    assert_eq!(newest["changes"], serde_json::json!([label["changes"][0]]));
     let version = shell.json("history prompt:p@live");
     assert_eq!(version["path"], "prompt/p/version/2");
     shell.failure(3, "history prompt/p/label/nothing");

@@ -43,7 +43,7 @@ pub(super) async fn append(
         };
         // What exists may be our own: a layer below repeats a write whose answer it lost.
         in_doubt |= failure.as_ref().is_none_or(Error::is_ambiguous);
-        let cause = match (holder(storage, seq, bytes).await, failure) {
+        let cause = match (holder(storage, seq, (write_id, bytes)).await, failure) {
             (Ok(Some(holder)), _) => return Ok(holder),
             (Ok(None), None) => return Err(read::missing(seq)),
             (Ok(None), Some(_)) if in_doubt && repeats < MAX_REPEATS => {
@@ -64,13 +64,34 @@ pub(super) async fn append(
 }
 
 /// Reads back whose entry has the number; `None` when there is no entry.
-async fn holder(storage: &dyn Storage, seq: u64, bytes: &Bytes) -> Result<Option<Holder>> {
-    match read::read_raw(storage, seq).await? {
-        None => Ok(None),
-        Some(stored) if stored == *bytes => Ok(Some(Holder::Us)),
-        // Ours, if damaged, must not pass for another's.
-        Some(stored) => Entry::decode(seq, &stored).map(|_| Some(Holder::Another)),
+async fn holder(
+    storage: &dyn Storage,
+    seq: u64,
+    (write_id, bytes): (WriteId, &Bytes),
+) -> Result<Option<Holder>> {
+    let Some(stored) = read::read_raw(storage, seq).await? else {
+        return Ok(None);
+    };
+    if stored == *bytes {
+        return Ok(Some(Holder::Us));
     }
+    match Entry::decode(seq, &stored) {
+        Ok(_) => Ok(Some(Holder::Another)),
+        // A newer release's: whoever goes on from it is told so.
+        Err(error) if error.kind() == ErrorKind::Incompatible && !names(&stored, write_id) => {
+            Ok(Some(Holder::Another))
+        }
+        // Ours, if damaged, must not pass for another's.
+        Err(error) => Err(error),
+    }
+}
+
+/// Reports whether an entry holds a write id, if it is no other.
+fn names(stored: &[u8], write_id: WriteId) -> bool {
+    let id = write_id.to_string();
+    stored
+        .windows(id.len())
+        .any(|window| window == id.as_bytes())
 }
 
 fn unknown_fate(seq: u64, write_id: WriteId, cause: Error) -> Error {

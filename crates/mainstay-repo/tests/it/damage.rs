@@ -271,6 +271,29 @@ async fn a_descriptor_of_a_newer_format_is_incompatible_naming_both() {
 }
 
 #[tokio::test]
+async fn a_commit_that_an_entry_of_a_newer_format_forestalls_did_not_happen() {
+    let storage: Arc<dyn Storage> = Arc::new(MemoryStorage::new());
+    let repo = Repo::create(Arc::clone(&storage), options(1))
+        .await
+        .unwrap();
+    committed(
+        repo.commit(set("note/a", 1, Expectation::Any))
+            .await
+            .unwrap(),
+    );
+    let newer = Key::new(format!("log/{:020}", 2)).unwrap();
+    let entry = Bytes::from_static(br#"{"format":9,"seq":2}"#);
+    let created = storage.create(&newer, entry).await;
+    created.map(drop).unwrap();
+    let error = repo
+        .commit(set("note/b", 1, Expectation::Any))
+        .await
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::Incompatible, "{error}");
+    assert!(!error.is_ambiguous());
+}
+
+#[tokio::test]
 async fn a_descriptor_that_is_garbage_is_corrupt() {
     for garbage in [
         "",

@@ -58,6 +58,8 @@ async fn a_lost_answer_at_any_step_is_neither_conflict_nor_second_commit() {
             commit_all(&repo, COMMITS).await.unwrap();
             assert_eq!(count(&repo.view().await.unwrap(), "note").await, COMMITS);
             assert_eq!(entries(&repo).await, COMMITS, "operation {k}, {fault:?}");
+            let report = repo.verify(VerifyLevel::Full).await.unwrap();
+            assert_eq!(report.faults, [], "operation {k}, {fault:?}");
         }
     }
 }

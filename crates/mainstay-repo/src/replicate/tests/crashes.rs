@@ -73,6 +73,7 @@ async fn at_every_operation(side: Side) {
         Fault::Crash(Applied::No),
         Fault::Crash(Applied::Yes),
         Fault::LoseResponse,
+        Fault::LoseRequest,
         Fault::Refuse(ErrorKind::Unavailable),
     ];
     let scenario = scenario().await;
