@@ -106,6 +106,7 @@ mod stored;
 mod table_files;
 mod text;
 mod workers;
+mod zones;
 
 pub use datasets::{Datasets, ReadOptions};
 pub use files::{Canonical, FileChange, FileEntry, FileTree, Files, PatchEntry};

@@ -3,8 +3,12 @@
 use std::collections::BTreeMap;
 
 use arrow::array::Array;
-use arrow::util::display::{ArrayFormatter, FormatOptions};
 use mainstay_core::{Error, ErrorKind, Result};
+
+use crate::digest::Profile;
+use crate::slots::slots;
+use crate::stats::{ScalarValue, spell};
+use crate::zones;
 
 /// Spells cells of a row by the names of their columns; nulls are left out.
 pub(crate) fn texts<'a>(
@@ -18,12 +22,26 @@ pub(crate) fn texts<'a>(
         .collect()
 }
 
-/// Spells a cell.
+/// Spells a cell; times with a zone in UTC.
 pub(crate) fn text(array: &dyn Array, row: usize) -> Result<String> {
-    let options = FormatOptions::default();
-    let shown = ArrayFormatter::try_new(array, &options)
-        .and_then(|formatter| formatter.value(row).try_to_string());
-    shown.map_err(|error| {
-        Error::new(ErrorKind::Unsupported, "a value that has no text").with_source(error)
+    zones::spelled(array, row).or_else(|error| match scalar(array, row)? {
+        // Such as a date that a calendar of four digits does not have.
+        Some(text) => Ok(text),
+        None => {
+            let why = "a value that has no text";
+            Err(Error::new(ErrorKind::Unsupported, why).with_source(error))
+        }
     })
+}
+
+fn scalar(array: &dyn Array, row: usize) -> Result<Option<String>> {
+    let slots = slots(array, Profile::Strict)?;
+    let Some(value) = spell(array.data_type(), slots.scalar(row)) else {
+        return Ok(None);
+    };
+    Ok(Some(match value {
+        ScalarValue::Bool(value) => value.to_string(),
+        ScalarValue::Number(number) => number.to_string(),
+        ScalarValue::Text(text) => text,
+    }))
 }

@@ -86,7 +86,9 @@ async fn assigner(datasets: &Datasets, spec: &SplitSpec, telling: &Telling) -> R
     while let Some(batch) = rows.try_next().await? {
         observation.add(&batch)?;
     }
-    Ok(observation.finish(spec))
+    observation
+        .finish(spec)
+        .map_err(|error| error.context("data", &spec.source))
 }
 
 /// Specifies the snapshot of one part.

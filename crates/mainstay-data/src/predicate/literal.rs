@@ -2,10 +2,13 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Int64Array, StringArray};
+use arrow::array::{ArrayRef, BooleanArray, Int64Array};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::DataType;
+use arrow::error::ArrowError;
 use mainstay_core::{Error, ErrorKind, Result};
+
+use crate::zones;
 
 /// A value that a column is compared with.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,7 +20,7 @@ pub enum Literal {
     Int(i64),
     /// A number that need not be whole.
     Float(f64),
-    /// Text, or a date or time in text.
+    /// Text, or a date or time in text; beside a time with a zone one without an offset is in UTC.
     Text(String),
 }
 
@@ -106,7 +109,12 @@ impl Literal {
                 | T::Timestamp(..)
                 | T::Time32(_)
                 | T::Time64(_),
-            ) => Arc::new(StringArray::from(vec![text.as_str()])),
+            ) => {
+                let typed = zones::read(text, values);
+                return typed
+                    .map(Typed::Value)
+                    .map_err(|cause| self.refused(values, cause));
+            }
             _ => {
                 let message = format!("{self} does not compare with {values}");
                 return Err(Error::new(ErrorKind::Invalid, message));
@@ -117,8 +125,12 @@ impl Literal {
             ..CastOptions::default()
         };
         let typed = cast_with_options(&given, values, &options);
-        typed.map(Typed::Value).map_err(|error| {
-            Error::invalid(format!("{self} is no value of {values}")).with_source(error)
-        })
+        typed
+            .map(Typed::Value)
+            .map_err(|cause| self.refused(values, cause))
+    }
+
+    fn refused(&self, values: &DataType, cause: ArrowError) -> Error {
+        Error::invalid(format!("{self} is no value of {values}")).with_source(cause)
     }
 }

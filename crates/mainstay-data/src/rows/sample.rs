@@ -5,7 +5,6 @@ use std::collections::BinaryHeap;
 
 use arrow::array::{Array, AsArray as _, RecordBatch, StructArray};
 use arrow::datatypes::UInt64Type;
-use arrow::util::display::{ArrayFormatter, FormatOptions};
 use mainstay_core::{Error, Result};
 use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
@@ -15,6 +14,7 @@ use super::failure::immovable;
 use crate::digest::Profile;
 use crate::slots::slots;
 use crate::stats::{ScalarValue, spell};
+use crate::zones;
 
 /// Longer values are cut.
 const MAX_TEXT_BYTES: usize = 1_024;
@@ -193,9 +193,7 @@ fn cell(array: &dyn Array, row: usize) -> Result<CellValue> {
     }
     let value = match spell(array.data_type(), slots.scalar(row)) {
         Some(value) => value,
-        None => ArrayFormatter::try_new(array, &FormatOptions::new())
-            .map(|formatter| ScalarValue::Text(formatter.value(row).to_string()))
-            .map_err(immovable)?,
+        None => ScalarValue::Text(zones::spelled(array, row).map_err(immovable)?),
     };
     Ok(Some(match value {
         ScalarValue::Text(text) if text.len() > MAX_TEXT_BYTES => {

@@ -3,8 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, RecordBatch, StringArray};
-use arrow::compute::{CastOptions, cast_with_options};
+use arrow::array::{Array, ArrayRef, RecordBatch};
 use arrow::datatypes::DataType;
 use mainstay_core::{Error, ErrorKind, Result};
 
@@ -12,6 +11,7 @@ use super::{SplitRule, SplitSpec};
 use crate::cells::{CellHasher, first_64, index_of};
 use crate::digest::Profile;
 use crate::slots::{Scalar, slots};
+use crate::zones;
 
 const CONTEXT: &str = "mainstay data-split v1";
 const STRATUM: &str = "mainstay data-split v1 stratum";
@@ -92,13 +92,21 @@ impl Observation {
     }
 
     /// Fixes where parts end.
-    pub(crate) fn finish(self, spec: &SplitSpec) -> Assigner {
-        match self {
+    ///
+    /// # Errors
+    /// [`ErrorKind::Invalid`] when a key lies in several strata, each of which would divide it.
+    pub(crate) fn finish(self, spec: &SplitSpec) -> Result<Assigner> {
+        Ok(match self {
             Self::Strata {
                 cells,
                 strata,
                 positions,
             } => {
+                let torn = in_several(&positions);
+                if torn > 0 {
+                    let why = "rows of one key are in several strata, which would divide them";
+                    return Err(Error::invalid(why).context("keys", torn));
+                }
                 let ends = positions.into_iter();
                 let ends = ends.map(|(stratum, found)| (stratum, ends_by_rank(found, spec)));
                 Assigner::Strata {
@@ -111,8 +119,22 @@ impl Observation {
                 column,
                 ends: ends_by_rank(times, spec),
             },
-        }
+        })
     }
+}
+
+/// How many positions are in more than one stratum.
+fn in_several(positions: &BTreeMap<Stratum, Vec<u64>>) -> usize {
+    let distinct = positions.values().flat_map(|of_stratum| {
+        let mut distinct = of_stratum.clone();
+        distinct.sort_unstable();
+        distinct.dedup();
+        distinct
+    });
+    let mut distinct: Vec<u64> = distinct.collect();
+    distinct.sort_unstable();
+    let several = distinct.chunk_by(|a, b| a == b);
+    several.filter(|strata| strata.len() > 1).count()
 }
 
 impl Assigner {
@@ -234,13 +256,8 @@ fn times_in(array: &ArrayRef, column: &str) -> Result<Vec<i64>> {
 
 /// Reads a cut as a value of the column's type.
 fn read_cut(cut: &str, data_type: &DataType, column: &str) -> Result<i64> {
-    let text: ArrayRef = Arc::new(StringArray::from(vec![cut]));
-    let options = CastOptions {
-        safe: false,
-        ..CastOptions::default()
-    };
     let named = |error: Error| error.context("cut", cut.escape_debug());
-    let value = cast_with_options(&text, data_type, &options).map_err(|cause| {
+    let value = zones::read(cut, data_type).map_err(|cause| {
         named(Error::invalid("not a value of the column's type").with_source(cause))
     })?;
     let times = times_in(&value, column).map_err(named)?;

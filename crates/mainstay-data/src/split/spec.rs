@@ -17,7 +17,8 @@ pub enum SplitRule {
         /// Another seed is another division.
         seed: u32,
         /// With columns here, each combination of their values is divided in the proportions of the
-        /// parts, by falling hash rank. A row may then move when rows of its stratum are added.
+        /// parts, by falling hash rank. A row may then move when rows of its stratum are added. Rows that
+        /// are equal in the columns above must be in one stratum.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         stratify: Vec<String>,
     },

@@ -42,3 +42,4 @@ mod support;
 mod table_files;
 mod trees;
 mod unchanged;
+mod zones;

@@ -184,6 +184,25 @@ async fn strata_are_divided_in_proportion_and_groups_stay_whole() {
 }
 
 #[tokio::test]
+async fn keys_in_several_strata_are_refused_rather_than_divided() {
+    let datasets = datasets().await;
+    let source = store(&datasets, numbered(0..400)).await;
+    // Every day has both letters; every letter has its days alone.
+    let torn = SplitRule::stratified(["day"], 3, ["letter"]);
+    let refused = datasets.split(spec(&source, torn)).await;
+    check_error(refused, ErrorKind::Invalid, &["strata", "keys: 40"]);
+    let whole = SplitRule::stratified(["day", "letter"], 3, ["letter"]);
+    let report = datasets.split(spec(&source, whole)).await.unwrap();
+    let mut part_of = BTreeMap::new();
+    for (place, part) in parts(&datasets, &report).await.iter().enumerate() {
+        for id in part {
+            let key = (id / 10, id % 4 == 0);
+            assert_eq!(*part_of.entry(key).or_insert(place), place);
+        }
+    }
+}
+
+#[tokio::test]
 async fn time_divides_by_share_or_at_cuts() {
     let datasets = datasets().await;
     let source = store(&datasets, numbered((0..200).rev())).await;
