@@ -24,13 +24,13 @@ pub(crate) fn texts<'a>(
 
 /// Spells a cell; times with a zone in UTC.
 pub(crate) fn text(array: &dyn Array, row: usize) -> Result<String> {
-    zones::spelled(array, row).or_else(|error| match scalar(array, row)? {
-        // Such as a date that a calendar of four digits does not have.
-        Some(text) => Ok(text),
-        None => {
-            let why = "a value that has no text";
-            Err(Error::new(ErrorKind::Unsupported, why).with_source(error))
-        }
+    let refused = match zones::spelled(array, row) {
+        Ok(text) => return Ok(text),
+        Err(refused) => refused,
+    };
+    // Such as a date that a calendar of four digits does not have.
+    scalar(array, row)?.ok_or_else(|| {
+        Error::new(ErrorKind::Unsupported, "a value that has no text").with_source(refused)
     })
 }
 

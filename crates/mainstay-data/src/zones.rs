@@ -62,7 +62,7 @@ fn in_utc(data_type: &DataType) -> DataType {
             )
         }
         T::Dictionary(keys, values) => T::Dictionary(keys.clone(), Box::new(in_utc(values))),
-        T::RunEndEncoded(ends, values) => T::RunEndEncoded(ends.clone(), field_in_utc(values)),
+        T::RunEndEncoded(ends, values) => T::RunEndEncoded(Arc::clone(ends), field_in_utc(values)),
         plain => plain.clone(),
     }
 }

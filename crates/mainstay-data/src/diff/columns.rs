@@ -60,15 +60,16 @@ fn compare_pair(before: &Column, after: &Column, thresholds: &DriftThresholds) -
         ..noise
     };
     // Nothing can be measured of a table that lost all its rows, and nothing is as bad.
+    let changed = before.digest != after.digest;
     let is_emptied = rows_before > 0.0 && rows_after <= 0.0;
     let verdict = if same_type && !is_emptied {
-        thresholds.judge(&after.name, &drift, &noise)
+        thresholds.judge(&after.name, (changed, &drift), &noise)
     } else {
         Verdict::Fail
     };
     ColumnDiff {
         name: after.name.clone(),
-        changed: before.digest != after.digest,
+        changed,
         stats: StatsPair {
             before: before.stats.clone(),
             after: after.stats.clone(),
@@ -104,9 +105,9 @@ fn is_number(logical_type: &str) -> bool {
     })
 }
 
-/// Counts the rows without a value.
+/// Counts the rows without a value that has a place among others.
 fn missing(stats: &ColumnStats) -> f64 {
-    float(stats.nulls + stats.nans.unwrap_or(0))
+    float(stats.nulls + stats.nans.unwrap_or(0) + stats.infinities.unwrap_or(0))
 }
 
 /// Weighs a drift for the order of the columns.

@@ -22,14 +22,15 @@
 //!   are the categories or buckets. Warns from 0.1, fails from 0.25.
 //! * *KS* = the greatest difference of the two cumulative distributions; for categories and buckets the total
 //!   variation ½ Σ |q − p|. Warns from 0.1, fails from 0.2. From percentiles it may be off by 0.02.
-//! * *missing* = the change of the share of nulls and NaN. Warns from 0.05, fails from 0.15.
+//! * *missing* = the change of the share of nulls, NaN and infinities. Warns from 0.05, fails from 0.15.
 //!
 //! * *chi-square* and *Cramér's V* test whether categories or buckets depend on the side; new and
 //!   vanished categories are named. Judged where [`DriftThresholds`] say so, as is the Jensen-Shannon divergence.
 //!
 //! A measure counts only where sampling alone would exceed it in less than 1 % of cases: (1/n + 1/m)
 //! χ² for PSI, the Kolmogorov distribution for KS, the two-proportion z test for missing values. So
-//! small tables do not raise alarms by chance.
+//! small tables do not raise alarms by chance. A column that changed and of which nothing is measured but its
+//! missing values, as a list or an image, warns.
 
 use mainstay_core::{Digest, Result, canon};
 use serde::Serialize;
@@ -183,7 +184,7 @@ pub struct Drift {
     /// The first Wasserstein distance, how far the values moved on average, in standard deviations
     /// of the earlier side; numeric columns that were not constant.
     pub shift: Option<f64>,
-    /// The change of the share of nulls and NaN: -1 to 1; 0 where a side has no rows.
+    /// The change of the share of nulls, NaN and infinities: -1 to 1; 0 where a side has no rows.
     pub missing: f64,
     /// How likely such a change is when nothing drifted, by the two-proportion z test: 0 to 1; absent
     /// when all values or none are missing.

@@ -19,7 +19,8 @@ pub enum Verdict {
     Unjudged,
     /// No drift worth a look.
     Pass,
-    /// Worth a look.
+    /// Worth a look; also a column that changed and of which nothing can be measured, as lists or images, or
+    /// not what it has a threshold of its own for.
     Warn,
     /// Not the same distribution.
     Fail,
@@ -192,7 +193,13 @@ impl DriftThresholds {
         }
     }
 
-    pub(super) fn judge(&self, column: &str, drift: &Drift, noise: &Noise) -> Verdict {
+    /// Judges what was measured of a column that `changed` or did not.
+    pub(super) fn judge(
+        &self,
+        column: &str,
+        (changed, drift): (bool, &Drift),
+        noise: &Noise,
+    ) -> Verdict {
         let own = self.columns.get(column).copied().unwrap_or_default();
         let test = drift.chi_square.as_ref();
         let new = drift
@@ -213,7 +220,24 @@ impl DriftThresholds {
             ),
             judge(own.new_categories.or(self.new_categories), new, 0.0),
         ];
-        verdicts.into_iter().fold(Verdict::Pass, Verdict::max)
+        let cramers_v = test.map(|test| test.cramers_v);
+        let asked = [
+            (own.psi, drift.psi),
+            (own.ks, drift.ks),
+            (own.js, drift.js),
+            (own.cramers_v, cramers_v),
+            (own.new_categories, new),
+        ];
+        let mut asked = asked.iter();
+        let is_unmeasured = drift.psi.is_none() && drift.ks.is_none() && new.is_none();
+        let is_open =
+            changed && (is_unmeasured || asked.any(|(of, value)| of.is_some() && value.is_none()));
+        let least = if is_open {
+            Verdict::Warn
+        } else {
+            Verdict::Pass
+        };
+        verdicts.into_iter().fold(least, Verdict::max)
     }
 }
 

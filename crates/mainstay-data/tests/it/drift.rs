@@ -1,6 +1,7 @@
 //! What changed between two versions.
 
-use arrow::array::{BooleanArray, Float64Array, Int64Array, RecordBatch, StringArray};
+use arrow::array::{BooleanArray, Float64Array, Int64Array, ListArray, RecordBatch, StringArray};
+use arrow::datatypes::Float64Type;
 use mainstay_core::NodeRef;
 use mainstay_data::Datasets;
 use mainstay_data::diff::{
@@ -384,5 +385,64 @@ async fn many_different_texts_drift_when_their_shares_do() {
         assert!(text.stats.before.categories.is_none() && text.changed);
         assert!(text.drift.psi.is_some() && text.drift.categories.is_none());
         assert_eq!(text.verdict, expected, "{:?}", text.drift);
+    }
+}
+
+#[tokio::test]
+async fn what_cannot_be_measured_is_no_pass_and_infinities_are_missing() {
+    let floats = |value: fn(f64) -> f64| {
+        let values = (0..2_000).map(|n| {
+            if n % 2 == 0 {
+                value(f64::from(n))
+            } else {
+                f64::from(n)
+            }
+        });
+        table([("x", column(Float64Array::from_iter_values(values)))])
+    };
+    for (value, verdict) in [
+        ((|n| n) as fn(f64) -> f64, Verdict::Pass),
+        (|_| f64::NEG_INFINITY, Verdict::Fail),
+    ] {
+        let diff = compare(floats(|n| n), floats(value)).await;
+        assert_eq!(diff.verdict, verdict);
+    }
+
+    let embeddings = |of: f64| {
+        let rows = (0..100).map(|n| Some(vec![Some(of), Some(f64::from(n))]));
+        let lists = ListArray::from_iter_primitive::<Float64Type, _, _>(rows);
+        table([("embedding", column(lists))])
+    };
+    let diff = compare(embeddings(1.0), embeddings(2.0)).await;
+    assert_eq!(diff.verdict, Verdict::Warn);
+    let diff = compare(embeddings(1.0), embeddings(1.0)).await;
+    assert_eq!(diff.verdict, Verdict::Pass);
+}
+
+#[tokio::test]
+async fn a_threshold_of_a_column_that_says_nothing_of_it_is_no_pass() {
+    let numbers = |first: i64| {
+        table([(
+            "n",
+            column(Int64Array::from_iter_values(first..first + 500)),
+        )])
+    };
+    let datasets = datasets().await;
+    let mut nodes = Vec::new();
+    for first in [0, 1] {
+        let stored = datasets.snapshot(rows("d", numbers(first))).await.unwrap();
+        nodes.push(stored.node);
+    }
+    for (thresholds, verdict) in [
+        ("{}", Verdict::Pass),
+        (
+            r#"{"columns": {"n": {"new_categories": {"warn": 0, "fail": 0.5}}}}"#,
+            Verdict::Warn,
+        ),
+    ] {
+        let thresholds = DriftThresholds::from_json(thresholds.as_bytes()).unwrap();
+        let options = CompareOptions::default().with_thresholds(thresholds);
+        let diff = datasets.compare_with(&nodes[0], &nodes[1], &options).await;
+        assert_eq!(diff.unwrap().verdict, verdict);
     }
 }
