@@ -4,21 +4,20 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use futures::TryStreamExt as _;
-use mainstay_core::{Actor, Digest, Error, ErrorKind, Result, Telling};
-use mainstay_store::Key;
+use mainstay_core::{Actor, Digest, Error, ErrorKind, RefPath, Result, Telling};
 
-use super::catalog::Catalog;
+use super::announced;
+use super::delete::delete;
 use super::plan::{Allowed, CollectionPlan, Survey, Waiting};
 use super::pointers;
 use super::repack::Repack;
 use super::state::{self, Collected, FORMAT, RunRecord};
 use super::sweep::SweptCheckpoints;
-use crate::blobs::index;
 use crate::blobs::pack::PackId;
 use crate::log::plan::beside;
 use crate::log::{commit, read, walk};
 use crate::repo::{Inner, Step};
-use crate::{Expectation, Transaction, View, tree};
+use crate::{Expectation, Transaction, Value, View, tree};
 
 /// How often a run looks at what others committed meanwhile before it gives up.
 const ATTEMPTS: u32 = 64;
@@ -33,11 +32,12 @@ pub struct CollectionReport {
     pub waiting: u64,
     /// How many packs were condemned.
     pub condemned: u64,
-    /// The keys of the packs and index objects deleted: the run's receipt, which the log keeps.
+    /// The keys of the packs and index objects deleted: the run's receipt, which the log keeps. What a run
+    /// deleted that was cut off is in that of the next.
     pub deleted: Vec<String>,
     /// What was done about checkpoints.
     pub checkpoints: SweptCheckpoints,
-    /// The bytes of all that was deleted.
+    /// The bytes of all that this run deleted.
     pub freed_bytes: u64,
     /// Bytes written again, index objects included.
     pub written_bytes: u64,
@@ -68,7 +68,7 @@ async fn run(
         ..CollectionReport::default()
     };
     repack(inner, &survey, &mut report).await?;
-    let deleted = delete(inner, &survey, &mut report).await?;
+    let deleted = delete(inner, &survey, (&actor, &reason), &mut report).await?;
     record(inner, &mut survey, deleted, (actor, reason), &mut report).await?;
     if report.seq.is_some() {
         let told = (&mut report.checkpoints, &survey.telling);
@@ -97,7 +97,7 @@ pub(super) async fn unless_overtaken<T>(
     }
 }
 
-fn overtaken() -> Error {
+pub(super) fn overtaken() -> Error {
     Error::new(ErrorKind::Conflict, "another collection ran meanwhile")
 }
 
@@ -115,62 +115,6 @@ async fn check_log(inner: &Inner, plan: &CollectionPlan) -> Result<()> {
     } else {
         Err(Error::invalid("the plan was made for another repository").context("head", plan.head))
     }
-}
-
-/// Deletes condemned packs, after the index objects that name them.
-///
-/// An index object goes only when others, which no run can delete and were written before this one, say
-/// all that it says of packs that stay: who lists them meanwhile misses none. Returns the packs that are gone.
-async fn delete(
-    inner: &Inner,
-    survey: &Survey,
-    report: &mut CollectionReport,
-) -> Result<BTreeSet<PackId>> {
-    let (storage, catalog) = (&*inner.storage, &survey.catalog);
-    let goes =
-        |pack: PackId| survey.delete.contains(&pack) || survey.collected.deleted.contains(&pack);
-    let stale = pointers::naming(catalog, goes);
-    if survey.delete.is_empty() && stale.is_empty() {
-        return Ok(BTreeSet::new());
-    }
-    // Another run, if stalled, may yet delete what names any pack condemned by now.
-    let is_condemned = |pack: PackId| survey.collected.is_condemned(pack);
-    let passing = pointers::naming(catalog, is_condemned);
-    let rest = pointers::said_nowhere_else(
-        catalog,
-        &stale,
-        |hash| !passing.contains(hash),
-        |pack| !is_condemned(pack) && catalog.is_stored(pack),
-    );
-    if !rest.is_empty() {
-        report.written_bytes += pointers::write(storage, rest).await?.bytes;
-        return Ok(BTreeSet::new());
-    }
-    let telling = &survey.telling;
-    telling.expect("objects", (stale.len() + survey.delete.len()) as u64);
-    for hash in stale {
-        let key = index::key(hash)?;
-        storage.delete(&key).await?;
-        telling.add("objects", 1);
-        report.deleted.push(key.as_str().to_owned());
-        report.freed_bytes += encoded_len(catalog, &hash);
-    }
-    for pack in &survey.delete {
-        let key: Key = pack.key()?;
-        storage.delete(&key).await?;
-        telling.add("objects", 1);
-        if let Some(bytes) = catalog.packs.get(pack).and_then(|pack| pack.stored) {
-            report.deleted.push(key.as_str().to_owned());
-            report.freed_bytes += bytes;
-        }
-    }
-    Ok(survey.delete.clone())
-}
-
-fn encoded_len(catalog: &Catalog, hash: &[u8; 32]) -> u64 {
-    catalog.indexes.get(hash).map_or(0, |object| {
-        index::IndexObject::encoded_len(object.packs.len(), object.records.len()) as u64
-    })
 }
 
 /// Writes again what is needed of packs that go, and an index of what stays.
@@ -210,9 +154,13 @@ async fn record(
         if survey.sweep.is_due() {
             survey.sweep.admit_newer(&*inner.storage).await?;
         }
-        let Some(transaction) = transaction(survey, &deleted, (&actor, &reason), report)? else {
+        let Some(mut transaction) = transaction(survey, &deleted, (&actor, &reason), report)?
+        else {
             return Ok(());
         };
+        if let Some((path, value)) = announced_left(&survey.view, &report.deleted).await? {
+            transaction.set(path, value, Expectation::Any);
+        }
         let seen = survey.view.seq;
         let committing = commit::transact(inner, |view| {
             Ok(if view.seq == seen {
@@ -235,6 +183,20 @@ async fn record(
         ErrorKind::Conflict,
         "others committed all the while; collect again",
     ))
+}
+
+/// What the log is to say of announced index objects once a receipt names what is `deleted`; `None` when
+/// it says so.
+async fn announced_left(view: &View, deleted: &[String]) -> Result<Option<(RefPath, Value)>> {
+    let mut left = view.read(announced::read).await?;
+    let before = left.len();
+    for key in deleted {
+        left.remove(key);
+    }
+    if left.len() == before {
+        return Ok(None);
+    }
+    Ok(Some((announced::path()?, announced::value(left)?)))
 }
 
 /// Takes in what was committed since the survey. When that needs a pack that would be condemned, none

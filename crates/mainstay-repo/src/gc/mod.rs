@@ -5,8 +5,10 @@
 //! run. Writers never rely on condemned packs: sessions pass over them, and a commit that names blobs
 //! in one fails. So what a pack is needed for is settled by the entry that condemns it.
 
+mod announced;
 mod apply;
 pub(crate) mod catalog;
+mod delete;
 mod explain;
 mod hold;
 mod made;

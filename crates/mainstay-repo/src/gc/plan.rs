@@ -274,7 +274,7 @@ impl Survey {
         lens.sum::<u64>() + (used.len() * Entry::LEN) as u64
     }
 
-    fn size(&self, pack: PackId) -> u64 {
+    pub(super) fn size(&self, pack: PackId) -> u64 {
         let pack = self.catalog.packs.get(&pack);
         pack.and_then(|pack| pack.stored).unwrap_or(0)
     }

@@ -27,7 +27,8 @@ pub struct CollectionReceipt {
     pub actor: Actor,
     /// Why.
     pub reason: String,
-    /// The keys of the packs and index objects that it had deleted when it was committed.
+    /// The keys of the packs and index objects that were gone when it was committed and that no receipt
+    /// before names, unless they came again: what it deleted, and what a run did that was cut off.
     pub deleted: Vec<String>,
     /// The entries whose checkpoints it went on to delete.
     pub checkpoints: Vec<u64>,

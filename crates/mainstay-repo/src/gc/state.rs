@@ -1,11 +1,12 @@
 //! What the log says of collection.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::sync::Arc;
 
 use mainstay_core::{BulkDigest, Error, RefPath, Result, Timestamp};
 use serde::{Deserialize, Serialize};
 
+use super::announced;
 use crate::blobs::BlobStore;
 use crate::blobs::condemned::Condemned;
 use crate::blobs::pack::PackId;
@@ -107,13 +108,18 @@ pub(crate) struct Collected {
     pub(super) condemned: BTreeMap<PackId, Timestamp>,
     /// Packs that have been deleted.
     pub(super) deleted: HashSet<PackId>,
+    /// The keys of index objects that runs went on to delete, and that no receipt names yet.
+    pub(super) announced: BTreeSet<String>,
 }
 
 impl Collected {
     pub(crate) async fn read(view: &View) -> Result<Self> {
         let path = run_path()?;
         view.read(|view| {
-            let mut collected = Self::default();
+            let mut collected = Self {
+                announced: announced::read(view)?,
+                ..Self::default()
+            };
             if let Some(state) = view.state(&path)? {
                 collected.generation = state.generation;
                 collected.run = match &state.value {

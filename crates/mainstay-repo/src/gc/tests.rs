@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -112,6 +112,33 @@ async fn count(storage: &dyn Storage, directory: &str) -> usize {
         .keys()
         .filter(|key| key.as_str().starts_with(directory))
         .count()
+}
+
+/// The keys of the packs and index objects that are stored.
+async fn stored(storage: &dyn Storage) -> BTreeSet<String> {
+    let listed = storage.list(&Prefix::all(), None);
+    let keys = listed.map_ok(|object| object.key.as_str().to_owned());
+    let keys: Vec<String> = keys.try_collect().await.unwrap();
+    let kept = |key: &String| key.starts_with("pack/") || key.starts_with("index/");
+    keys.into_iter().filter(kept).collect()
+}
+
+/// What receipts name, each as often as they do.
+async fn told(repo: &Repo) -> Vec<String> {
+    let receipts: Vec<_> = repo.receipts().try_collect().await.unwrap();
+    let told = receipts.into_iter().flat_map(|receipt| receipt.deleted);
+    told.collect()
+}
+
+/// Receipts name all of `before` that is gone, and nothing that is there.
+async fn assert_receipts(repo: &Repo, world: &World, before: &BTreeSet<String>) {
+    let now = stored(&*world.storage).await;
+    let told: BTreeSet<String> = told(repo).await.into_iter().collect();
+    let mut untold = before
+        .iter()
+        .filter(|key| !now.contains(*key) && !told.contains(*key));
+    assert_eq!(untold.next(), None, "no receipt names it");
+    assert_eq!(told.intersection(&now).next(), None, "it is still there");
 }
 
 /// Only live refs are kept, and packs wait for an hour.
@@ -413,6 +440,7 @@ async fn a_plan_of_another_repository_is_refused_and_of_the_past_does_what_still
 
 #[test]
 fn the_stored_values_are_those_of_version_1() {
+    use super::announced;
     use super::state::{FORMAT, RunRecord, pack_value, run_value};
     use crate::checkpoint::swept;
     let golden = |name: &str| {
@@ -432,10 +460,12 @@ fn the_stored_values_are_those_of_version_1() {
         ],
     };
     let pack = pack_value(60_250, "no live ref and no kept history needs it").unwrap();
+    let index = announced::value([format!("index/{}", "cd".repeat(32))].into()).unwrap();
     let checkpoints = swept::value([256, 512, 768].into(), [64, 128].into()).unwrap();
     for (name, value) in [
         ("run.json", run_value(&run).unwrap()),
         ("pack.json", pack),
+        ("index.json", index),
         ("checkpoints.json", checkpoints),
     ] {
         let stored = mainstay_core::canon::to_vec(&value).unwrap();

@@ -75,6 +75,7 @@ async fn fails_anywhere(busy: &World, options: &CollectOptions, kept: &[Bytes]) 
         let mut reached = false;
         for fault in FAULTS {
             let mut world = busy.copy().await;
+            let mut before = stored(&*world.storage).await;
             let faulty = Arc::new(FaultStorage::new(Arc::clone(&world.storage)));
             let mut repo = world.open_on(Arc::clone(&faulty) as _).await;
             let plan = repo.plan_collection(options).await.unwrap();
@@ -94,7 +95,12 @@ async fn fails_anywhere(busy: &World, options: &CollectOptions, kept: &[Bytes]) 
                 assert_eq!(read(&repo, content).await.as_ref(), Some(content));
             }
             assert_sound(&repo).await;
+            before.extend(stored(&*world.storage).await);
             settle_with(&repo, &world, options).await;
+            assert_receipts(&repo, &world, &before).await;
+            let told = told(&repo).await;
+            let once: BTreeSet<_> = told.iter().collect();
+            assert_eq!(told.len(), once.len(), "{told:?}");
             for repo in [&repo, &world.open().await] {
                 for content in kept {
                     assert_eq!(read(repo, content).await.as_ref(), Some(content));

@@ -66,6 +66,8 @@ struct Actors {
     stalled: Vec<(Arc<Gate>, Running)>,
     /// How many packs were to be written again to bring pieces together.
     gathered: u64,
+    /// Every pack and index object that was there after a step.
+    seen: BTreeSet<String>,
 }
 
 impl Actors {
@@ -86,6 +88,7 @@ impl Actors {
             plans: Vec::new(),
             stalled: Vec::new(),
             gathered: 0,
+            seen: BTreeSet::new(),
         }
     }
 
@@ -303,6 +306,7 @@ impl Actors {
             mut world,
             repos,
             live,
+            seen,
             ..
         } = self;
         let fresh = world.open().await;
@@ -311,6 +315,7 @@ impl Actors {
         world.clock.advance(GRACE);
         let again = collect_with(&fresh, &options).await;
         assert_eq!(again, CollectionReport::default());
+        assert_receipts(&fresh, &world, &seen).await;
         for repo in repos.iter().chain([&fresh]) {
             for held in live.values() {
                 held.assert_readable(repo).await;
@@ -373,6 +378,7 @@ async fn schedule(seed: u64) -> Option<u64> {
         let mut actors = Actors::new(seed).await;
         for _ in 0..STEPS {
             actors.step().await;
+            actors.seen.extend(stored(&*actors.world.storage).await);
         }
         let gathered = actors.gathered;
         actors.end().await;

@@ -240,7 +240,7 @@ async fn note_unsettled(repo: &Repo, n: u64) {
 /// Every shard is in a checkpoint that stays.
 async fn assert_all_named(world: &World, repo: &Repo) {
     let plan = repo.plan_collection(&sweeping()).await.unwrap();
-    let mut names = std::collections::BTreeSet::new();
+    let mut names = BTreeSet::new();
     for root in &plan.checkpoints.keep {
         let root = crate::checkpoint::load::root(&*world.storage, *root).await;
         names.extend(root.unwrap().shards().map(|shard| shard.to_hex()));
