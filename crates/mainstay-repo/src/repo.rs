@@ -346,6 +346,9 @@ impl Repo {
     /// A pack is waited for by one run, condemned by a later one, and deleted by one after that. A
     /// crash at any point loses nothing, and the next run goes on from there; several may run at once.
     ///
+    /// A run condemns at most 10,000 packs for their own sake and deletes as many; at most 50,000 wait. So what
+    /// is dropped at once may take several runs, which need not be a grace apart.
+    ///
     /// # Errors
     /// Those of [`plan_collection`](Self::plan_collection);
     /// [`Invalid`](mainstay_core::ErrorKind::Invalid) when the plan is of another repository;

@@ -7,6 +7,8 @@
 
 mod announced;
 mod apply;
+mod bounds;
+mod candidates;
 pub(crate) mod catalog;
 mod delete;
 mod explain;

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::bounds::Bounds;
+
 /// How to collect.
 ///
 /// What live refs name is always kept. To keep what they may not name for long, make a
@@ -38,6 +40,8 @@ pub struct CollectOptions {
     /// for it was made before checkpoints were collected and names none.
     #[serde(default)]
     pub checkpoint_spacing_percent: u8,
+    #[serde(skip)]
+    pub(super) bounds: Bounds,
 }
 
 impl Default for CollectOptions {
@@ -51,6 +55,7 @@ impl Default for CollectOptions {
             max_repack_bytes: 4 << 30,
             defragment_bytes_per_request: 0,
             checkpoint_spacing_percent: 12,
+            bounds: Bounds::default(),
         }
     }
 }

@@ -16,17 +16,10 @@ use super::scattered::PlannedDefragmentation;
 use super::state::Collected;
 use super::sweep::{PlannedCheckpoints, Sweep};
 use crate::View;
-use crate::blobs::pack::{FOOTER_LEN, HEADER_LEN, PackId};
+use crate::blobs::pack::PackId;
 use crate::blobs::record::{Entry, Kind, RecordId};
 use crate::repo::Inner;
 
-/// A pack is not written again for less than this.
-const LEAST_UNUSED: u64 = 4096;
-/// The most packs that one run condemns, deletes or lets wait: their refs go into one log entry.
-pub(super) const MAX_PACKS: usize = 10_000;
-
-const UNNEEDED: &str = "no live ref and no kept history needs it";
-const UNUSED: &str = "too much of it is of no use";
 const BROKEN: &str = "holds the manifest of a blob of which something is collected";
 const RESCUE: &str = "condemned, yet the only place of something needed";
 
@@ -279,48 +272,6 @@ impl Survey {
         pack.and_then(|pack| pack.stored).unwrap_or(0)
     }
 
-    /// Decides which packs go, and which of them have waited long enough; returns how many bytes may yet be
-    /// written again.
-    fn choose_condemned(
-        &mut self,
-        options: &CollectOptions,
-        now: Timestamp,
-        allowed: Option<&Allowed<'_>>,
-    ) -> u64 {
-        let mut candidates: Vec<(u64, PackId, &'static str)> = Vec::new();
-        for pack in self.catalog.packs.keys().copied() {
-            if !self.is_sound(pack) {
-                continue;
-            }
-            let size = self.size(pack);
-            let fixed = (HEADER_LEN + FOOTER_LEN) as u64;
-            let unused = size.saturating_sub(self.used_bytes(pack) + fixed);
-            let limit = size * u64::from(options.max_unused_percent) / 100;
-            if !self.used.contains_key(&pack) {
-                candidates.push((size, pack, UNNEEDED));
-            } else if unused > limit && unused >= LEAST_UNUSED {
-                candidates.push((unused, pack, UNUSED));
-            }
-        }
-        // Those that free most go first.
-        candidates.sort_unstable_by_key(|(unused, pack, _)| (Reverse(*unused), *pack));
-        candidates.truncate(MAX_PACKS);
-        let mut budget = options.max_repack_bytes;
-        for (_, pack, because) in candidates {
-            let since = self.collected.run.waiting_since(pack);
-            let waited = since.is_some_and(|since| now.saturating_since(since) >= options.grace);
-            let used = self.used_bytes(pack);
-            if waited && used <= budget && allowed.is_none_or(|allowed| allowed.condemns(&pack)) {
-                budget -= used;
-                self.condemn.insert(pack, because);
-            } else {
-                let waiting = Waiting::new(since.unwrap_or(now), because);
-                self.waiting.insert(pack, waiting);
-            }
-        }
-        budget
-    }
-
     /// Condemns the packs that hold a manifest of which something goes or is gone: a session that stored
     /// the blob again, cut otherwise, would take that manifest for good.
     async fn add_broken(&mut self) -> Result<()> {
@@ -391,7 +342,7 @@ impl Survey {
             if now.saturating_since(*since) >= options.grace
                 && !self.rescue.contains(pack)
                 && is_allowed(pack)
-                && self.delete.len() < MAX_PACKS
+                && self.delete.len() < options.bounds.refs
             {
                 self.delete.insert(*pack);
             }
@@ -402,7 +353,9 @@ impl Survey {
                 self.collected.deleted.contains(pack) && self.catalog.is_stored(**pack)
             });
         let again = again.filter(|pack| !self.rescue.contains(pack) && is_allowed(pack));
-        self.delete.extend(again.copied().collect::<Vec<_>>());
+        let room = options.bounds.refs - self.delete.len();
+        let again: Vec<PackId> = again.copied().take(room).collect();
+        self.delete.extend(again);
     }
 
     /// The plan that follows.

@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::CollectOptions;
 use super::mark::{NEWEST_TIMES, Needed};
-use super::plan::{Allowed, MAX_PACKS, Survey, Waiting};
+use super::plan::{Allowed, Survey, Waiting};
 use crate::blobs::batches::Rehearsal;
 use crate::blobs::pack::{FOOTER_LEN, HEADER_LEN, PackId};
 use crate::blobs::record::{Entry, Kind};
@@ -65,10 +65,10 @@ impl Survey {
         let scattered = Scattered::of(self);
         let mut goes: BTreeSet<PackId> = self.condemn.keys().copied().collect();
         goes.extend(&self.rescue);
-        let worth = |bytes, going: usize| Worth {
+        let worth = |bytes, packs| Worth {
             bytes_per_request: options.defragment_bytes_per_request,
             bytes,
-            packs: MAX_PACKS.saturating_sub(going),
+            packs,
         };
         let is_candidate = |pack: &PackId| self.is_sound(*pack) && !self.waiting.contains_key(pack);
         let since = |pack: &PackId| self.collected.run.waiting_since(*pack);
@@ -77,13 +77,13 @@ impl Survey {
                 since(pack).is_some_and(|since| now.saturating_since(since) >= options.grace);
             waited && allowed.is_none_or(|allowed| allowed.condemns(pack)) && is_candidate(pack)
         };
-        let going = self.condemn.len() + self.waiting.len();
-        let ready = scattered.choose(&goes, is_ready, worth(budget, going));
+        let room = options.bounds.refs.saturating_sub(self.condemn.len());
+        let ready = scattered.choose(&goes, is_ready, worth(budget, room));
 
         goes.extend(&ready.packs);
         goes.extend(self.waiting.keys());
-        let going = going + ready.packs.len();
-        let worth = worth(options.max_repack_bytes, going);
+        let room = options.bounds.waiting.saturating_sub(self.waiting.len());
+        let worth = worth(options.max_repack_bytes, room);
         let later = scattered.choose(&goes, is_candidate, worth);
         goes.extend(&later.packs);
         self.scattered = PlannedDefragmentation {

@@ -14,6 +14,7 @@ use crate::{
     Transaction, Value, VerifyLevel,
 };
 
+mod bounds;
 mod crashes;
 mod holds;
 mod hollow;
