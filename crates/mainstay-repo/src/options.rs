@@ -108,7 +108,11 @@ impl RepoOptions {
 
     /// The size that packs may have, within its bounds.
     pub(crate) fn pack_limit(&self) -> usize {
-        self.pack_bytes
-            .clamp(LEAST_PACK_BYTES, MAX_PACK - SALT_BYTES)
+        pack_limit(self.pack_bytes)
     }
+}
+
+/// A size of packs, within its bounds.
+pub(crate) fn pack_limit(pack_bytes: usize) -> usize {
+    pack_bytes.clamp(LEAST_PACK_BYTES, MAX_PACK - SALT_BYTES)
 }

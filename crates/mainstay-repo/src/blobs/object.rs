@@ -4,6 +4,8 @@ use bytes::Bytes;
 use mainstay_core::{Error, ErrorKind, Result};
 use mainstay_store::{ByteRange, Key, PutMode, PutOutcome, Storage, StorageExt as _};
 
+use super::pack::SALT_BYTES;
+
 /// How much is read at once to compare an object that is already there.
 const COMPARED_BYTES: usize = 4 * 1024 * 1024;
 
@@ -12,6 +14,14 @@ pub(crate) fn hash_in_key(key: &Key) -> Option<[u8; 32]> {
     let (_, hex) = key.as_str().split_once('/')?;
     let address: mainstay_core::BulkDigest = format!("blake3:{hex}").parse().ok()?;
     Some(*address.as_bytes())
+}
+
+/// How large packs and index objects become that are to be of `wanted` bytes at most: no larger than the
+/// storage takes once a pack has got another identity.
+pub(crate) fn limit(storage: &dyn Storage, wanted: usize) -> usize {
+    let largest = usize::try_from(storage.capabilities().max_object_bytes);
+    let largest = largest.unwrap_or(usize::MAX);
+    largest.saturating_sub(SALT_BYTES).min(wanted)
 }
 
 /// How often an object is written that others delete at once.

@@ -11,11 +11,11 @@ use super::CollectOptions;
 use super::apply::unless_overtaken;
 use super::catalog::Catalog;
 use super::mark::{self, Needed};
-use super::repack;
 use super::scattered::PlannedDefragmentation;
 use super::state::Collected;
 use super::sweep::{PlannedCheckpoints, Sweep};
 use crate::View;
+use crate::blobs::object;
 use crate::blobs::pack::PackId;
 use crate::blobs::record::{Entry, Kind, RecordId};
 use crate::repo::Inner;
@@ -179,7 +179,7 @@ impl Survey {
             collected,
             kept_from: from.seq,
             view,
-            pack_limit: repack::pack_limit(&*inner.storage, inner.options.pack_limit()),
+            pack_limit: object::limit(&*inner.storage, inner.options.pack_limit()),
             catalog,
             used: BTreeMap::new(),
             waiting: BTreeMap::new(),

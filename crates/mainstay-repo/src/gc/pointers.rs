@@ -89,11 +89,12 @@ async fn write_each_once(
     contents: Contents,
     written: &mut Written,
 ) -> Result<()> {
+    let limit = object::limit(storage, INDEX_BYTES);
     let mut group: Vec<(PackRef, Vec<Entry>)> = Vec::new();
     let mut records = 0;
     for (pack, entries) in contents {
         records += entries.len();
-        if !group.is_empty() && IndexObject::encoded_len(group.len() + 1, records) > INDEX_BYTES {
+        if !group.is_empty() && IndexObject::encoded_len(group.len() + 1, records) > limit {
             records = entries.len();
             write_one(storage, std::mem::take(&mut group), written).await?;
         }

@@ -18,12 +18,6 @@ use crate::blobs::{blocking, open_within};
 /// How much is read before it is written.
 const WINDOW_BYTES: u64 = 64 * 1024 * 1024;
 
-/// How large packs become that are to be of a size, in a storage.
-pub(super) fn pack_limit(storage: &dyn Storage, pack_bytes: usize) -> usize {
-    let largest = usize::try_from(storage.capabilities().max_object_bytes);
-    largest.unwrap_or(usize::MAX).min(pack_bytes)
-}
-
 /// Packs being filled.
 #[derive(Debug)]
 pub(crate) struct Repack<'a> {
@@ -43,7 +37,7 @@ impl<'a> Repack<'a> {
         condemned: &'a Condemned,
         pack_bytes: usize,
     ) -> Self {
-        let limit = pack_limit(storage, pack_bytes);
+        let limit = object::limit(storage, pack_bytes);
         Self {
             storage,
             condemned,

@@ -17,7 +17,6 @@ use crate::blobs::record::{Entry, Kind, RecordId};
 use crate::gc::catalog::Catalog;
 use crate::gc::pointers::{self, Contents};
 use crate::gc::repack::Repack;
-use crate::options::PACK_BYTES;
 
 /// What reading a pack whole showed.
 enum Found {
@@ -29,10 +28,11 @@ enum Found {
     Newer,
 }
 
-/// Makes the index say what the packs hold.
+/// Makes the index say what the packs hold; packs that it writes are not condemned, and of `pack_bytes`
+/// at most.
 pub(super) async fn repair(
     storage: &Arc<dyn Storage>,
-    condemned: &Condemned,
+    (condemned, pack_bytes): (&Condemned, usize),
     report: &mut RepairReport,
     telling: &Telling,
 ) -> Result<()> {
@@ -106,7 +106,7 @@ pub(super) async fn repair(
     for (pack, entries) in rest {
         unknown.entry(pack).or_default().extend(entries);
     }
-    unknown.extend(salvage(storage, condemned, &damaged).await?);
+    unknown.extend(salvage(storage, (condemned, pack_bytes), &damaged).await?);
     for entries in unknown.values_mut() {
         entries.sort_unstable_by_key(|entry| entry.header.id);
         entries.dedup();
@@ -134,12 +134,12 @@ fn is_elsewhere(catalog: &Catalog, pack: PackId, entry: &Entry) -> bool {
 /// Writes the good records of damaged packs again.
 async fn salvage(
     storage: &Arc<dyn Storage>,
-    condemned: &Condemned,
+    (condemned, pack_bytes): (&Condemned, usize),
     damaged: &BTreeMap<PackId, Vec<Entry>>,
 ) -> Result<Contents> {
     let (mut contents, mut left) = (Contents::new(), damaged.clone());
     while !left.is_empty() {
-        let mut repack = Repack::new(&**storage, condemned, PACK_BYTES);
+        let mut repack = Repack::new(&**storage, condemned, pack_bytes);
         let (mut written, mut again) = (BTreeSet::new(), BTreeMap::<_, Vec<Entry>>::new());
         for (pack, entries) in left {
             let key = pack.key()?;

@@ -17,11 +17,12 @@ use serde::Serialize;
 use crate::blobs::BlobStore;
 use crate::gc::catalog::is_damage;
 use crate::log::read::{self, READ_AHEAD};
+use crate::options::{PACK_BYTES, pack_limit};
 use crate::view::Source;
 use crate::{View, checkpoint, descriptor, gc, tree};
 
 /// How to repair.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone)]
 #[non_exhaustive]
 pub struct RepairOptions {
     /// Whether to do it; otherwise only to say what would be done, which is the default.
@@ -29,6 +30,19 @@ pub struct RepairOptions {
     /// Is told how many `packs` and `blobs` have been looked at, and how many `bytes` of them have been
     /// read.
     pub progress: Option<Arc<dyn Progress>>,
+    /// How many bytes a pack has at most that is written; see
+    /// [`RepoOptions::pack_bytes`](crate::RepoOptions::pack_bytes), whose default this has.
+    pub pack_bytes: usize,
+}
+
+impl Default for RepairOptions {
+    fn default() -> Self {
+        Self {
+            apply: false,
+            progress: None,
+            pack_bytes: PACK_BYTES,
+        }
+    }
 }
 
 impl RepairOptions {
@@ -43,6 +57,13 @@ impl RepairOptions {
     #[must_use]
     pub fn with_progress(mut self, progress: Arc<dyn Progress>) -> Self {
         self.progress = Some(progress);
+        self
+    }
+
+    /// Sets how large packs become; what is out of bounds is taken as the bound.
+    #[must_use]
+    pub fn with_pack_bytes(mut self, bytes: usize) -> Self {
+        self.pack_bytes = bytes;
         self
     }
 }
@@ -141,7 +162,8 @@ pub async fn repair(storage: Arc<dyn Storage>, options: &RepairOptions) -> Resul
         Some(view) => gc::condemned_in(view, &Arc::default()).await?,
         None => Arc::default(),
     };
-    blobs::repair(&storage, &condemned, &mut report, &telling).await?;
+    let packs = (&*condemned, pack_limit(options.pack_bytes));
+    blobs::repair(&storage, packs, &mut report, &telling).await?;
     if let Some(view) = view {
         report.lost = lost(&storage, &view, &telling).await?;
     }

@@ -13,7 +13,7 @@ use super::writes::{Indexed, Writes};
 use crate::blobs::codec::Compressor;
 use crate::blobs::condemned::{Condemned, CondemnedSource};
 use crate::blobs::index::{self, INDEX_BYTES, IndexObject};
-use crate::blobs::pack::{PackBuilder, PackId, SALT_BYTES};
+use crate::blobs::pack::{PackBuilder, PackId};
 use crate::blobs::record::{Kind, RecordId};
 use crate::blobs::{Shared, object};
 
@@ -48,7 +48,7 @@ impl Session {
         runtime: Handle,
         progress: Option<Arc<dyn Progress>>,
     ) -> Result<Self> {
-        let limit = object_limit(&shared, shared.pack_bytes);
+        let limit = object::limit(&*shared.storage, shared.pack_bytes);
         let storage = Arc::clone(&shared.storage);
         let writes = Writes::new(storage, Arc::clone(&condemned), runtime);
         Ok(Self {
@@ -190,7 +190,7 @@ impl Session {
         self.relied_on
             .extend(written.packs.iter().map(|(pack, _)| pack.id));
         self.check_relied_on()?;
-        let limit = object_limit(&self.shared, INDEX_BYTES);
+        let limit = object::limit(&*self.shared.storage, INDEX_BYTES);
         for packs in grouped(written.packs, limit) {
             self.write_index(&IndexObject::of(packs))?;
         }
@@ -216,12 +216,6 @@ impl Session {
             Err(error) => tracing::warn!(%error, "index objects are not merged"),
         }
     }
-}
-
-fn object_limit(shared: &Shared, wanted: usize) -> usize {
-    let largest = shared.storage.capabilities().max_object_bytes;
-    let largest = usize::try_from(largest).unwrap_or(usize::MAX);
-    largest.saturating_sub(SALT_BYTES).min(wanted)
 }
 
 /// Splits packs into groups whose index objects stay below `limit` bytes, if a single pack's does.
