@@ -329,7 +329,8 @@ impl Repo {
     /// Plans a collection: what is of no use, what would be done about it, and why. Changes nothing.
     ///
     /// Reads the kept history, the index, and the packs with manifests. Memory: about 400 bytes for
-    /// each record of the index.
+    /// each record of each index object, and at most 6 for each chunk of each version that is looked at: less than
+    /// one where it follows the same chunk as in another version, as most do that versions share.
     ///
     /// # Errors
     /// [`Corrupt`](mainstay_core::ErrorKind::Corrupt) when the index or the manifest of a blob that is

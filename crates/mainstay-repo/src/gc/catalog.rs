@@ -78,7 +78,7 @@ impl Catalog {
                 for (hash, size) in packs {
                     catalog.packs.entry(PackId(hash)).or_default().stored = Some(size);
                 }
-                catalog.merge();
+                catalog.merge()?;
                 return Ok(catalog);
             }
             listed = now;
@@ -119,7 +119,7 @@ impl Catalog {
         Ok(())
     }
 
-    fn merge(&mut self) {
+    fn merge(&mut self) -> Result<()> {
         for (pack, entry) in self.indexes.values().flat_map(located) {
             let pack = self.packs.entry(pack.id).or_default();
             pack.entries.push(entry);
@@ -132,14 +132,47 @@ impl Catalog {
         }
         self.records.sort_unstable();
         self.records.dedup();
+        if u32::try_from(self.records.len()).is_ok() {
+            Ok(())
+        } else {
+            let why = "more than 2^32 records are too many to look at";
+            Err(Error::new(ErrorKind::Unsupported, why).context("records", self.records.len()))
+        }
+    }
+
+    /// A number above the [place](Self::place) of each record.
+    pub(super) fn len(&self) -> usize {
+        self.records.len()
+    }
+
+    /// The place of a record among those that the index knows, which are ordered.
+    pub(super) fn place(&self, id: &RecordId) -> Option<u32> {
+        let place = self.records.partition_point(|(other, _)| other < id);
+        let (found, _) = self.records.get(place)?;
+        (found == id).then(|| u32::try_from(place).ok()).flatten()
+    }
+
+    /// The record of a place.
+    pub(super) fn record(&self, place: u32) -> RecordId {
+        self.records[place as usize].0
+    }
+
+    /// The packs in the storage that hold the record of a place, ordered.
+    pub(super) fn holders_of(&self, place: u32) -> impl Iterator<Item = PackId> {
+        let id = self.record(place);
+        self.holding(place as usize, id)
     }
 
     /// The packs in the storage that hold a record, ordered.
     pub(crate) fn holders(&self, id: &RecordId) -> impl Iterator<Item = PackId> {
         let start = self.records.partition_point(|(other, _)| other < id);
+        self.holding(start, *id)
+    }
+
+    fn holding(&self, start: usize, id: RecordId) -> impl Iterator<Item = PackId> {
         let of_record = self.records[start..]
             .iter()
-            .take_while(move |(other, _)| other == id);
+            .take_while(move |(other, _)| *other == id);
         of_record
             .map(|(_, pack)| *pack)
             .filter(|pack| self.is_stored(*pack))

@@ -9,7 +9,8 @@ use serde::Serialize;
 
 use super::CollectOptions;
 use super::catalog::Catalog;
-use super::mark::{self, Marked, Named};
+use super::mark::{self, Named};
+use super::needed::Needed;
 use super::state::Collected;
 use crate::blobs::record::{Entry, RecordId};
 use crate::log::walk;
@@ -115,9 +116,9 @@ pub(crate) async fn blob(
     let manifest = RecordId::manifest(digest);
     let stored = catalog.holders(&manifest).next().is_some();
     let mut records = BTreeSet::from([manifest]);
-    let mut made = catalog.made(stored.then_some(*digest), |_| true).await?;
-    if let Some(Ok(made)) = made.remove(digest) {
-        records.extend(made.parts);
+    let parts = catalog.made(stored.then_some(*digest), |_| true).await?;
+    if let Some(Ok(made)) = parts.blobs.get(digest) {
+        records.extend(parts.of(made).map(|place| catalog.record(place)));
     }
     let packs: BTreeSet<_> = records.iter().flat_map(|id| catalog.holders(id)).collect();
     let packs = packs.into_iter().map(|pack| HoldingPack {
@@ -130,7 +131,7 @@ pub(crate) async fn blob(
         refs,
         history,
         packs: packs.collect(),
-        stored_bytes: stored_bytes(&catalog, &records),
+        stored_bytes: stored_bytes(&catalog, records.into_iter()),
     })
 }
 
@@ -191,27 +192,25 @@ pub(crate) async fn refs(inner: &Arc<Inner>, prefix: &str) -> Result<RefExplanat
     let others = others.blobs(&inner.blobs).await?;
     let catalog = Catalog::load(&inner.storage).await?;
     let blobs = theirs.len() as u64;
-    let theirs = mark::records(&catalog, Marked::of(theirs), |_| true).await?;
-    let theirs: BTreeSet<RecordId> = theirs.ids().copied().collect();
-    let others = mark::records(&catalog, Marked::of(others), |_| true).await?;
-    let exclusive: BTreeSet<RecordId> = theirs
-        .iter()
-        .filter(|id| !others.contains(id))
-        .copied()
-        .collect();
+    let all = theirs.union(&others).copied();
+    let parts = catalog.made(all, |_| true).await?;
+    let theirs = Needed::of(&catalog, &parts, &[], &theirs)?;
+    let others = Needed::of(&catalog, &parts, &[], &others)?;
+    let exclusive = theirs.ids(&catalog);
+    let exclusive = exclusive.filter(|id| !others.contains(&catalog, id));
     Ok(RefExplanation {
         refs,
         blobs,
-        stored_bytes: stored_bytes(&catalog, &theirs),
-        exclusive_bytes: stored_bytes(&catalog, &exclusive),
+        stored_bytes: stored_bytes(&catalog, theirs.ids(&catalog)),
+        exclusive_bytes: stored_bytes(&catalog, exclusive),
     })
 }
 
 /// What records take in packs and index, each counted once.
-fn stored_bytes(catalog: &Catalog, records: &BTreeSet<RecordId>) -> u64 {
-    let entries = records.iter().filter_map(|id| {
-        let pack = catalog.holders(id).next()?;
-        catalog.packs.get(&pack)?.entry(id)
+fn stored_bytes(catalog: &Catalog, records: impl Iterator<Item = RecordId>) -> u64 {
+    let entries = records.filter_map(|id| {
+        let pack = catalog.holders(&id).next()?;
+        catalog.packs.get(&pack)?.entry(&id)
     });
     entries
         .map(|entry| entry.header.record_len() + Entry::LEN as u64)

@@ -6,21 +6,20 @@ use mainstay_core::{Digest, Error, Result};
 use mainstay_store::StorageExt as _;
 
 use super::catalog::Catalog;
+use super::parts::{Held, Made, Named, Parts};
 use crate::blobs::manifest::{Body, ChunkRef, ListRef, Manifest, decode_list};
 use crate::blobs::pack::PackId;
 use crate::blobs::record::RecordId;
 
-/// What a blob is made of.
-#[derive(Debug)]
-pub(crate) struct Made {
-    /// The packs with the manifests that count.
-    pub(crate) packs: Vec<PackId>,
-    /// The lists and chunks that those name.
-    pub(crate) parts: Vec<RecordId>,
-}
+/// The manifests of a blob: the pack that one lies in, and what it names.
+type Copies = Vec<(PackId, Result<Named>)>;
 
-/// The manifests of each blob: the pack that one lies in, and what it names.
-type Copies = BTreeMap<Digest, Vec<(PackId, Result<Vec<RecordId>>)>>;
+/// Lists, and which manifests name them.
+#[derive(Default)]
+struct Lists {
+    refs: HashMap<RecordId, ListRef>,
+    named_by: Vec<(Digest, PackId, RecordId)>,
+}
 
 impl Catalog {
     /// Reads of what each blob is made; a blob of which no manifest can be read comes as an error.
@@ -29,25 +28,27 @@ impl Catalog {
     /// that was stalled made one known whose parts had been collected. Readers may come upon any that is
     /// whole, so all of these count: those that lie in `sound` packs with all their parts, or else those
     /// whose parts are anywhere. Where none is whole something is damaged, and all count.
-    pub(crate) async fn made(
+    pub(super) async fn made(
         &self,
         blobs: impl IntoIterator<Item = Digest> + Send,
         sound: impl Fn(PackId) -> bool + Send + Sync,
-    ) -> Result<BTreeMap<Digest, Result<Made>>> {
-        let (mut made, mut left) = (BTreeMap::new(), BTreeSet::new());
-        let is_held = |id: &RecordId| self.holders(id).any(&sound);
-        for (digest, copies) in self.copies(blobs, &sound).await? {
-            match whole(&copies, is_held) {
-                Some(whole) => drop(made.insert(digest, Ok(whole))),
-                None => drop(left.insert(digest)),
+    ) -> Result<Parts> {
+        let (mut parts, mut left) = (Parts::new(self), BTreeSet::new());
+        let copies = self.copies(blobs, &sound, &mut parts).await?;
+        let held = parts.held(|place| self.holders_of(place).any(&sound));
+        for (digest, copies) in copies {
+            match whole(copies, &held) {
+                Ok(whole) => drop(parts.blobs.insert(digest, Ok(whole))),
+                Err(_) => drop(left.insert(digest)),
             }
         }
-        let is_held = |id: &RecordId| self.holders(id).next().is_some();
-        for (digest, copies) in self.copies(left, |_| true).await? {
-            let of_blob = whole(&copies, is_held).map_or_else(|| all(&digest, copies), Ok);
-            made.insert(digest, of_blob);
+        let copies = self.copies(left, |_| true, &mut parts).await?;
+        let held = parts.held(|place| self.holders_of(place).next().is_some());
+        for (digest, copies) in copies {
+            let of_blob = whole(copies, &held).or_else(|copies| all(&digest, copies));
+            parts.blobs.insert(digest, of_blob);
         }
-        Ok(made)
+        Ok(parts)
     }
 
     /// Reads the manifests of blobs in some packs, pack by pack, and the lists that they name.
@@ -55,16 +56,17 @@ impl Catalog {
         &self,
         blobs: impl IntoIterator<Item = Digest> + Send,
         among: impl Fn(PackId) -> bool + Send,
-    ) -> Result<Copies> {
-        let (mut copies, mut by_pack) = (Copies::new(), BTreeMap::<PackId, Vec<Digest>>::new());
+        parts: &mut Parts,
+    ) -> Result<BTreeMap<Digest, Copies>> {
+        let (mut copies, mut by_pack) = (BTreeMap::new(), BTreeMap::<_, Vec<_>>::new());
         for digest in blobs {
-            copies.insert(digest, Vec::new());
+            copies.insert(digest, Copies::new());
             let id = RecordId::manifest(&digest);
             for pack in self.holders(&id).filter(|pack| among(*pack)) {
                 by_pack.entry(pack).or_default().push(digest);
             }
         }
-        let mut listed: Vec<(Digest, PackId, ListRef)> = Vec::new();
+        let mut lists = Lists::default();
         self.telling.expect("packs", by_pack.len() as u64);
         for (pack, digests) in by_pack {
             let stored = self.storage.get_all(&pack.key()?).await?;
@@ -78,88 +80,80 @@ impl Catalog {
                 let manifest = self.open(pack, &bytes, &id).and_then(|bytes| {
                     Manifest::decode(&bytes, &digest).map_err(|damage| damage.of(id))
                 });
-                let parts = manifest.map(|manifest| match manifest.body {
-                    Body::Inline(_) => Vec::new(),
-                    Body::Chunks(chunks) => chunks.iter().map(ChunkRef::id).collect(),
-                    Body::Lists(lists) => {
-                        listed.extend(lists.iter().map(|list| (digest, pack, *list)));
-                        lists.iter().map(ListRef::id).collect()
+                let named = manifest.map(|manifest| match manifest.body {
+                    Body::Inline(_) => Named::default(),
+                    Body::Chunks(chunks) => parts.name(self, chunks.iter().map(ChunkRef::id)),
+                    Body::Lists(refs) => {
+                        lists.add((digest, pack), &refs);
+                        parts.name(self, refs.iter().map(ListRef::id))
                     }
                 });
-                copies.entry(digest).or_default().push((pack, parts));
+                copies.entry(digest).or_default().push((pack, named));
             }
         }
-        let chunks = self.chunks(&listed).await?;
-        for (digest, pack, list) in listed {
-            let copy = copies.get_mut(&digest).into_iter().flatten();
-            for (_, parts) in copy.filter(|(other, _)| *other == pack) {
-                match (&mut *parts, chunks.get(&list.id())) {
-                    (Ok(parts), Some(Ok(chunks))) => parts.extend(chunks),
-                    (Ok(_), _) => *parts = Err(Error::corrupt(list.id(), "cannot be read")),
-                    (Err(_), _) => {}
-                }
+        self.read_lists(&lists.refs, parts).await?;
+        for (digest, pack, list) in lists.named_by {
+            if parts.has_list(self, &list) {
+                continue;
+            }
+            let of_blob = copies.get_mut(&digest).into_iter().flatten();
+            for (_, named) in of_blob.filter(|(other, _)| *other == pack) {
+                *named = Err(Error::corrupt(list, "cannot be read"));
             }
         }
         Ok(copies)
     }
 
-    /// Reads the chunks that lists name.
-    async fn chunks(
-        &self,
-        listed: &[(Digest, PackId, ListRef)],
-    ) -> Result<HashMap<RecordId, Result<Vec<RecordId>>>> {
-        let refs: HashMap<RecordId, ListRef> =
-            listed.iter().map(|(.., list)| (list.id(), *list)).collect();
-        let lists: BTreeSet<RecordId> = listed.iter().map(|(.., list)| list.id()).collect();
-        let mut chunks = HashMap::new();
-        self.read(lists, |id, read| {
-            let decoded = read.and_then(|bytes| match refs.get(&id) {
-                Some(list) => decode_list(&bytes, list.chunks as usize, list.size)
-                    .map_err(|damage| damage.of(id)),
-                None => Ok(Vec::new()),
-            });
-            chunks.insert(
-                id,
-                decoded.map(|list| list.iter().map(ChunkRef::id).collect()),
-            );
+    /// Reads what lists name.
+    async fn read_lists(&self, refs: &HashMap<RecordId, ListRef>, parts: &mut Parts) -> Result<()> {
+        let ids: BTreeSet<RecordId> = refs.keys().copied().collect();
+        self.read(ids, |id, read| {
+            if let (Some(list), Ok(bytes)) = (refs.get(&id), read)
+                && let Ok(chunks) = decode_list(&bytes, list.chunks as usize, list.size)
+            {
+                parts.add_list(self, &id, chunks.iter().map(ChunkRef::id));
+            }
             Ok(())
         })
-        .await?;
-        Ok(chunks)
+        .await
     }
 }
 
-/// The manifests all of whose parts are held; `None` when there are none.
-fn whole(
-    copies: &[(PackId, Result<Vec<RecordId>>)],
-    is_held: impl Fn(&RecordId) -> bool,
-) -> Option<Made> {
-    let readable = copies
-        .iter()
-        .filter_map(|(pack, parts)| Some((pack, parts.as_ref().ok()?)));
-    let whole: Vec<_> = readable
-        .filter(|(_, parts)| parts.iter().all(&is_held))
-        .collect();
-    (!whole.is_empty()).then(|| Made {
-        packs: whole.iter().map(|(pack, _)| **pack).collect(),
-        parts: whole
-            .iter()
-            .flat_map(|(_, parts)| *parts)
-            .copied()
-            .collect(),
-    })
+impl Lists {
+    fn add(&mut self, (digest, pack): (Digest, PackId), refs: &[ListRef]) {
+        for list in refs {
+            self.refs.insert(list.id(), *list);
+            self.named_by.push((digest, pack, list.id()));
+        }
+    }
+}
+
+/// Takes the manifests all of whose parts are held; gives all back when there are none.
+fn whole(copies: Copies, held: &Held) -> Result<Made, Copies> {
+    let is_whole =
+        |(_, named): &(_, Result<Named>)| matches!(named, Ok(named) if held.holds(named));
+    if !copies.iter().any(is_whole) {
+        return Err(copies);
+    }
+    let whole = copies.into_iter().filter(is_whole);
+    let whole = whole.filter_map(|(pack, named)| Some((pack, named.ok()?)));
+    let (packs, manifests) = whole.unzip();
+    Ok(Made { packs, manifests })
 }
 
 /// All manifests, of which none is whole.
-fn all(digest: &Digest, copies: Vec<(PackId, Result<Vec<RecordId>>)>) -> Result<Made> {
-    let mut made = None;
+fn all(digest: &Digest, copies: Copies) -> Result<Made> {
+    let (mut packs, mut manifests) = (Vec::new(), Vec::new());
     let mut failed = Error::corrupt(RecordId::manifest(digest), "missing");
-    let packs: Vec<PackId> = copies.iter().map(|(pack, _)| *pack).collect();
-    for (_, parts) in copies {
-        match parts {
-            Ok(parts) => made.get_or_insert_with(Vec::new).extend(parts),
+    for (pack, named) in copies {
+        packs.push(pack);
+        match named {
+            Ok(named) => manifests.push(named),
             Err(error) => failed = error,
         }
     }
-    made.map_or(Err(failed), |parts| Ok(Made { packs, parts }))
+    if manifests.is_empty() {
+        return Err(failed);
+    }
+    Ok(Made { packs, manifests })
 }

@@ -15,12 +15,15 @@ mod explain;
 mod hold;
 mod made;
 mod mark;
+mod needed;
 mod options;
+mod parts;
 mod plan;
 pub(crate) mod pointers;
 mod receipts;
 pub(crate) mod repack;
 mod scattered;
+mod sequence;
 mod state;
 mod sweep;
 #[cfg(test)]

@@ -10,14 +10,15 @@ use serde::{Deserialize, Serialize};
 use super::CollectOptions;
 use super::apply::unless_overtaken;
 use super::catalog::Catalog;
-use super::mark::{self, Needed};
+use super::mark;
+use super::needed::{self, Needed};
 use super::scattered::PlannedDefragmentation;
 use super::state::Collected;
 use super::sweep::{PlannedCheckpoints, Sweep};
 use crate::View;
 use crate::blobs::object;
 use crate::blobs::pack::PackId;
-use crate::blobs::record::{Entry, Kind, RecordId};
+use crate::blobs::record::{Entry, Kind};
 use crate::repo::Inner;
 
 const BROKEN: &str = "holds the manifest of a blob of which something is collected";
@@ -172,7 +173,7 @@ impl Survey {
             return Err(Error::new(ErrorKind::Corrupt, why).context("damage", error));
         }
         let sound = |pack| !collected.is_condemned(pack);
-        let needed = mark::records(&catalog, marked, sound).await?;
+        let needed = needed::needed(&catalog, marked, sound).await?;
         let checkpoints = allowed.map(|allowed| allowed.checkpoints);
         let sweep = Sweep::of(inner, &view, (options, now), checkpoints).await?;
         let mut survey = Self {
@@ -212,29 +213,28 @@ impl Survey {
     /// which most is needed.
     fn choose_places(&mut self) {
         let mut weights: BTreeMap<PackId, u64> = BTreeMap::new();
-        let mut needed: Vec<RecordId> = self.needed.ids().copied().collect();
-        needed.sort_unstable();
-        for id in &needed {
-            for pack in self.needed.places(&self.catalog, id) {
+        for id in self.needed.ids(&self.catalog) {
+            for pack in self.needed.packs(&self.catalog, &id) {
                 let entry = self
                     .catalog
                     .packs
                     .get(&pack)
-                    .and_then(|pack| pack.entry(id));
+                    .and_then(|pack| pack.entry(&id));
                 let bytes = entry.map_or(0, |entry| entry.header.record_len());
                 *weights.entry(pack).or_default() += bytes;
             }
         }
-        for id in &needed {
+        let (mut used, mut rescue) = (BTreeMap::<_, Vec<Entry>>::new(), BTreeSet::new());
+        for id in self.needed.ids(&self.catalog) {
             let sound = |pack: &PackId| self.is_sound(*pack);
             let weight = |pack: &PackId| (weights.get(pack).copied(), Reverse(*pack));
-            let holders = || self.needed.places(&self.catalog, id);
+            let holders = || self.needed.packs(&self.catalog, &id);
             let best = holders().filter(sound).max_by_key(weight);
             let pack = match best {
                 Some(pack) => pack,
                 None => match holders().max_by_key(weight) {
                     Some(condemned) => {
-                        self.rescue.insert(condemned);
+                        rescue.insert(condemned);
                         condemned
                     }
                     // Damage, which verification tells of.
@@ -245,11 +245,12 @@ impl Survey {
                 .catalog
                 .packs
                 .get(&pack)
-                .and_then(|pack| pack.entry(id))
+                .and_then(|pack| pack.entry(&id))
             {
-                self.used.entry(pack).or_default().push(entry);
+                used.entry(pack).or_default().push(entry);
             }
         }
+        (self.used, self.rescue) = (used, rescue);
     }
 
     /// What is used of some packs, in the order in which blobs are read.
@@ -257,7 +258,7 @@ impl Survey {
         let used = self.used.iter().filter(|(pack, _)| packs(pack));
         let entries = used.flat_map(|(pack, entries)| entries.iter().map(|entry| (*pack, *entry)));
         let mut entries: Vec<_> = entries.collect();
-        entries.sort_by_cached_key(|(_, entry)| self.needed.place(&entry.header.id));
+        entries.sort_by_cached_key(|(_, entry)| self.needed.turn(&self.catalog, &entry.header.id));
         entries
     }
 
@@ -285,7 +286,7 @@ impl Survey {
         for (pack, known) in surviving {
             let ids = known.entries.iter().map(|entry| entry.header.id);
             for id in ids.filter(|id| id.kind == Kind::Manifest) {
-                if !self.needed.contains(&id) {
+                if !self.needed.contains(&self.catalog, &id) {
                     let digests = unneeded.entry(*pack).or_default();
                     digests.push(Digest::from_bytes(id.hash));
                 } else if self.needed.is_hollow(&id, *pack) {
@@ -295,20 +296,20 @@ impl Survey {
         }
         self.condemn_broken(hollow);
         let digests = unneeded.values().flatten().copied();
-        let made = self
+        let parts = self
             .catalog
             .made(digests, |pack| self.is_sound(pack))
             .await?;
         loop {
-            let stays = |id: &RecordId| {
-                self.needed.contains(id)
+            let stays = |place| {
+                self.needed.has(place)
                     || self
                         .catalog
-                        .holders(id)
+                        .holders_of(place)
                         .any(|pack| self.is_sound(pack) && !self.condemn.contains_key(&pack))
             };
-            let is_broken = |pack: &PackId, digest: &Digest| match made.get(digest) {
-                Some(Ok(made)) => !made.packs.contains(pack) || !made.parts.iter().all(stays),
+            let is_broken = |pack: &PackId, digest: &Digest| match parts.blobs.get(digest) {
+                Some(Ok(made)) => !made.packs.contains(pack) || !parts.all(made, stays),
                 _ => true,
             };
             let broken = unneeded.iter().filter(|(pack, blobs)| {

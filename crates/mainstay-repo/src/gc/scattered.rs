@@ -9,7 +9,7 @@ use mainstay_core::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use super::CollectOptions;
-use super::mark::{NEWEST_TIMES, Needed};
+use super::needed::{NEWEST_TIMES, Needed};
 use super::plan::{Allowed, Survey, Waiting};
 use crate::blobs::batches::Rehearsal;
 use crate::blobs::pack::{FOOTER_LEN, HEADER_LEN, PackId};
@@ -100,7 +100,7 @@ impl Survey {
     }
 }
 
-/// Where each needed record lies, by its place in the order of reading.
+/// Where each needed record lies, by its turn in the order of reading.
 type Places = Vec<Option<(PackId, Entry)>>;
 
 /// The chunks of blobs that are read, and where they lie.
@@ -122,7 +122,8 @@ impl<'s> Scattered<'s> {
                 .iter()
                 .filter(|entry| entry.header.id.kind == Kind::Chunk)
             {
-                if let Some(place) = at.get_mut(needed.place(&entry.header.id)) {
+                let turn = needed.turn(&survey.catalog, &entry.header.id);
+                if let Some(place) = at.get_mut(turn as usize) {
                     *place = Some((*pack, *entry));
                 }
             }
@@ -247,7 +248,7 @@ impl<'s> Scattered<'s> {
     fn each_batch(&self, at: &Places, mut each: impl FnMut(&Requests, u64)) {
         for read in self.needed.reads() {
             let mut rehearsal = Rehearsal::default();
-            for (pack, entry) in read.places.iter().filter_map(|place| at[*place]) {
+            for (pack, entry) in read.chunks.iter().filter_map(|turn| at[turn as usize]) {
                 if let Some(requests) = rehearsal.read(pack, entry) {
                     each(&requests, read.times);
                 }
