@@ -1,6 +1,7 @@
 //! What statistics say that reading takes is what it takes.
 
 use mainstay_core::RefPath;
+use mainstay_store::MeterStorage;
 
 use super::order::{MIB, cost, edited};
 use super::*;
@@ -92,4 +93,23 @@ async fn what_trees_hold_is_counted_and_named_by_their_refs() {
     assert!(found.requests > found.least_requests);
     assert_eq!(found.worst[0].path, "data/d/version/1".parse().unwrap());
     assert_eq!(found.worst[0].blob, blob);
+}
+
+#[tokio::test]
+async fn what_some_refs_take_and_others_share_is_read_once() {
+    let mut world = World::new();
+    let repo = world.open().await;
+    let blobs = store(&repo, &[big(1), big(2)]).await.unwrap();
+    name(&repo, "files/a", vec![blobs[0]]).await.unwrap();
+    name(&repo, "files/b", blobs).await.unwrap();
+    let mut requests = Vec::new();
+    for prefix in ["files", "files/a"] {
+        let metered = Arc::new(MeterStorage::new(Arc::clone(&world.storage)));
+        let repo = world.open_on(Arc::clone(&metered) as _).await;
+        let before = metered.reading();
+        let explained = repo.explain_refs(prefix).await.unwrap();
+        assert!(explained.exclusive_bytes == 0 || prefix == "files");
+        requests.push((metered.reading() - before).requests());
+    }
+    assert_eq!(requests[0], requests[1]);
 }
