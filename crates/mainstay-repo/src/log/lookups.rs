@@ -6,9 +6,11 @@ use std::sync::Arc;
 use mainstay_core::{Digest, Error, ErrorKind, RefPath, Result};
 
 use super::plan::{Named, NamedTree};
+use crate::blobs::BlobStore;
 use crate::blobs::condemned::Condemned;
 use crate::blobs::reliance::Unreliable;
 use crate::repo::Inner;
+use crate::tree::Reached;
 use crate::{View, gc, tree};
 
 /// What is known of blobs as of one run of collection, so that repeated attempts do not look again.
@@ -121,12 +123,16 @@ impl Lookups {
         let mut blobs: BTreeSet<Digest> = named.blobs.keys().copied().collect();
         for tree in named.trees.keys() {
             if !self.held.contains_key(tree) {
+                let missing = (Some(Unreliable::Missing(tree.root)), BTreeSet::new());
                 if store.find(&tree.root).await?.is_none() {
-                    return Ok((Some(Unreliable::Missing(tree.root)), BTreeSet::new()));
+                    return Ok(missing);
                 }
                 let beside = tree.beside.map(|root| (store, root));
-                let held = tree::novel(beside, (store, tree.root)).await?.whole()?;
-                self.held.insert(*tree, held);
+                let reached = tree::novel(beside, (store, tree.root)).await?;
+                if lacks_a_page(store, &reached).await? {
+                    return Ok(missing);
+                }
+                self.held.insert(*tree, reached.whole()?);
             }
             blobs.extend(self.held.get(tree).into_iter().flatten());
         }
@@ -134,6 +140,16 @@ impl Lookups {
         let unreliable = store.unreliable(blobs.iter().copied(), condemned).await?;
         Ok((unreliable, blobs))
     }
+}
+
+/// Whether a page of a tree is not stored, be it that it never was or that it has been collected.
+async fn lacks_a_page(store: &BlobStore, reached: &Reached) -> Result<bool> {
+    for page in reached.unread.keys() {
+        if store.find(page).await?.is_none() {
+            return Ok(true);
+        }
+    }
+    Ok(false)
 }
 
 fn refusal(unreliable: Unreliable) -> Error {

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 pub use self::build::{StoredTree, TreeBuilder};
 use self::diff::Differ;
 use self::page::{Page, Place};
-pub(crate) use self::reach::{holders, in_order, novel, reach};
+pub(crate) use self::reach::{Reached, holders, in_order, novel, reach};
 use self::scan::Scan;
 use crate::blobs::BlobStore;
 

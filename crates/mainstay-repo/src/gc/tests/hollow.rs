@@ -6,6 +6,7 @@ use mainstay_store::fault::{Fault, Trigger, Verb};
 use super::stalled::Gate;
 use super::*;
 use crate::ReplicateOptions;
+use crate::{TreeBuilder, TreeEntry};
 
 /// How a blob and the one that it begins with are cut.
 #[derive(Debug, Clone, Copy)]
@@ -162,5 +163,43 @@ async fn a_blob_whose_manifest_lacks_its_chunks_can_be_stored_again() {
         assert_holds(&mut world, std::slice::from_ref(&repo)).await;
         settle(&repo, &world).await;
         assert_holds(&mut world, &[repo]).await;
+    }
+}
+
+/// Stores a tree of many entries, and one whose key is told; returns its root.
+async fn store_tree(ingest: &mut crate::Ingest, last: &str) -> Digest {
+    let mut builder = TreeBuilder::new();
+    for number in 0..2_000 {
+        let entry = TreeEntry::new(format!("a{number:04}"), number.into(), []);
+        builder.add(ingest, &entry).await.unwrap();
+    }
+    let entry = TreeEntry::new(last.to_owned(), 0.into(), []);
+    builder.add(ingest, &entry).await.unwrap();
+    builder.finish(ingest).await.unwrap().root
+}
+
+#[tokio::test]
+async fn a_tree_of_which_pages_were_collected_is_not_stored() {
+    let mut world = World::new();
+    let repo = world.open().await;
+    let mut ingest = repo.ingest();
+    store_tree(&mut ingest, "b").await;
+    ingest.finish().await.map(drop).unwrap();
+    // Its root lies with what is needed, most of its pages with those of the other tree.
+    let mut ingest = repo.ingest();
+    let needed = Bytes::from(random_bytes(16_000, 1));
+    let blob = ingest.bytes(needed.clone()).await.unwrap().digest;
+    let root = store_tree(&mut ingest, "c").await;
+    ingest.finish().await.map(drop).unwrap();
+    name(&repo, "files/needed", vec![blob]).await.unwrap();
+    settle(&repo, &world).await;
+    for repo in [&repo, &world.open().await] {
+        assert!(repo.blob(&root).await.unwrap().is_some());
+        let value = Value::new("files", &1).unwrap().with_trees([root]);
+        let mut transaction = Transaction::new(tester(), "test");
+        transaction.set("files/tree".parse().unwrap(), value, Expectation::Any);
+        let refused = repo.commit(transaction).await.unwrap_err();
+        assert_eq!(refused.kind(), ErrorKind::Invalid, "{refused}");
+        assert!(refused.to_string().contains("files/tree"), "{refused}");
     }
 }
