@@ -4,7 +4,10 @@
 //! cargo bench -p mainstay-bench --bench ingest                 512 MiB of opaque bytes, beside the rivals
 //! cargo bench -p mainstay-bench --bench ingest -- small        100,000 files of 4 KiB
 //! cargo bench -p mainstay-bench --bench ingest -- weights      opaque bytes and weights of 16 and 32 bits, beside
-//!                                                              `fastcdc` cutting the same bytes
+//!                                                              `fastcdc` cutting the same bytes, and what grouping takes
+//! cargo bench -p mainstay-bench --bench ingest -- lookups      chunks that are stored and new ones, in a table of 1,000,000
+//!                                                              records, or of as many as a number behind it says
+//! cargo bench -p mainstay-bench --bench ingest -- changed      100 MiB of weights, then again with 1 MiB of them changed
 //! cargo bench -p mainstay-bench --bench ingest -- large        a model of 16 GiB, seven eighths of it zeros
 //! ```
 //!
@@ -19,28 +22,26 @@
     reason = "a program for people that measures time and stops at the first failure"
 )]
 
+mod changed;
 mod inputs;
+mod lookups;
 mod measure;
+mod weights;
 
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Instant;
 
-use bytes::Bytes;
-use fastcdc::v2020::FastCDC;
 use futures::TryStreamExt as _;
 use mainstay_core::Digest;
 use mainstay_repo::{Repo, RepoOptions};
-use mainstay_store::{LocalOptions, LocalStorage, MemoryStorage};
+use mainstay_store::{LocalOptions, LocalStorage};
 
-use self::inputs::{Random, SEED};
+use self::inputs::SEED;
 use self::measure::{Measure, RUNS, Row, UNDISTURBED, print_usage, run, text, timed, timed_self};
 
 const FILE_BYTES: u64 = 512 * 1024 * 1024;
 const MAX_ROUNDS: usize = 40;
-/// The shortest chunk, the usual one and the longest, as a repository cuts.
-const CHUNK_BYTES: [usize; 3] = [8 << 10, 64 << 10, 128 << 10];
 
 fn main() {
     let arguments = mainstay_bench::arguments();
@@ -48,7 +49,7 @@ fn main() {
     match arguments[..] {
         ["ingest", repo, source] => ingest(repo.as_ref(), source.as_ref()),
         ["ingest-all", repo, directory] => ingest_all(repo.as_ref(), directory.as_ref()),
-        ["ingest-weights", width] => ingest_weights(width.parse().unwrap()),
+        ["ingest-weights", width] => weights::measure(width.parse().unwrap()),
         ["read", repo, digest] => read(repo.as_ref(), &digest.parse().unwrap()),
         ["export", repo, digest, target] => {
             export(repo.as_ref(), &digest.parse().unwrap(), target.as_ref());
@@ -56,6 +57,9 @@ fn main() {
         ["small"] => small(),
         ["weights"] => weights(),
         ["large"] => large(),
+        ["lookups"] => lookups(1_000_000),
+        ["lookups", records] => lookups(records.parse().unwrap()),
+        ["changed"] => changed(),
         [] => compare(),
         _ => panic!("{arguments:?}"),
     }
@@ -69,6 +73,8 @@ fn compare() {
     let digest = inputs::write_random(&source, FILE_BYTES).to_string();
     println!("{FILE_BYTES} bytes, seed {SEED:#x}, median (least to most) of {RUNS} runs");
 
+    // Where syncing costs nothing.
+    let memory = tempfile::tempdir_in("/dev/shm").ok();
     let mut rows = [
         "openssl dgst -sha256",
         "dd conv=fsync",
@@ -77,8 +83,14 @@ fn compare() {
         "first read, verified",
         "read, verified",
         "export, durable",
+        "export, not synced",
     ]
-    .map(Row::new);
+    .into_iter()
+    .map(Row::new)
+    .collect::<Vec<_>>();
+    if memory.is_none() {
+        rows.pop();
+    }
     for _ in 0..MAX_ROUNDS {
         if rows.iter().all(|row| row.disturbance() < UNDISTURBED) {
             break;
@@ -91,7 +103,11 @@ fn compare() {
             first_row,
             read_row,
             export_row,
-        ] = &mut rows;
+            unsynced_row @ ..,
+        ] = &mut rows[..]
+        else {
+            panic!("too few rows");
+        };
         let copy = directory.join("copy.bin");
         let repo = directory.join("repo");
         let restored = directory.join("restored.bin");
@@ -117,11 +133,18 @@ fn compare() {
             text(&restored),
         ]));
         run("cmp", &[text(&source), text(&restored)]);
+        if let (Some(memory), [row]) = (&memory, unsynced_row) {
+            let target = memory.path().join("restored.bin");
+            row.add(timed_self(&["export", text(&repo), &digest, text(&target)]));
+            fs::remove_file(target).unwrap();
+        }
         fs::remove_file(copy).unwrap();
         fs::remove_file(restored).unwrap();
         fs::remove_dir_all(repo).unwrap();
     }
-    let [openssl_row, dd_row, ..] = &rows;
+    let [openssl_row, dd_row, ..] = &rows[..] else {
+        panic!("too few rows");
+    };
     let hashing = openssl_row.median(Measure::seconds);
     let slower = hashing.max(dd_row.median(Measure::seconds));
     for row in &rows {
@@ -195,6 +218,18 @@ fn large() {
     run("cmp", &[text(&source), text(&restored)]);
 }
 
+fn lookups(records: usize) {
+    // One thread of the runtime's, and the one that a session hashes and looks up on.
+    let runtime = tokio::runtime::Builder::new_current_thread().build();
+    runtime.unwrap().block_on(lookups::measure(records));
+}
+
+fn changed() {
+    let directory = tempfile::tempdir_in(env!("CARGO_TARGET_TMPDIR")).unwrap();
+    let root = directory.path().join("repo");
+    runtime().block_on(async { changed::measure(&open(&root).await, &root).await });
+}
+
 fn ingest(repo: &Path, source: &Path) {
     runtime().block_on(async {
         let mut ingest = open(repo).await.ingest();
@@ -216,45 +251,6 @@ fn ingest_all(repo: &Path, directory: &Path) {
         ingest.finish().await.unwrap();
     });
     print_usage();
-}
-
-fn ingest_weights(width: usize) {
-    let size = usize::try_from(FILE_BYTES).unwrap();
-    let random = &mut Random(SEED);
-    let weights = Bytes::from(match width {
-        0 => inputs::opaque(random, size),
-        width => inputs::weights(random, size, width),
-    });
-    cut_by_fastcdc(&weights);
-    runtime().block_on(async {
-        let storage = Arc::new(MemoryStorage::new());
-        let repo = Repo::create(storage, RepoOptions::default()).await.unwrap();
-        let (before, start) = (measure::busy_seconds(), Instant::now());
-        let mut ingest = repo.ingest();
-        let stored = ingest.bytes(weights).await.unwrap();
-        let report = ingest.finish().await.unwrap();
-        let (wall, busy) = (
-            start.elapsed().as_secs_f64(),
-            measure::busy_seconds() - before,
-        );
-        println!(
-            "  ingest {wall:.2} s, CPU {busy:.2} s, stored {:.1} %",
-            percent(report.stored_bytes)
-        );
-        let (before, start) = (measure::busy_seconds(), Instant::now());
-        let mut pieces = repo.blob(&stored.digest).await.unwrap().unwrap().stream();
-        while pieces.try_next().await.unwrap().is_some() {}
-        let (wall, busy) = (
-            start.elapsed().as_secs_f64(),
-            measure::busy_seconds() - before,
-        );
-        println!("  read {wall:.2} s, CPU {busy:.2} s");
-    });
-}
-
-#[expect(clippy::cast_precision_loss, reason = "for people")]
-fn percent(bytes: u64) -> f64 {
-    bytes as f64 / FILE_BYTES as f64 * 100.0
 }
 
 fn read(repo: &Path, digest: &Digest) {
@@ -285,19 +281,4 @@ async fn open(path: &Path) -> Repo {
     Repo::create(Arc::new(storage), RepoOptions::default())
         .await
         .unwrap()
-}
-
-/// What cutting alone takes, and cutting and hashing every chunk: the least that storing by content is.
-fn cut_by_fastcdc(bytes: &[u8]) {
-    let cut = || FastCDC::new(bytes, CHUNK_BYTES[0], CHUNK_BYTES[1], CHUNK_BYTES[2]);
-    let start = Instant::now();
-    let chunks = cut().count();
-    let cutting = start.elapsed().as_secs_f64();
-    let start = Instant::now();
-    for chunk in cut() {
-        let bytes = &bytes[chunk.offset..chunk.offset + chunk.length];
-        std::hint::black_box(Digest::of(bytes));
-    }
-    let hashed = start.elapsed().as_secs_f64();
-    println!("  fastcdc {cutting:.2} s, {hashed:.2} s with SHA-256 of each of {chunks} chunks");
 }
