@@ -10,14 +10,14 @@ use super::ancestry::{continues, merge_base};
 use super::branches;
 use super::by::By;
 use super::merge_files;
-use super::merge_rows::{self, Sides};
+use super::merge_rows::{self, Mergeable, Sides};
 use super::merge_write::{self, Merged};
 use super::snapshot::stage_with;
 use super::{Datasets, series_of, version_state};
 use crate::format::TableFormat;
 use crate::merge::{
     Choice, Conflict, FileAction, FileMerge, MergeOutcome, MergePlan, MergeSpec, RowMerge,
-    Strategy, choose,
+    Strategy, Unmerged, choose,
 };
 use crate::passing::ROWS;
 use crate::{BranchTarget, FileEntry, Manifest, SnapshotInput, SnapshotReport, SnapshotSpec};
@@ -148,29 +148,30 @@ impl Merging {
                 continue;
             }
             let strategy = plan.spec.strategy(path.as_str());
-            if let Some(rows) = self.rows(datasets, path, strategy, plan, &telling).await? {
-                file.action = FileAction::MergeRows;
-                file.rows = Some(rows);
-            } else {
-                match strategy {
+            match self.rows(datasets, path, strategy, plan, &telling).await? {
+                Ok(rows) => {
+                    file.action = FileAction::MergeRows;
+                    file.rows = Some(rows);
+                }
+                Err(unmerged) => match strategy {
                     Strategy::Theirs => {}
                     Strategy::Ours => file.action = FileAction::Keep,
                     Strategy::Fail => {
                         plan.conflicts.push(Conflict {
                             path: Some(path.clone()),
                             metadata: None,
-                            why: why(&base, &ours, &theirs, path, &self.key),
+                            why: why([&base, &ours, &theirs], path, unmerged),
                         });
                         continue;
                     }
-                }
+                },
             }
             plan.files.push(file);
         }
         Ok(())
     }
 
-    /// Merges the rows of a file on trial; `None` where they cannot be.
+    /// Merges the rows of a file on trial.
     async fn rows(
         &self,
         datasets: &Datasets,
@@ -178,12 +179,13 @@ impl Merging {
         strategy: Strategy,
         plan: &mut MergePlan,
         telling: &Telling,
-    ) -> Result<Option<RowMerge>> {
+    ) -> Result<Mergeable<RowMerge>> {
         let Some(sides) = self.sides(path, strategy) else {
-            return Ok(None);
+            return Ok(Err(Unmerged::NoTable));
         };
-        let Some(found) = merge_rows::find((&datasets.repo, telling), sides).await? else {
-            return Ok(None);
+        let found = match merge_rows::find((&datasets.repo, telling), sides).await? {
+            Ok(found) => found,
+            Err(unmerged) => return Ok(Err(unmerged)),
         };
         if found.counts.conflicts > 0 && strategy == Strategy::Fail {
             plan.conflicts.push(Conflict {
@@ -193,7 +195,7 @@ impl Merging {
             });
         }
         plan.cells.extend(found.conflicts);
-        Ok(Some(found.counts))
+        Ok(Ok(found.counts))
     }
 
     fn sides(&self, path: &FilePath, strategy: Strategy) -> Option<Sides> {
@@ -213,30 +215,15 @@ fn by_path(manifest: &Manifest) -> Result<BTreeMap<FilePath, &FileEntry>> {
 }
 
 fn why(
-    base: &BTreeMap<FilePath, &FileEntry>,
-    ours: &BTreeMap<FilePath, &FileEntry>,
-    theirs: &BTreeMap<FilePath, &FileEntry>,
+    versions: [&BTreeMap<FilePath, &FileEntry>; 3],
     path: &FilePath,
-    key: &[String],
+    unmerged: Unmerged,
 ) -> &'static str {
-    match (
-        base.contains_key(path),
-        ours.contains_key(path),
-        theirs.contains_key(path),
-    ) {
-        (false, ..) => "added on both sides",
-        (true, false, _) => "removed by us, changed by them",
-        (true, _, false) => "changed by us, removed by them",
-        (true, true, true) if ours.get(path).is_some_and(|file| file.rows.is_none()) => {
-            "changed on both sides"
-        }
-        (true, true, true) if key.is_empty() => {
-            "changed on both sides, and without a key only rows added behind are merged: name the \
-             columns that tell rows apart"
-        }
-        (true, true, true) => {
-            "changed on both sides, and the key does not tell its rows apart or its columns differ"
-        }
+    match versions.map(|files| files.contains_key(path)) {
+        [false, ..] => "added on both sides",
+        [_, false, _] => "removed by us, changed by them",
+        [_, _, false] => "changed by us, removed by them",
+        [true, true, true] => unmerged.why(),
     }
 }
 

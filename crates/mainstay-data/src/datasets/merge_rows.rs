@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use crate::digest::Profile;
 use crate::format::{TableFormat, TextTypes};
 use crate::logical::logical_types;
-use crate::merge::{Appends, CellConflict, Edits, RowMerge, Strategy, appends};
+use crate::merge::{Appends, CellConflict, Edits, RowMerge, Strategy, Unmerged, appends, fit};
 use crate::passing::{ROWS, told};
 use crate::rows::{Identity, RowDiff, RowDiffOptions, Side};
 use crate::stored::{self, StoredTable};
@@ -134,11 +134,14 @@ pub(super) enum Way {
     Appended(Appends),
 }
 
-/// Looks at what merging would do; `None` where rows cannot be merged.
+/// What there is where rows can be merged, or why they cannot.
+pub(super) type Mergeable<T> = std::result::Result<T, Unmerged>;
+
+/// Looks at what merging would do.
 pub(super) async fn find(
     (repo, telling): (&Repo, &Telling),
     sides: Sides,
-) -> Result<Option<Found>> {
+) -> Result<Mergeable<Found>> {
     let (repo, runtime, telling) = (repo.clone(), Handle::current(), telling.clone());
     let work = move || {
         let way = way((&repo, &runtime), &sides, &telling)?;
@@ -159,15 +162,15 @@ pub(super) async fn find(
     blocking::run_on_own_thread(work).await
 }
 
-/// Compares the versions; `None` where rows cannot be merged. Blocks.
+/// Compares the versions. Blocks.
 pub(super) fn way(
     (repo, runtime): (&Repo, &Handle),
     sides: &Sides,
     telling: &Telling,
-) -> Result<Option<Way>> {
+) -> Result<Mergeable<Way>> {
     let open = || sides.open(repo, runtime);
     let (Some(first), Some(second)) = (open()?, open()?) else {
-        return Ok(None);
+        return Ok(Err(Unmerged::Columns));
     };
     let [base, ours, theirs] = sides.rows();
     telling.expect(ROWS, 2 * base + ours + theirs);
@@ -180,14 +183,21 @@ pub(super) fn way(
         let ours = appends(first.base, first.ours)?;
         let theirs = appends(second.base, second.theirs)?;
         return Ok(match (ours, theirs) {
-            (Some(_), Some(theirs)) => Some(Way::Appended(theirs)),
-            _ => None,
+            (Ok(_), Ok(theirs)) => Ok(Way::Appended(theirs)),
+            (Err(why), _) | (_, Err(why)) => Err(why),
         });
     }
     let ours = changes(first.base, first.ours, &sides.key, telling)?;
     let theirs = changes(second.base, second.theirs, &sides.key, telling)?;
     let edits = Edits::find(&sides.path, &sides.key, sides.strategy, &ours, theirs)?;
-    Ok((!edits.ambiguous).then_some(Way::Keyed(edits)))
+    let is_text = sides.format().is_some_and(TableFormat::is_text);
+    Ok(if edits.ambiguous {
+        Err(Unmerged::Key)
+    } else if !is_text && !fit(&edits, &schema) {
+        Err(Unmerged::Values)
+    } else {
+        Ok(Way::Keyed(edits))
+    })
 }
 
 /// Collects the rows that differ.

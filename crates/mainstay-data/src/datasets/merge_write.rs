@@ -44,7 +44,7 @@ pub(super) async fn write(
             way,
         }))
     };
-    let Some(merging) = blocking::run_on_own_thread(compare).await? else {
+    let Ok(merging) = blocking::run_on_own_thread(compare).await? else {
         return Ok(None);
     };
     // Each is written, then described; what follows on text is expected when its types are found.

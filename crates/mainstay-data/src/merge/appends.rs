@@ -4,6 +4,7 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use mainstay_core::Result;
 
+use super::Unmerged;
 use super::rows::like;
 use crate::digest::{Profile, TableHasher};
 
@@ -16,17 +17,19 @@ pub(crate) struct Appends {
     pub(crate) behind: u64,
 }
 
-/// Tells how many rows `table` holds behind those of `base`; `None` when it does not begin with them.
-/// `schema` has the columns of both, in any order and encoding.
+/// Tells how many rows `table` holds behind those of `base`, or why not: it does not begin with them, or has
+/// values that are none of `schema`, which has the columns of both, in any order and encoding.
 pub(crate) fn appends(
     base: impl Iterator<Item = Result<RecordBatch>>,
     table: impl Iterator<Item = Result<RecordBatch>>,
     schema: &SchemaRef,
-) -> Result<Option<Appends>> {
+) -> Result<std::result::Result<Appends, Unmerged>> {
     let mut expected = TableHasher::new(schema, Profile::Strict)?;
     let mut count = 0;
     for batch in base {
-        let batch = like(&batch?, schema)?;
+        let Ok(batch) = like(&batch?, schema) else {
+            return Ok(Err(Unmerged::Values));
+        };
         count += batch.num_rows();
         expected.update(&batch)?;
     }
@@ -34,14 +37,18 @@ pub(crate) fn appends(
     let mut begins = TableHasher::new(schema, Profile::Strict)?;
     let mut behind = 0;
     for batch in table {
-        let batch = like(&batch?, schema)?;
+        let Ok(batch) = like(&batch?, schema) else {
+            return Ok(Err(Unmerged::Values));
+        };
         let known = count.min(batch.num_rows());
         count -= known;
         begins.update(&batch.slice(0, known))?;
         behind += (batch.num_rows() - known) as u64;
     }
     let same = begins.finish()?.table == expected.finish()?.table;
-    Ok(same.then_some(Appends { base, behind }))
+    Ok(same
+        .then_some(Appends { base, behind })
+        .ok_or(Unmerged::NoKey))
 }
 
 /// Returns what of a batch, whose first row is number `first`, is behind the rows of the base.

@@ -13,10 +13,12 @@ mod paths;
 mod plan;
 mod rows;
 mod spec;
+mod unmerged;
 
 pub(crate) use appends::{Appends, appends, behind};
 pub(crate) use edits::Edits;
 pub(crate) use paths::{Choice, choose};
 pub use plan::{CellConflict, Conflict, FileAction, FileMerge, MergeOutcome, MergePlan, RowMerge};
-pub(crate) use rows::{Cells, Rewriter, like};
+pub(crate) use rows::{Cells, Rewriter, fit, like};
 pub use spec::{MergeSpec, Strategy};
+pub(crate) use unmerged::Unmerged;

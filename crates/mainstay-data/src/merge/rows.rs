@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt64Array};
-use arrow::compute::{cast, concat_batches, filter_record_batch, interleave, take};
+use arrow::compute::{concat_batches, filter_record_batch, interleave, take};
 use arrow::datatypes::{SchemaRef, UInt64Type};
 use arrow::error::ArrowError;
 use mainstay_core::{Error, ErrorKind, Result};
@@ -12,6 +12,7 @@ use mainstay_core::{Error, ErrorKind, Result};
 use super::Edits;
 use super::edits::key_of;
 use crate::cells::index_of;
+use crate::rows::recast;
 
 /// Applies edits to the batches of our file, and picks what is added from theirs.
 #[derive(Debug)]
@@ -35,7 +36,7 @@ impl Cells {
                 let after = batch.column_by_name("after").map(AsArray::as_struct);
                 let cells = after.and_then(|after| after.column_by_name(field.name()));
                 cells
-                    .map(|cells| cast(cells, field.data_type()))
+                    .map(|cells| recast(cells, field.data_type()))
                     .transpose()
             });
             batches.collect::<Result<Vec<_>, ArrowError>>()
@@ -173,15 +174,46 @@ impl Rewriter {
         let first = self.next_of_theirs;
         self.next_of_theirs += batch.num_rows() as u64;
         let rows = (first..self.next_of_theirs).map(|row| self.edits.added.contains(&row));
-        pick(&like(batch, &self.schema)?, rows)
+        like(&pick(batch, rows)?, &self.schema)
     }
 }
 
+/// Reports whether what theirs changed and added are values of the columns of ours.
+pub(crate) fn fit(edits: &Edits, schema: &SchemaRef) -> bool {
+    let Ok(Cells(columns)) = Cells::of(edits, schema) else {
+        return false;
+    };
+    let added = |batch: &RecordBatch| -> Vec<usize> {
+        let rows = batch.column_by_name("after_row");
+        let rows = rows.and_then(|rows| rows.as_primitive_opt::<UInt64Type>());
+        let rows = rows.into_iter().flatten().enumerate();
+        rows.filter(|(_, row)| row.is_some_and(|row| edits.added.contains(&row)))
+            .map(|(row, _)| row)
+            .collect()
+    };
+    let added: Vec<Vec<usize>> = edits.theirs.iter().map(added).collect();
+    schema.fields().iter().zip(&columns).all(|(field, after)| {
+        let is_null = |batch: usize, row| {
+            let cells = after.get(batch).and_then(Option::as_ref);
+            cells.is_some_and(|cells| cells.is_null(row))
+        };
+        let cells = edits.by_key.values();
+        let mut cells = cells.filter_map(|edit| edit.cells.get(field.name()));
+        let mut rows = added.iter().enumerate();
+        field.is_nullable()
+            || !cells.any(|place| is_null(place.batch, place.row))
+                && !rows.any(|(batch, rows)| rows.iter().any(|row| is_null(batch, *row)))
+    })
+}
+
 /// Gives a batch the encodings and the order of columns of a schema with the same names.
+///
+/// # Errors
+/// [`ErrorKind::Unsupported`] when a value is none of the schema's.
 pub(crate) fn like(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     let columns = schema.fields().iter().map(|field| {
         let array = batch.column(index_of(&batch.schema(), field.name())?);
-        cast(array, field.data_type()).map_err(immovable)
+        recast(array, field.data_type()).map_err(immovable)
     });
     let columns = columns.collect::<Result<Vec<_>>>()?;
     RecordBatch::try_new(SchemaRef::clone(schema), columns).map_err(immovable)

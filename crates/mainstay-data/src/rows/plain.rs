@@ -138,9 +138,14 @@ pub(super) fn to_type(array: &ArrayRef, data_type: &DataType) -> Result<ArrayRef
     if array.data_type() == data_type {
         return Ok(Arc::clone(array));
     }
+    recast(array, data_type).map_err(immovable)
+}
+
+/// Gives an array another encoding, or fails when a value does not fit into it: none becomes null.
+pub(crate) fn recast(array: &dyn Array, data_type: &DataType) -> Result<ArrayRef, ArrowError> {
     let options = CastOptions {
         safe: false,
         ..CastOptions::default()
     };
-    cast_with_options(array, data_type, &options).map_err(immovable)
+    cast_with_options(array, data_type, &options)
 }

@@ -20,6 +20,7 @@ mod interop;
 mod interrupted;
 mod json_lines;
 mod layouts;
+mod merged_types;
 mod merges;
 mod model;
 mod multiset;

@@ -1,0 +1,34 @@
+//! Why the rows of a file are not merged.
+
+/// What keeps the rows of a file, which both sides changed, from being merged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Unmerged {
+    /// One of the versions has it as a file of no rows.
+    NoTable,
+    /// Columns of other names or logical types.
+    Columns,
+    /// Without a key, more than rows added behind.
+    NoKey,
+    /// Rows of the same key.
+    Key,
+    /// Values that our columns cannot hold.
+    Values,
+}
+
+impl Unmerged {
+    /// Says it to a user.
+    pub(crate) fn why(self) -> &'static str {
+        match self {
+            Self::NoTable => "changed on both sides",
+            Self::Columns => "changed on both sides, and its columns differ",
+            Self::NoKey => {
+                "changed on both sides, and without a key only rows added behind are merged: name the \
+                 columns that tell rows apart"
+            }
+            Self::Key => "changed on both sides, and the key does not tell its rows apart",
+            Self::Values => {
+                "changed on both sides, and values of theirs do not fit into our columns"
+            }
+        }
+    }
+}
