@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
-use arrow::array::{Array as _, AsArray as _, RecordBatch};
+use arrow::array::{AsArray as _, RecordBatch};
 use arrow::error::ArrowError;
 use arrow::ipc::writer::FileWriter;
 use mainstay_core::{Error, ErrorKind, Result, Telling};
@@ -76,7 +76,7 @@ fn csv(path: &Path, delimiter: u8, merging: Merging, told: impl Fn(&RecordBatch)
     writer.flush().map_err(Error::from)
 }
 
-/// Writes the fields of CSV as they are spelled.
+/// Writes the fields of CSV as they are spelled, those that are null too.
 fn records(
     batch: &RecordBatch,
     options: &CsvOptions,
@@ -88,17 +88,11 @@ fn records(
         .collect::<Option<_>>()
         .ok_or_else(|| Error::new(ErrorKind::Internal, "a field that is no text"))?;
     for row in 0..batch.num_rows() {
-        let fields = columns.iter().map(|column| {
-            if column.is_null(row) {
-                options.null(columns.len())
-            } else {
-                Some(column.value(row))
-            }
-        });
-        let fields = fields.collect::<Option<Vec<_>>>().ok_or_else(|| {
+        let fields = columns.iter().map(|column| column.value(row));
+        if columns.len() == 1 && columns[0].value(row).is_empty() && !options.has_empty_rows() {
             let message = "a row of one null has no spelling in CSV without quotes";
-            Error::new(ErrorKind::Unsupported, message)
-        })?;
+            return Err(Error::new(ErrorKind::Unsupported, message));
+        }
         writer.write_record(fields).map_err(unwritten)?;
     }
     Ok(())

@@ -141,6 +141,56 @@ async fn merged_rows_are_spelled_as_those_of_both_versions() {
 }
 
 #[tokio::test]
+async fn nulls_of_merged_rows_keep_their_spelling() {
+    let quoteless = CsvOptions::new().with_quote("".parse().unwrap());
+    let nulls = |options: CsvOptions| options.with_null("-").with_null("NA");
+    for (options, versions, key, expected) in [
+        (
+            nulls(CsvOptions::new()),
+            [
+                "id,a,b\n1,NA,x\n2,,y\n3,-,z\n4,5,6\n5,7,8\n",
+                "id,a,b\n1,NA,w\n2,,y\n3,-,z\n4,5,6\n5,7,8\n",
+                "id,a,b\n1,-,x\n2,NA,v\n3,,z\n4,NA,\n5,7,-\n6,,NA\n",
+            ],
+            "id",
+            "id,a,b\n1,NA,w\n2,,v\n3,-,z\n4,NA,\n5,7,-\n6,,NA\n",
+        ),
+        (
+            nulls(CsvOptions::new()),
+            ["a\nNA\n", "a\nNA\n\"\"\n", "a\nNA\n-\n\"\"\n"],
+            "",
+            "a\nNA\n\"\"\n-\n\"\"\n",
+        ),
+        (
+            nulls(quoteless),
+            ["a\nNA\n", "a\nNA\n-\n", "a\nNA\nNA\n"],
+            "",
+            "a\nNA\n-\nNA\n",
+        ),
+    ] {
+        let datasets = datasets().await;
+        let mut nodes = Vec::new();
+        for text in versions {
+            let files = directory(&[("a.csv", text.as_bytes())]);
+            let chosen = TableFiles::new().with_csv(options.clone());
+            let mut version = of(&files).with_table_files(chosen);
+            version = version.with_key((!key.is_empty()).then_some(key));
+            if let Some(base) = nodes.first() {
+                version = version.with_parent(NodeRef::clone(base));
+            }
+            nodes.push(datasets.snapshot(version).await.unwrap().node);
+        }
+        let merge = MergeSpec::new(nodes[1].clone(), nodes[2].clone());
+        let plan = datasets.plan_merge(&merge).await.unwrap();
+        let merged = datasets.apply_merge(&plan, ada(), "test").await.unwrap();
+        let out = tempfile::tempdir().unwrap();
+        datasets.export(&merged.node, out.path()).await.unwrap();
+        let text = std::fs::read_to_string(out.path().join("a.csv")).unwrap();
+        assert_eq!(text, expected);
+    }
+}
+
+#[tokio::test]
 async fn parts_are_read_as_whoever_joins_them_says() {
     let datasets = datasets().await;
     let mut parts = Vec::new();

@@ -51,6 +51,7 @@ impl Inference {
                 .into_iter()
                 .map(|(name, candidates)| (name, candidates.narrowest()))
                 .collect(),
+            spelled: false,
         }
     }
 

@@ -28,6 +28,8 @@ use records::Records;
 pub(crate) struct CsvSchema {
     options: CsvOptions,
     columns: Vec<(String, CsvType)>,
+    /// Whether fields are read as they are spelled.
+    spelled: bool,
 }
 
 impl CsvSchema {
@@ -42,10 +44,11 @@ impl CsvSchema {
             columns: columns
                 .filter_map(|(name, spelled)| Some((name.to_owned(), CsvType::parse(spelled)?)))
                 .collect(),
+            spelled: false,
         }
     }
 
-    /// The same columns, of which every field is text as it is spelled.
+    /// The same columns, of which every field is text as it is spelled: none is null.
     pub(super) fn as_text(&self) -> Self {
         let columns = self.columns.iter();
         Self {
@@ -53,6 +56,7 @@ impl CsvSchema {
             columns: columns
                 .map(|(name, _)| (name.clone(), CsvType::Text))
                 .collect(),
+            spelled: true,
         }
     }
 
@@ -77,7 +81,10 @@ pub(super) fn open(
     schema: &CsvSchema,
     wanted: Option<&[String]>,
 ) -> Result<OpenTable> {
-    let records = Records::open(source, delimiter, &schema.options)?;
+    let mut records = Records::open(source, delimiter, &schema.options)?;
+    if schema.spelled {
+        records.without_nulls();
+    }
     let types = records
         .names()
         .iter()

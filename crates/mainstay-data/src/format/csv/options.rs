@@ -124,12 +124,9 @@ impl CsvOptions {
         writer
     }
 
-    /// Returns how null is written in a row of so many columns; `None` when it cannot be: an empty line is no
-    /// row.
-    pub(crate) fn null(&self, columns: usize) -> Option<&str> {
-        let null = self.nulls.first().map_or("", String::as_str);
-        let is_lost = null.is_empty() && columns == 1 && self.quote_byte().is_none();
-        (!is_lost).then_some(null)
+    /// Reports whether a row of one empty field can be written: an empty line is no row.
+    pub(crate) fn has_empty_rows(&self) -> bool {
+        self.quote_byte().is_some()
     }
 
     /// Returns the delimiter of a file whose extension says `delimiter`.

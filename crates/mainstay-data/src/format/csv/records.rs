@@ -18,8 +18,8 @@ pub(super) struct Records {
     reader: Reader<Metered>,
     record: ByteRecord,
     names: Vec<String>,
-    /// What is null beside the empty text.
-    nulls: BTreeSet<String>,
+    /// What is null beside the empty text; `None` when nothing is.
+    nulls: Option<BTreeSet<String>>,
 }
 
 impl Records {
@@ -68,8 +68,13 @@ impl Records {
             reader,
             record: ByteRecord::new(),
             names,
-            nulls: options.nulls.clone(),
+            nulls: Some(options.nulls.clone()),
         })
+    }
+
+    /// Reads every field as the text that it is, also those that are null.
+    pub(super) fn without_nulls(&mut self) {
+        self.nulls = None;
     }
 
     pub(super) fn names(&self) -> &[String] {
@@ -104,12 +109,16 @@ impl Records {
     /// [`ErrorKind::Invalid`] naming line and column when it is not
     /// UTF-8.
     pub(super) fn field(&self, index: usize) -> Result<Option<&str>> {
-        match self.record.get(index) {
-            None | Some([]) => Ok(None),
-            Some(bytes) => utf8(bytes, self.line())
-                .map(|text| (!self.nulls.contains(text)).then_some(text))
-                .map_err(|error| error.context("column", self.names[index].escape_debug())),
-        }
+        let Some(bytes) = self.record.get(index) else {
+            return Ok(None);
+        };
+        let is_null = |text: &str| {
+            let nulls = self.nulls.as_ref();
+            nulls.is_some_and(|nulls| text.is_empty() || nulls.contains(text))
+        };
+        utf8(bytes, self.line())
+            .map(|text| (!is_null(text)).then_some(text))
+            .map_err(|error| error.context("column", self.names[index].escape_debug()))
     }
 }
 
