@@ -5,8 +5,9 @@ use std::io::{BufWriter, Write as _};
 use std::path::Path;
 
 use arrow::array::{AsArray as _, RecordBatch};
+use arrow::datatypes::Schema;
 use arrow::error::ArrowError;
-use arrow::ipc::writer::FileWriter;
+use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
 use mainstay_core::{Error, ErrorKind, Result, Telling};
 
 use super::merge_write::Merging;
@@ -30,12 +31,17 @@ pub(super) fn write(path: &Path, merging: Merging, telling: &Telling) -> Result<
 
 fn ipc(path: &Path, merging: Merging, told: impl Fn(&RecordBatch)) -> Result<()> {
     let file = File::create(path)?;
+    let options = IpcWriteOptions::default().try_with_compression(merging.compression()?);
+    let options = options.map_err(unwritable)?;
+    let begin = |schema: &Schema| {
+        let file = BufWriter::new(&file);
+        FileWriter::try_new_with_options(file, schema, options.clone()).map_err(unwritable)
+    };
     let mut writer = None;
     merging.each(|batch| {
         let writer = match &mut writer {
             Some(writer) => writer,
-            None => writer
-                .insert(FileWriter::try_new_buffered(&file, &batch.schema()).map_err(unwritable)?),
+            None => writer.insert(begin(&batch.schema())?),
         };
         writer.write(&batch).map_err(unwritable)?;
         told(&batch);

@@ -2,16 +2,21 @@
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use arrow::ipc::CompressionType;
 use mainstay_core::{FilePath, Result, Telling};
 use mainstay_repo::Repo;
 use tokio::runtime::Handle;
 
 use crate::digest::Profile;
-use crate::format::{TableFormat, TextTypes};
+use crate::format::{TableFormat, TextTypes, ipc_compression};
 use crate::logical::logical_types;
-use crate::merge::{Appends, CellConflict, Edits, RowMerge, Strategy, Unmerged, appends, fit};
+use crate::merge::{
+    Appends, CellConflict, Edits, RowMerge, Strategy, Unmerged, appends, fit, schema_without,
+    without_dictionaries,
+};
 use crate::passing::{ROWS, told};
 use crate::rows::{Identity, RowDiff, RowDiffOptions, Side};
+use crate::source::Source;
 use crate::stored::{self, StoredTable};
 use crate::{CsvOptions, FileEntry, Manifest, blocking};
 
@@ -95,11 +100,39 @@ impl Sides {
         ours.csv_options().cloned().unwrap_or_default()
     }
 
-    /// Opens ours and theirs as they are spelled: the values of text files as text.
+    /// Returns the schema of the merged rows of a file whose columns are those of ours.
+    fn merged_schema(&self, ours: &SchemaRef) -> SchemaRef {
+        if self.format() == Some(TableFormat::Ipc) {
+            schema_without(ours)
+        } else {
+            SchemaRef::clone(ours)
+        }
+    }
+
+    /// Returns how Arrow IPC is compressed in ours.
+    pub(super) fn compression(
+        &self,
+        repo: &Repo,
+        runtime: &Handle,
+    ) -> Result<Option<CompressionType>> {
+        let [_, ours, _] = &self.files;
+        let stored = runtime.block_on(stored::blob(repo, &ours.digest))?;
+        ipc_compression(&Source::blob(stored, runtime.clone()))
+    }
+
+    /// Opens ours and theirs as they are merged: the values of text files as they are spelled, those of Arrow
+    /// IPC without dictionaries.
     pub(super) fn open_spelled(&self, repo: &Repo, runtime: &Handle) -> Result<[StoredTable; 2]> {
         let open = |side: usize| {
             let types = self.types[side].as_text();
-            stored::open(repo, runtime, &self.files[side], &types, None)
+            let table = stored::open(repo, runtime, &self.files[side], &types, None)?;
+            let is_ipc = self.format() == Some(TableFormat::Ipc);
+            let table = if is_ipc {
+                without_dictionaries(table)
+            } else {
+                table
+            };
+            Ok::<_, mainstay_core::Error>(table)
         };
         Ok([open(1)?, open(2)?])
     }
@@ -174,7 +207,7 @@ pub(super) fn way(
     };
     let [base, ours, theirs] = sides.rows();
     telling.expect(ROWS, 2 * base + ours + theirs);
-    let schema = SchemaRef::clone(&first.ours.schema);
+    let schema = sides.merged_schema(&first.ours.schema);
     if sides.key.is_empty() {
         let appends = |base: StoredTable, table: StoredTable| {
             let (base, table) = (told(base.batches, telling), told(table.batches, telling));

@@ -2,6 +2,7 @@
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use arrow::ipc::CompressionType;
 use mainstay_core::{Error, ErrorKind, Result, Telling};
 use mainstay_repo::Repo;
 use tempfile::TempDir;
@@ -91,6 +92,11 @@ pub(super) struct Merging {
 }
 
 impl Merging {
+    /// Returns how Arrow IPC is compressed.
+    pub(super) fn compression(&self) -> Result<Option<CompressionType>> {
+        self.sides.compression(&self.repo, &self.runtime)
+    }
+
     /// Shows the merged rows as they are spelled, one batch at least: ours with what they changed, then what
     /// they added.
     pub(super) fn each(self, mut show: impl FnMut(RecordBatch) -> Result<()>) -> Result<()> {

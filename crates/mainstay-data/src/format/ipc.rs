@@ -11,7 +11,9 @@ use arrow::datatypes::SchemaRef;
 use arrow::error::ArrowError;
 use arrow::ipc::convert::try_fb_to_schema;
 use arrow::ipc::reader::{FileDecoder, read_footer_length};
-use arrow::ipc::{Block, FieldNode, Footer, root_as_footer, root_as_message};
+use arrow::ipc::{
+    Block, CompressionType, FieldNode, Footer, Message, root_as_footer, root_as_message,
+};
 use bytes::Bytes;
 use mainstay_core::{Error, ErrorKind, Result};
 
@@ -64,6 +66,22 @@ pub(super) fn open(source: &Source, wanted: Option<&[String]>) -> Result<OpenTab
         schema,
         batches: Box::new(batches),
     })
+}
+
+/// Tells how the first batch is compressed; `None` where it is not, or there is none.
+pub(super) fn compression(source: &Source) -> Result<Option<CompressionType>> {
+    let footer_bytes = read_footer(source)?;
+    let footer = root_as_footer(&footer_bytes)
+        .map_err(|error| malformed("the footer is malformed", &error))?;
+    let mut blocks = footer.recordBatches().into_iter().flatten();
+    let Some(block) = blocks.next() else {
+        return Ok(None);
+    };
+    let bytes = read_block(source, block)?;
+    let length = usize::try_from(block.metaDataLength()).unwrap_or(bytes.len());
+    let message = read_message(bytes.get(..length).unwrap_or(bytes.as_slice()))?;
+    let batch = message.header_as_record_batch();
+    Ok(batch.and_then(|batch| Some(batch.compression()?.codec())))
 }
 
 fn read_footer(source: &Source) -> Result<Bytes> {
@@ -136,14 +154,17 @@ fn read_block(source: &Source, block: &Block) -> Result<Buffer> {
     Ok(Buffer::from(bytes))
 }
 
-fn check_message(message: &[u8], body: &[u8]) -> Result<()> {
-    let start = match message {
+fn read_message(bytes: &[u8]) -> Result<Message<'_>> {
+    let start = match bytes {
         [0xff, 0xff, 0xff, 0xff, _, _, _, _, ..] => 8,
         [_, _, _, _, ..] => 4,
         _ => return Err(not_ipc("a message is cut short")),
     };
-    let message = root_as_message(&message[start..])
-        .map_err(|error| malformed("a message is malformed", &error))?;
+    root_as_message(&bytes[start..]).map_err(|error| malformed("a message is malformed", &error))
+}
+
+fn check_message(message: &[u8], body: &[u8]) -> Result<()> {
+    let message = read_message(message)?;
     let batch = message
         .header_as_record_batch()
         .or_else(|| message.header_as_dictionary_batch()?.data());

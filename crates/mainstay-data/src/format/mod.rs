@@ -6,6 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
+use arrow::ipc::CompressionType;
 use mainstay_core::{BulkDigest, Error, FilePath, Result};
 use mainstay_repo::Layout;
 
@@ -192,6 +193,14 @@ pub(crate) fn layout(source: &Source, format: TableFormat) -> Option<Layout> {
         TableFormat::Parquet => guarded(source, || Ok(parquet::layout(source))).ok()?,
         TableFormat::Ipc | TableFormat::Csv { .. } | TableFormat::JsonLines => None,
     }
+}
+
+/// Tells how an Arrow IPC file is compressed, as its first batch is; `None` where it is not.
+///
+/// # Errors
+/// As [`TableReader::open`].
+pub(crate) fn ipc_compression(source: &Source) -> Result<Option<CompressionType>> {
+    guarded(source, || ipc::compression(source))
 }
 
 /// Opens a Parquet file to find its pages and to read some of its rows.

@@ -5,9 +5,11 @@
 //! sides changed differently is a conflict, which a [`Strategy`] decides or leaves to people.
 //!
 //! The merged file has the format of ours. Of CSV every field keeps its spelling, and of JSON lines every line but
-//! for the values that change.
+//! for the values that change. Arrow IPC keeps its compression; a column that has dictionaries, at any depth, becomes
+//! one of their values.
 
 mod appends;
+mod dictionaries;
 mod edits;
 mod paths;
 mod plan;
@@ -16,6 +18,7 @@ mod spec;
 mod unmerged;
 
 pub(crate) use appends::{Appends, appends, behind};
+pub(crate) use dictionaries::{schema_without, without_dictionaries};
 pub(crate) use edits::Edits;
 pub(crate) use paths::{Choice, choose};
 pub use plan::{CellConflict, Conflict, FileAction, FileMerge, MergeOutcome, MergePlan, RowMerge};

@@ -70,7 +70,7 @@ pub use side::Side;
 use adder::Adder;
 use columns::Columns;
 use parts::Parts;
-pub(crate) use plain::recast;
+pub(crate) use plain::{plain_type, recast, to_plain};
 pub(crate) use sample::Sample;
 use shared::Shared;
 pub(crate) use side::Both;

@@ -17,7 +17,7 @@ use mainstay_core::Result;
 use super::failure::immovable;
 
 /// Returns the type of arrays like this one once they are plain.
-pub(super) fn plain_type(data_type: &DataType) -> DataType {
+pub(crate) fn plain_type(data_type: &DataType) -> DataType {
     match data_type {
         DataType::Dictionary(_, values) => plain_type(values),
         DataType::RunEndEncoded(_, values) => plain_type(values.data_type()),
@@ -52,7 +52,7 @@ fn plain_members(members: &UnionFields) -> UnionFields {
 ///
 /// # Errors
 /// [`Unsupported`](mainstay_core::ErrorKind::Unsupported) when Arrow cannot.
-pub(super) fn to_plain(array: &ArrayRef) -> Result<ArrayRef> {
+pub(crate) fn to_plain(array: &ArrayRef) -> Result<ArrayRef> {
     if *array.data_type() == plain_type(array.data_type()) {
         return Ok(Arc::clone(array));
     }

@@ -3,16 +3,20 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array as _, ArrayRef, AsArray as _, Decimal128Array, FixedSizeBinaryArray, Int64Array,
-    RecordBatch,
+    Array, ArrayRef, AsArray as _, Decimal128Array, DictionaryArray, FixedSizeBinaryArray,
+    Int64Array, ListArray, RecordBatch, StructArray,
 };
-use arrow::datatypes::{DataType, Decimal128Type, Field, Schema};
+use arrow::buffer::OffsetBuffer;
+use arrow::datatypes::{DataType, Decimal128Type, Field, Int8Type, Schema};
+use arrow::ipc::CompressionType;
+use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
 use futures::TryStreamExt as _;
 use mainstay_core::{ErrorKind, NodeRef};
 use mainstay_data::merge::{MergePlan, MergeSpec};
 use mainstay_data::{Datasets, ReadOptions, SnapshotSpec};
+use tempfile::TempDir;
 
-use crate::support::{ada, check_error, column, datasets, spec, table};
+use crate::support::{ada, check_error, column, datasets, directory, spec, table};
 
 /// Stores a base and two versions of it, and plans to merge these.
 async fn planned(datasets: &Datasets, versions: [SnapshotSpec; 3]) -> MergePlan {
@@ -156,4 +160,92 @@ async fn bytes_of_another_width_and_nulls_are_a_conflict_where_our_column_has_no
         (rows["x"].null_count(), rows["y"].as_ref()),
         (0, ids(&[2]).as_ref())
     );
+}
+
+/// Rows with a dictionary, and with ones within lists and structs, compressed.
+fn categorized(rows: &[(i64, &str)]) -> (SnapshotSpec, TempDir) {
+    let words = || -> ArrayRef {
+        let words: DictionaryArray<Int8Type> = rows.iter().map(|(_, word)| *word).collect();
+        column(words)
+    };
+    let item = Arc::new(Field::new("item", words().data_type().clone(), true));
+    let offsets = OffsetBuffer::from_lengths(rows.iter().map(|_| 1));
+    let within = Field::new("word", words().data_type().clone(), true);
+    let numbers: Vec<i64> = rows.iter().map(|(id, _)| *id).collect();
+    let batch = table([
+        ("id", ids(&numbers)),
+        ("word", words()),
+        ("list", column(ListArray::new(item, offsets, words(), None))),
+        (
+            "struct",
+            column(StructArray::new(vec![within].into(), vec![words()], None)),
+        ),
+        ("same", ids(&vec![7; rows.len()])),
+    ]);
+    let mut bytes = Vec::new();
+    let options = IpcWriteOptions::default().try_with_compression(Some(CompressionType::ZSTD));
+    let mut writer =
+        FileWriter::try_new_with_options(&mut bytes, &batch.schema(), options.unwrap()).unwrap();
+    writer.write(&batch).unwrap();
+    writer.finish().unwrap();
+    drop(writer);
+    let directory = directory(&[("t.arrow", &bytes)]);
+    (spec("d").with_path(directory.path()), directory)
+}
+
+fn words_of(array: &dyn Array) -> Vec<String> {
+    let words = arrow::compute::cast(array, &DataType::Utf8).unwrap();
+    words
+        .as_string::<i32>()
+        .iter()
+        .flatten()
+        .map(str::to_owned)
+        .collect()
+}
+
+#[tokio::test]
+async fn rows_of_dictionaries_merge_in_arrow_files() {
+    // More words on both sides than the keys of one dictionary can number.
+    let words: Vec<String> = (0..240).map(|number| format!("word {number}")).collect();
+    let base: Vec<(i64, &str)> = (0..20_000).map(|id| (id, "old")).collect();
+    let (mut ours, mut theirs) = (base.clone(), base.clone());
+    for (place, word) in words.iter().enumerate() {
+        let side = if place < 120 { &mut ours } else { &mut theirs };
+        side[place * 10].1 = word;
+    }
+    ours.push((30_000, "ours"));
+    theirs.push((40_000, "theirs"));
+    let mut expected = base.clone();
+    for (place, word) in words.iter().enumerate() {
+        expected[place * 10].1 = word;
+    }
+    expected.extend([(30_000, "ours"), (40_000, "theirs")]);
+
+    let appended = |id, word| [base.as_slice(), &[(id, word)]].concat();
+    let (one, other) = (appended(30_000, "ours"), appended(40_000, "theirs"));
+    let both = [one.as_slice(), &[(40_000, "theirs")]].concat();
+    for (sides, key, expected) in [
+        ([&base, &ours, &theirs], Some("id"), &expected),
+        ([&base, &one, &other], None, &both),
+    ] {
+        let datasets = datasets().await;
+        let files = sides.map(|rows| categorized(rows));
+        let versions = files.each_ref().map(|(spec, _)| spec.clone().with_key(key));
+        let plan = planned(&datasets, versions).await;
+        assert_eq!(plan.conflicts, []);
+        let merged = datasets.apply_merge(&plan, ada(), "").await.unwrap();
+        let rows = read(&datasets, &merged.node).await;
+        let wanted: Vec<&str> = expected.iter().map(|(_, word)| *word).collect();
+        assert_eq!(words_of(&rows["word"]), wanted);
+        assert_eq!(words_of(rows["list"].as_list::<i32>().values()), wanted);
+        assert_eq!(words_of(rows["struct"].as_struct().column(0)), wanted);
+        let numbers: Vec<i64> = expected.iter().map(|(id, _)| *id).collect();
+        assert_eq!(rows["id"].as_ref(), ids(&numbers).as_ref());
+
+        let out = tempfile::tempdir().unwrap();
+        datasets.export(&merged.node, out.path()).await.unwrap();
+        let bytes = std::fs::metadata(out.path().join("t.arrow")).unwrap().len();
+        // Two of the columns alone would have as many.
+        assert!(bytes < 2 * 8 * 20_000, "{bytes} bytes are not compressed");
+    }
 }
