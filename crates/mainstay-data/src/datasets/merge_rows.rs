@@ -71,6 +71,13 @@ impl Sides {
         Ok(opened.alike()?.then_some(opened))
     }
 
+    /// Reports whether texts of JSON lines mean the same in all versions.
+    fn is_json_alike(&self) -> bool {
+        let [base, ours, theirs] = &self.types;
+        self.format() != Some(TableFormat::JsonLines)
+            || ours.is_json_alike(base) && ours.is_json_alike(theirs)
+    }
+
     pub(super) fn format(&self) -> Option<TableFormat> {
         TableFormat::of(&self.path)
     }
@@ -205,6 +212,9 @@ pub(super) fn way(
     let (Some(first), Some(second)) = (open()?, open()?) else {
         return Ok(Err(Unmerged::Columns));
     };
+    if !sides.is_json_alike() {
+        return Ok(Err(Unmerged::Json));
+    }
     let [base, ours, theirs] = sides.rows();
     telling.expect(ROWS, 2 * base + ours + theirs);
     let schema = sides.merged_schema(&first.ours.schema);

@@ -114,7 +114,8 @@ pub struct SchemaDiff {
 pub struct ColumnType {
     /// Its name.
     pub name: String,
-    /// Its logical type.
+    /// Its logical type; where only that tells two versions of JSON lines apart, with `json` instead of `utf8`
+    /// for values that are JSON text.
     #[serde(rename = "type")]
     pub logical_type: String,
     /// Whether it allows nulls.

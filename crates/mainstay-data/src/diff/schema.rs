@@ -21,11 +21,12 @@ pub(super) fn pair<'a>(
         .collect();
     for column in after {
         if let Some(earlier) = named(before, &column.name) {
-            if column_type(earlier) != column_type(column) {
+            let (before, after) = column_types(earlier, column);
+            if before != after {
                 diff.changed.push(TypeChange {
                     name: column.name.clone(),
-                    before: column_type(earlier),
-                    after: column_type(column),
+                    before,
+                    after,
                 });
             }
             pairs.push((earlier, column));
@@ -50,6 +51,19 @@ fn column_type(column: &Column) -> ColumnType {
         logical_type: column.logical_type.clone(),
         nullable: column.nullable,
     }
+}
+
+/// Returns the types of a column in two versions, so that text and JSON text of one logical type differ.
+fn column_types(before: &Column, after: &Column) -> (ColumnType, ColumnType) {
+    let mut types = (column_type(before), column_type(after));
+    if let (Some(json_before), Some(json_after)) = (&before.json, &after.json)
+        && before.logical_type == after.logical_type
+        && json_before != json_after
+    {
+        types.0.logical_type = json_before.spelled();
+        types.1.logical_type = json_after.spelled();
+    }
+    types
 }
 
 impl SchemaDiff {

@@ -49,6 +49,11 @@ impl TextTypes {
         self.csv.options()
     }
 
+    /// Reports whether JSON lines have the same columns, in any order, and spell their values alike.
+    pub(crate) fn is_json_alike(&self, other: &Self) -> bool {
+        self.json.is_alike(&other.json)
+    }
+
     /// Returns how JSON lines spell the values of a column; `None` when no file is JSON lines.
     pub(crate) fn json(&self, column: &str) -> Option<&JsonType> {
         self.json.type_of(column)

@@ -7,6 +7,8 @@ pub(crate) enum Unmerged {
     NoTable,
     /// Columns of other names or logical types.
     Columns,
+    /// A column of strings on one side, of JSON text on another.
+    Json,
     /// Without a key, more than rows added behind.
     NoKey,
     /// Rows of the same key.
@@ -21,6 +23,9 @@ impl Unmerged {
         match self {
             Self::NoTable => "changed on both sides",
             Self::Columns => "changed on both sides, and its columns differ",
+            Self::Json => {
+                "changed on both sides, and a column is text in one version and JSON text in another"
+            }
             Self::NoKey => {
                 "changed on both sides, and without a key only rows added behind are merged: name the \
                  columns that tell rows apart"

@@ -12,6 +12,7 @@ use arrow::ipc::CompressionType;
 use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
 use futures::TryStreamExt as _;
 use mainstay_core::{ErrorKind, NodeRef};
+use mainstay_data::diff::SchemaDiff;
 use mainstay_data::merge::{MergePlan, MergeSpec};
 use mainstay_data::{Datasets, ReadOptions, SnapshotSpec};
 use tempfile::TempDir;
@@ -247,5 +248,47 @@ async fn rows_of_dictionaries_merge_in_arrow_files() {
         let bytes = std::fs::metadata(out.path().join("t.arrow")).unwrap().len();
         // Two of the columns alone would have as many.
         assert!(bytes < 2 * 8 * 20_000, "{bytes} bytes are not compressed");
+    }
+}
+
+#[tokio::test]
+async fn text_and_json_text_are_not_merged_and_the_schema_tells_them_apart() {
+    for (texts, before, after) in [
+        (
+            [
+                "{\"k\":1,\"a\":\"1\"}\n{\"k\":2,\"a\":\"x\"}\n",
+                "{\"k\":1,\"a\":\"1\"}\n{\"k\":2,\"a\":\"y\"}\n",
+                "{\"k\":1,\"a\":1}\n{\"k\":2,\"a\":\"x\"}\n",
+            ],
+            "utf8",
+            "json",
+        ),
+        (
+            [
+                "{\"k\":1,\"a\":[{\"b\":\"1\"},{\"b\":\"x\"}]}\n",
+                "{\"k\":1,\"a\":[{\"b\":\"1\"},{\"b\":\"y\"}]}\n",
+                "{\"k\":1,\"a\":[{\"b\":1},{\"b\":\"x\"}]}\n",
+            ],
+            "list(struct(\"b\":utf8))",
+            "list(struct(\"b\":json))",
+        ),
+    ] {
+        let datasets = datasets().await;
+        let files = texts.map(|text| directory(&[("t.jsonl", text.as_bytes())]));
+        let versions = files
+            .each_ref()
+            .map(|files| spec("d").with_path(files.path()).with_key(["k"]));
+        let plan = planned(&datasets, versions).await;
+        assert_eq!(plan.conflicts.len(), 1);
+        let why = plan.conflicts[0].why;
+        assert!(why.contains("JSON text"), "{why}");
+
+        let base = datasets.manifest(plan.base.as_ref().unwrap()).await;
+        let theirs = datasets.manifest(&plan.spec.theirs).await.unwrap();
+        let diff = SchemaDiff::between(base.unwrap().columns(), theirs.columns());
+        let changed = &diff.changed[0];
+        assert_eq!((diff.changed.len(), changed.name.as_str()), (1, "a"));
+        let types = [&changed.before, &changed.after].map(|of| of.logical_type.as_str());
+        assert_eq!(types, [before, after]);
     }
 }

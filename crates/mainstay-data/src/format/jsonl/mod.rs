@@ -3,6 +3,7 @@
 //! A missing key is null. A blank line is no row. The types of the columns are found over all files of a
 //! table; `docs/formats/data-snapshot.md` has the rules.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arrow::datatypes::{Field, Schema, SchemaRef};
@@ -55,6 +56,12 @@ impl JsonSchema {
         columns
             .find(|(known, _)| known == name)
             .map(|(_, json_type)| json_type)
+    }
+
+    /// Reports whether the columns of both have the same types, in any order.
+    pub(super) fn is_alike(&self, other: &Self) -> bool {
+        let sorted = |schema: &Self| -> BTreeMap<_, _> { schema.columns.iter().cloned().collect() };
+        sorted(self) == sorted(other)
     }
 
     fn arrow(&self) -> Schema {

@@ -46,6 +46,26 @@ impl JsonType {
         }
     }
 
+    /// Spells the type as logical types are, but for JSON text, which is `json`.
+    pub(crate) fn spelled(&self) -> String {
+        match self {
+            Self::Bool => "bool".to_owned(),
+            Self::Int64 => "int64".to_owned(),
+            Self::Float64 => "float64".to_owned(),
+            Self::Utf8 => "utf8".to_owned(),
+            Self::Json => "json".to_owned(),
+            Self::List(item) => format!("list({})", item.spelled()),
+            Self::Struct(fields) => {
+                let fields = fields.iter();
+                let fields = fields.map(|(name, of)| {
+                    let name = serde_json::Value::from(name.as_str());
+                    format!("{name}:{}", of.spelled())
+                });
+                format!("struct({})", fields.collect::<Vec<_>>().join(","))
+            }
+        }
+    }
+
     /// Spells the logical type.
     ///
     /// # Errors
