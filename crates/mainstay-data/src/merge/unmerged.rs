@@ -32,7 +32,8 @@ impl Unmerged {
             }
             Self::Key => "changed on both sides, and the key does not tell its rows apart",
             Self::Values => {
-                "changed on both sides, and values of theirs do not fit into our columns"
+                "changed on both sides, and values of theirs do not fit into our columns as these are \
+                 encoded"
             }
         }
     }
