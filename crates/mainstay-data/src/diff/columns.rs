@@ -63,7 +63,7 @@ fn compare_pair(before: &Column, after: &Column, thresholds: &DriftThresholds) -
     let changed = before.digest != after.digest;
     let is_emptied = rows_before > 0.0 && rows_after <= 0.0;
     let verdict = if same_type && !is_emptied {
-        thresholds.judge(&after.name, (changed, &drift), &noise)
+        thresholds.judge(&after.name, (changed && rows_before > 0.0, &drift), &noise)
     } else {
         Verdict::Fail
     };

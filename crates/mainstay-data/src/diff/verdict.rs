@@ -193,7 +193,7 @@ impl DriftThresholds {
         }
     }
 
-    /// Judges what was measured of a column that `changed` or did not.
+    /// Judges what was measured of a column whose values, if there were any before, `changed` or did not.
     pub(super) fn judge(
         &self,
         column: &str,
