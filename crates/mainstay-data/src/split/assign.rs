@@ -40,7 +40,8 @@ pub(crate) enum Assigner {
     },
 }
 
-/// What must be seen of all rows before any can be told its part. Takes 8 bytes a row.
+/// What must be seen of all rows before any can be told its part. Takes 8 bytes a row, with strata 8 more for
+/// each key at the end.
 #[derive(Debug)]
 pub(crate) enum Observation {
     Strata {
