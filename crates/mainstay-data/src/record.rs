@@ -9,8 +9,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::{Manifest, TableFiles};
 
-/// The newest version of the format that this build reads, and what it writes where CSV has options.
-const FORMAT: u64 = 5;
+/// The newest version of the format that this build reads, and what it writes where keys were counted.
+const FORMAT: u64 = 6;
+/// What it writes else where CSV has options.
+const FORMAT_SPELLED: u64 = 5;
 /// What it writes else where files were chosen.
 const FORMAT_CHOSEN: u64 = 4;
 /// What it writes else.
@@ -32,6 +34,9 @@ pub(crate) struct VersionRecord {
     /// The columns that tell rows apart; none when the user did not say.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub(crate) key: Vec<String>,
+    /// How many keys several rows have; `None` where nobody counted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) repeated_keys: Option<u64>,
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub(crate) synthetic: bool,
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -99,21 +104,45 @@ impl VersionRecord {
             table_digest: table.map(|table| table.table_digest),
             rows_digest: table.map(|table| table.rows_digest),
             key: Vec::new(),
+            repeated_keys: None,
             synthetic: false,
             transform: None,
             table_files: None,
         }
     }
 
+    /// Says what tells rows apart, and how many keys several rows have, if they were counted.
+    pub(crate) fn with_key(mut self, key: Vec<String>, repeated: Option<u64>) -> Self {
+        self.key = key;
+        self.repeated_keys = repeated;
+        self.in_oldest_format()
+    }
+
     /// Says which files were chosen for the table.
     pub(crate) fn with_table_files(mut self, chosen: Option<TableFiles>) -> Self {
-        self.format = match &chosen {
-            Some(chosen) if !chosen.csv.is_default() => FORMAT,
+        self.table_files = chosen;
+        self.in_oldest_format()
+    }
+
+    /// Has the number of the oldest format that holds what it says.
+    fn in_oldest_format(mut self) -> Self {
+        self.format = match &self.table_files {
+            _ if self.repeated_keys.is_some() => FORMAT,
+            Some(chosen) if !chosen.csv.is_default() => FORMAT_SPELLED,
             Some(_) => FORMAT_CHOSEN,
             None => FORMAT_PLAIN,
         };
-        self.table_files = chosen;
         self
+    }
+
+    /// Reports whether both say the same, as far as both know.
+    pub(crate) fn agrees_with(&self, other: &Self) -> bool {
+        let common = |record: &Self| {
+            let counted = self.repeated_keys.and(other.repeated_keys);
+            let counted = counted.and(record.repeated_keys);
+            record.clone().with_key(record.key.clone(), counted)
+        };
+        common(self) == common(other)
     }
 
     /// Decodes the record of a version's ref.
@@ -151,6 +180,7 @@ mod tests {
             table_digest: Some(BulkDigest::from_bytes([1; 32])),
             rows_digest: Some(BulkDigest::from_bytes([2; 32])),
             key: Vec::new(),
+            repeated_keys: None,
             synthetic: false,
             transform: None,
             table_files: None,
@@ -186,6 +216,20 @@ mod tests {
         record().with_table_files(Some(TableFiles::new().with_csv(options)))
     }
 
+    fn counted(repeated: u64) -> VersionRecord {
+        let VersionRecord { key, .. } = described();
+        described().with_key(key, Some(repeated))
+    }
+
+    #[test]
+    fn what_one_does_not_know_is_no_difference() {
+        assert!(described().agrees_with(&counted(0)));
+        assert!(counted(2).agrees_with(&described()));
+        assert!(!counted(2).agrees_with(&counted(0)));
+        assert!(!described().agrees_with(&record()));
+        assert!(!counted(0).agrees_with(&chosen()));
+    }
+
     #[test]
     fn records_are_written_and_read() {
         let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/data-version");
@@ -194,6 +238,8 @@ mod tests {
             ("v3/described", described()),
             ("v4/chosen", chosen()),
             ("v5/spelled", spelled()),
+            ("v6/unique", counted(0)),
+            ("v6/repeated", counted(2)),
         ] {
             let path = golden.join(format!("{name}.json"));
             let written = canon::to_vec(&record).unwrap();

@@ -130,6 +130,8 @@ pub struct VersionInfo {
     pub sources: Vec<Edge>,
     /// The columns that tell its rows apart; none when nobody said.
     pub key: Vec<String>,
+    /// How many keys several rows have; `None` where nobody counted.
+    pub repeated_keys: Option<u64>,
     /// Whether the data was generated, not observed.
     pub synthetic: bool,
     /// What made it from its sources.

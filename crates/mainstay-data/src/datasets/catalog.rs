@@ -148,6 +148,7 @@ async fn info(repo: &Repo, found: Found) -> Result<VersionInfo> {
         parents: parents(&edges, &node).cloned().collect(),
         sources: sources(&edges, &node),
         key: record.key,
+        repeated_keys: record.repeated_keys,
         synthetic: record.synthetic,
         transform: record.transform,
         table_files: record.table_files,

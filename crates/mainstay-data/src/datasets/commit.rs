@@ -8,6 +8,7 @@ use mainstay_repo::{Expectation, Series, Transaction, Value, View};
 use super::ancestry::is_parent;
 use super::branches::{self, Head};
 use super::tags::set_tag;
+use crate::record::VersionRecord;
 
 /// A version that is stored and that no ref names yet.
 #[derive(Debug, Clone)]
@@ -105,8 +106,9 @@ impl Draft {
     fn same_as(&self, view: &View) -> Result<Option<NodeRef>> {
         let Some(head) = &self.head else {
             let latest = self.series.latest(view)?;
+            let same = |value: &Value| agree(value, &self.value) && value.edges == self.value.edges;
             return Ok(latest
-                .filter(|(_, state)| state.value.as_ref() == Some(&self.value))
+                .filter(|(_, state)| state.value.as_ref().is_some_and(same))
                 .map(|(node, _)| node));
         };
         let Some(node) = &head.version else {
@@ -141,7 +143,17 @@ fn says_the_same(a: &Value, b: &Value, node: &NodeRef) -> bool {
         let edges = value.edges.iter().filter(|edge| !is_parent(edge, node));
         edges.cloned().collect()
     };
-    a.kind == b.kind && a.record == b.record && a.blobs == b.blobs && sources(a) == sources(b)
+    agree(a, b) && sources(a) == sources(b)
+}
+
+/// Compares what two versions say and hold, as far as both know: one of an earlier build knows less.
+fn agree(a: &Value, b: &Value) -> bool {
+    let record = |value: &Value| value.decode::<VersionRecord>(VersionRecord::KIND);
+    let agree = || matches!((record(a), record(b)), (Ok(a), Ok(b)) if a.agrees_with(&b));
+    a.kind == b.kind
+        && a.blobs == b.blobs
+        && a.trees == b.trees
+        && (a.record == b.record || agree())
 }
 
 /// Checks that every dataset version an edge names exists.

@@ -45,7 +45,8 @@ pub(super) async fn compact(
         spec.edges.push(parent);
         Some(node.clone())
     };
-    let mut staged = stage_with(repo, &datasets.telling(), spec, whole).await?;
+    let mut staged =
+        stage_with(repo, &datasets.telling(), spec, whole, record.repeated_keys).await?;
     if staged.table_digest() != record.table_digest {
         let message = "a compacted table is not the one that it was";
         return Err(Error::new(ErrorKind::Internal, message).context("data", node));

@@ -1,9 +1,12 @@
 //! Comparing versions, as far down as was asked for.
 
+use std::collections::BTreeSet;
+
 use mainstay_core::{Error, NodeRef, Result};
 
 use super::{Datasets, rows};
 use crate::diff::{CompareOptions, ComparedRows, DatasetDiff, FilesDiff, SchemaDiff};
+use crate::rows::stored::Keys;
 use crate::rows::{Both, Identity, Side};
 use crate::{Manifest, file_tree};
 
@@ -27,15 +30,17 @@ pub(super) async fn compare(
         Some(identity) => identity.clone(),
         None => recorded(datasets, nodes, &manifests, &diff.schema).await?,
     };
+    let keys = keys(datasets, nodes, &identity, &diff.schema).await?;
     if diff.same_rows {
-        let alike = ComparedRows::alike(&identity, diff.rows.after, !diff.same_table);
+        let alike = (&identity, keys);
+        let alike = ComparedRows::alike(alike, diff.rows.after, !diff.same_table);
         diff.rows.compared = Some(alike);
         return Ok(diff);
     }
     let manifests = datasets.with_tables(manifests).await?;
     let telling = datasets.telling();
     let reading = (&datasets.repo, telling);
-    let compared = rows::compare(reading, manifests, identity, rows, &diff.schema);
+    let compared = rows::compare(reading, manifests, (identity, keys), rows, &diff.schema);
     let (compared, bytes) = compared.await?;
     diff.rows.compared = Some(compared);
     diff.bytes_read += bytes;
@@ -51,6 +56,35 @@ pub(super) fn check_tables(manifests: &Both<Manifest>, nodes: Both<&NodeRef>) ->
         }
     }
     Ok(())
+}
+
+/// Tells whether rows have keys of their own, as the versions were found to have when they were made.
+pub(super) async fn keys(
+    datasets: &Datasets,
+    nodes: Both<&NodeRef>,
+    identity: &Identity,
+    schema: &SchemaDiff,
+) -> Result<Keys> {
+    let Identity::Key(key) = identity else {
+        return Ok(Keys::Unique);
+    };
+    let mut found = Keys::Unique;
+    for side in Side::BOTH {
+        let name = |name| match side {
+            Side::Before => schema.earlier_name(name),
+            Side::After => name,
+        };
+        let key: BTreeSet<&str> = key.iter().map(|column| name(column)).collect();
+        let record = datasets.record(nodes[side]).await?;
+        let recorded: BTreeSet<&str> = record.key.iter().map(String::as_str).collect();
+        // Rows that fewer columns tell apart, more do as well.
+        match record.repeated_keys {
+            Some(0) if recorded.is_subset(&key) => {}
+            Some(_) if recorded == key => return Ok(Keys::Repeated),
+            _ => found = Keys::Unknown,
+        }
+    }
+    Ok(found)
 }
 
 /// Returns the key that was recorded with the later version, else with the earlier one, if both tables have

@@ -292,7 +292,7 @@ pub(super) async fn apply(datasets: &Datasets, plan: &MergePlan, by: By) -> Resu
             .edges
             .push(Edge::new(EdgeKind::DerivedFrom, spec.ours.clone())),
     }
-    let staged = stage_with(repo, &telling, merged, kept).await?;
+    let staged = stage_with(repo, &telling, merged, kept, None).await?;
     drop(held);
     staged.commit(repo, &by).await
 }

@@ -42,7 +42,7 @@ mod unchanged;
 
 use self::by::By;
 
-use crate::diff::{CompareOptions, DatasetDiff};
+use crate::diff::{CompareOptions, DatasetDiff, SchemaDiff};
 use crate::file_tree::{self, Which};
 use crate::merge::{MergePlan, MergeSpec};
 use crate::passing::ROWS;
@@ -575,9 +575,10 @@ impl Datasets {
     /// [`RowChanges`](crate::rows::RowChanges) describes them.
     ///
     /// Columns that were renamed are known by their digests. Rows are not read where both versions have
-    /// the same file, or Parquet files of one path with the same pages in all compared columns. Rows
-    /// that were not read count as they are: a key that lies in one of them and once more elsewhere is
-    /// not told as a duplicate, but as an added or removed row.
+    /// the same file, or Parquet files of one path with the same pages in all compared columns, unless
+    /// several rows of a version were [found](crate::VersionInfo::repeated_keys) to have one key when it was
+    /// made. Of columns that were not looked at then, a key that lies in a row that is not read and once
+    /// more elsewhere is not told as a duplicate, but as an added or removed row.
     ///
     /// # Errors
     /// As [`manifest`](Self::manifest) and [`RowDiff::new`](crate::rows::RowDiff::new);
@@ -594,12 +595,15 @@ impl Datasets {
     ) -> Result<BoxStream<'static, Result<RecordBatch>>> {
         let manifests = self.load_both(before, after).await?;
         compare::check_tables(&manifests, Both { before, after })?;
+        let schema = SchemaDiff::between(manifests.before.columns(), manifests.after.columns());
+        let keys = compare::keys(self, Both { before, after }, &identity, &schema).await?;
         let manifests = self.with_tables(manifests).await?;
-        let telling = self.telling();
+        let reading = (&self.repo, self.telling());
+        let comparison = (manifests, schema);
         Ok(rows::changes(
-            (&self.repo, telling),
-            manifests,
-            identity,
+            reading,
+            comparison,
+            (identity, keys),
             options,
         ))
     }

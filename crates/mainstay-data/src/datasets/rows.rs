@@ -9,7 +9,7 @@ use mainstay_repo::Repo;
 use tokio::runtime::Handle;
 
 use crate::diff::{CompareRows, ComparedRows, SchemaDiff};
-use crate::rows::stored::StoredDiff;
+use crate::rows::stored::{Keys, StoredDiff};
 use crate::rows::{Both, Identity, RowDiffOptions, Sample};
 use crate::{Manifest, blocking};
 
@@ -20,7 +20,7 @@ const WAITING_BATCHES: usize = 2;
 pub(super) async fn compare(
     (repo, telling): (&Repo, Telling),
     manifests: Both<Manifest>,
-    identity: Identity,
+    (identity, keys): (Identity, Keys),
     rows: &CompareRows,
     schema: &SchemaDiff,
 ) -> Result<(ComparedRows, u64)> {
@@ -35,6 +35,7 @@ pub(super) async fn compare(
             repo: &repo,
             runtime: &runtime,
             manifests: &manifests,
+            keys,
             shown: sample,
             telling,
             wanted: &|| alive.strong_count() > 0,
@@ -46,7 +47,8 @@ pub(super) async fn compare(
             sample.add(&batch?)?;
         }
         let counts = changes.counts().clone();
-        Ok((ComparedRows::new(&identity, counts, sample.finish()), bytes))
+        let compared = ComparedRows::new((&identity, keys), counts, sample.finish());
+        Ok((compared, bytes))
     })
     .await;
     drop(waiting);
@@ -55,18 +57,18 @@ pub(super) async fn compare(
 
 pub(super) fn changes(
     (repo, telling): (&Repo, Telling),
-    manifests: Both<Manifest>,
-    identity: Identity,
+    (manifests, schema): (Both<Manifest>, SchemaDiff),
+    (identity, keys): (Identity, Keys),
     options: RowDiffOptions,
 ) -> BoxStream<'static, Result<RecordBatch>> {
     let (repo, runtime) = (repo.clone(), Handle::current());
-    let schema = SchemaDiff::between(manifests.before.columns(), manifests.after.columns());
     let options = with_renamings(options, &schema);
     blocking::produce(WAITING_BATCHES, move |sender| {
         let stored = StoredDiff {
             repo: &repo,
             runtime: &runtime,
             manifests: &manifests,
+            keys,
             shown: usize::MAX,
             telling,
             wanted: &|| !sender.is_closed(),

@@ -60,24 +60,27 @@ pub(super) struct Staged {
 pub(super) enum Keys {
     /// They are counted, or refused where the user said so.
     Counted,
-    /// Nothing: they are those of versions.
-    Known,
+    /// Nothing: they are those of versions. So many are those of several rows, where that is known.
+    Known(Option<u64>),
 }
 
 /// Stores what `spec` names.
 pub(super) async fn stage(repo: &Repo, telling: &Telling, spec: SnapshotSpec) -> Result<Staged> {
-    stage_with(repo, telling, spec, Vec::new()).await
+    stage_with(repo, telling, spec, Vec::new(), None).await
 }
 
-/// Stores what `spec` names beside files of earlier versions.
+/// Stores what `spec` names beside files of earlier versions; so many keys are those of several rows, where
+/// that is known.
 pub(super) async fn stage_with(
     repo: &Repo,
     telling: &Telling,
     spec: SnapshotSpec,
     kept: Vec<FileEntry>,
+    repeated: Option<u64>,
 ) -> Result<Staged> {
     let kept = kept.into_iter().map(|entry| (entry, None));
-    stage_summed(repo, telling, spec, kept.collect(), Keys::Known).await
+    let keys = Keys::Known(repeated);
+    stage_summed(repo, telling, spec, kept.collect(), keys).await
 }
 
 /// Stores what `spec` names beside files that are stored, with the rows of all table files that came with
@@ -108,7 +111,7 @@ pub(super) async fn stage_summed(
         keys::check(prepared.table.as_ref(), &key)?;
         let repeated = match keys {
             Keys::Counted => prepared.repeated(&key, &told)?,
-            Keys::Known => None,
+            Keys::Known(_) => None,
         };
         match repeated {
             Some(repeated) if unique => Err(refused(&repeated)),
@@ -116,6 +119,11 @@ pub(super) async fn stage_summed(
         }
     };
     let (mut prepared, repeated_keys) = blocking::run_on_own_thread(preparing).await?;
+    let counted = match keys {
+        Keys::Counted if spec.key.is_empty() => None,
+        Keys::Counted => Some(repeated_keys.as_ref().map_or(0, |repeated| repeated.keys)),
+        Keys::Known(counted) => counted,
+    };
     let (files, patched) = match spec.patches {
         Patches::Never => (prepared.files, Vec::new()),
         Patches::WhereSmaller => {
@@ -125,7 +133,7 @@ pub(super) async fn stage_summed(
     prepared.files = files;
     let stored = store((repo, telling), prepared, patched, spec.metadata.clone()).await?;
     Ok(Staged {
-        draft: draft(&spec, recorded.clone(), head, &stored)?,
+        draft: draft((&spec, counted), recorded.clone(), head, &stored)?,
         dataset: spec.dataset,
         table_files: recorded,
         stored,
@@ -426,7 +434,7 @@ async fn put(ingest: &mut Ingest, origin: &Origin, layout: Option<Layout>) -> Re
 }
 
 fn draft(
-    spec: &SnapshotSpec,
+    (spec, counted): (&SnapshotSpec, Option<u64>),
     table_files: Option<TableFiles>,
     head: Option<Head>,
     stored: &Stored,
@@ -435,10 +443,11 @@ fn draft(
         manifest, snapshot, ..
     } = stored;
     let record = VersionRecord {
-        key: spec.key.clone(),
         synthetic: spec.synthetic,
         transform: spec.transform.clone(),
-        ..VersionRecord::new(manifest, *snapshot).with_table_files(table_files)
+        ..VersionRecord::new(manifest, *snapshot)
+            .with_table_files(table_files)
+            .with_key(spec.key.clone(), counted)
     };
     let value = Value::new(VersionRecord::KIND, &record)?.with_edges(spec.edges.iter().cloned());
     let value = match &manifest.files {

@@ -139,6 +139,13 @@ fn write_rows(rows: &ComparedRows, out: &mut String) -> fmt::Result {
             rows.duplicates.keys
         )?;
     }
+    if !rows.duplicates_complete && rows.added + rows.removed > 0 {
+        writeln!(
+            out,
+            "\nNot looked for among {} rows that are alike: keys that are there more than once",
+            rows.skipped
+        )?;
+    }
     if rows.order_only {
         writeln!(out, "\nThe same rows in another order.")?;
     }

@@ -57,6 +57,7 @@ pub use rows::{ComparedRows, RowsDiff};
 pub use verdict::{ColumnThresholds, DriftThresholds, Threshold, Verdict};
 
 use crate::Manifest;
+use crate::rows::stored::Keys;
 use crate::rows::{Both, Identity};
 use crate::stats::ColumnStats;
 
@@ -225,7 +226,8 @@ impl DatasetDiff {
         let same_table = tables.is_some_and(|(a, b)| a.has_same_values(b));
         let same_rows = tables.is_some_and(|(a, b)| a.has_same_rows(b));
         let rows = |manifest: &Manifest| manifest.table.as_ref().map_or(0, |table| table.rows);
-        let alike = || ComparedRows::alike(&Identity::WholeRow, rows(after), !same_table);
+        let whole = (&Identity::WholeRow, Keys::Unique);
+        let alike = || ComparedRows::alike(whole, rows(after), !same_table);
         Ok(Self {
             before: Digest::of(&encoded[0]),
             after: Digest::of(&encoded[1]),

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Serialize, Serializer};
 
+use crate::rows::stored::Keys;
 use crate::rows::{ChangedRow, Duplicates, Identity, RowCounts};
 
 /// Rows of both tables; 0 where there is no table, which has at least one.
@@ -39,11 +40,14 @@ pub struct ComparedRows {
     pub unchanged: u64,
     /// Of `unchanged`, the rows that were not read, or only the columns of which a page differs.
     pub skipped: u64,
-    /// Keys that a table has more than once; not looked for where all rows are known to be alike, nor
-    /// among those that were skipped, nor where patches say what changed in a row: looking would be
-    /// reading them. Whether the key of a version tells all of its rows apart was found when
-    /// [it was made](crate::SnapshotReport::repeated_keys).
+    /// Keys that a table has more than once; where they are not [complete](Self::duplicates_complete),
+    /// among the rows that were read.
     pub duplicates: Duplicates,
+    /// Whether `duplicates` are all there are. A version whose key several rows are
+    /// [known](crate::VersionInfo::repeated_keys) to have is read whole; where that is not known of the
+    /// columns that rows are compared by, keys are not looked for among rows that are skipped: looking would
+    /// be reading them. A row that is told as added may then have the key of one that was skipped.
+    pub duplicates_complete: bool,
     /// How many cells of each column changed; columns without are left out.
     pub cells: BTreeMap<String, u64>,
     /// Columns that were not compared: their types have no values in common.
@@ -72,8 +76,13 @@ fn known_or_null<S: Serializer>(
 }
 
 impl ComparedRows {
-    pub(crate) fn new(identity: &Identity, counts: RowCounts, sample: Vec<ChangedRow>) -> Self {
+    pub(crate) fn new(
+        (identity, keys): (&Identity, Keys),
+        counts: RowCounts,
+        sample: Vec<ChangedRow>,
+    ) -> Self {
         Self {
+            duplicates_complete: keys != Keys::Unknown || counts.skipped == 0,
             added: counts.added,
             removed: counts.removed,
             changed: counts.changed,
@@ -88,12 +97,12 @@ impl ComparedRows {
                 .collect(),
             incomparable: counts.incomparable,
             sample,
-            ..Self::alike(identity, 0, false)
+            ..Self::alike((identity, keys), 0, false)
         }
     }
 
     /// Of tables that are known to have the same rows.
-    pub(crate) fn alike(identity: &Identity, rows: u64, order_only: bool) -> Self {
+    pub(crate) fn alike((identity, keys): (&Identity, Keys), rows: u64, order_only: bool) -> Self {
         Self {
             key: match identity {
                 Identity::Key(columns) => Some(columns.clone()),
@@ -101,6 +110,7 @@ impl ComparedRows {
             },
             unchanged: rows,
             skipped: rows,
+            duplicates_complete: keys == Keys::Unique,
             order_only,
             ..Self::default()
         }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    ArrayRef, BinaryBuilder, Float64Array, Int64Array, RecordBatch, StringArray, UInt64Array,
+    ArrayRef, AsArray as _, BinaryBuilder, Float64Array, Int64Array, RecordBatch, StringArray,
+    UInt64Array,
 };
 use arrow::compute::concat_batches;
 use futures::TryStreamExt as _;
@@ -225,25 +226,90 @@ async fn files_that_both_have_are_not_read() {
     assert_eq!(found.sample[0].after_row, Some(3_000));
 }
 
-/// To look for them there would be reading what is known to be alike: the snapshot told of them.
-#[tokio::test]
-async fn keys_twice_among_rows_that_are_not_read_are_not_reported_again() {
-    let datasets = datasets().await;
-    let alike = b"id,n\n1,1\n1,2\n2,1\n";
+/// Snapshots of a file that stays as it is beside one that does not.
+async fn beside(
+    datasets: &Datasets,
+    key: &[&str],
+    others: [&str; 2],
+) -> [mainstay_core::NodeRef; 2] {
+    let alike = b"id,n\n1,1\n2,1\n";
     let mut nodes = Vec::new();
-    for other in ["id,n\n3,1\n4,1\n4,1\n", "id,n\n3,2\n4,1\n4,1\n"] {
+    for other in others {
         let files = directory(&[("a.csv", alike), ("b.csv", other.as_bytes())]);
-        let spec = spec("d").with_path(files.path()).with_key(["id"]);
-        let report = datasets.snapshot(spec).await.unwrap();
-        let repeated = report.repeated_keys.unwrap();
-        assert_eq!((repeated.keys, repeated.rows), (2, 4));
-        nodes.push(report.node);
+        let spec = spec("d")
+            .with_path(files.path())
+            .with_key(key.iter().copied());
+        nodes.push(datasets.snapshot(spec).await.unwrap().node);
     }
-    let diff = datasets.compare_with(&nodes[0], &nodes[1], &by("id")).await;
+    nodes.try_into().unwrap()
+}
+
+#[tokio::test]
+async fn a_key_that_is_known_to_be_repeated_is_found_among_rows_that_both_have() {
+    let datasets = datasets().await;
+    let [before, after] = beside(
+        &datasets,
+        &["id"],
+        ["id,n\n3,1\n4,1\n", "id,n\n3,2\n4,1\n2,5\n"],
+    )
+    .await;
+    for (node, repeated) in [(&before, 0), (&after, 1)] {
+        let info = datasets.show(node).await.unwrap();
+        assert_eq!(info.repeated_keys, Some(repeated));
+    }
+    let diff = datasets.compare_with(&before, &after, &by("id")).await;
     let found = diff.unwrap().rows.compared.unwrap();
-    assert_eq!((found.changed, found.skipped, found.unchanged), (1, 3, 3));
+    assert_eq!((found.added, found.changed, found.skipped), (0, 1, 0));
     let twice = found.duplicates;
-    assert_eq!((twice.keys, twice.before, twice.after), (1, 2, 2));
+    assert_eq!((twice.keys, twice.before, twice.after), (1, 1, 2));
+    assert!(found.duplicates_complete);
+
+    let key = Identity::key(["id"]);
+    let changes = datasets.row_changes(&before, &after, key, RowDiffOptions::default());
+    let batches: Vec<RecordBatch> = changes.await.unwrap().try_collect().await.unwrap();
+    let ops = batches
+        .iter()
+        .flat_map(|batch| batch["op"].as_string::<i32>().iter().flatten());
+    let mut ops: Vec<&str> = ops.collect();
+    ops.sort_unstable();
+    assert_eq!(ops, ["changed", "duplicate"]);
+}
+
+#[tokio::test]
+async fn a_key_that_is_known_to_be_unique_needs_no_look_at_rows_that_both_have() {
+    let datasets = datasets().await;
+    let [before, after] =
+        beside(&datasets, &["id"], ["id,n\n3,1\n4,1\n", "id,n\n3,2\n5,1\n"]).await;
+    let mut keys = vec![Identity::key(["id"]), Identity::key(["n", "id"])];
+    for key in keys.drain(..) {
+        let options = CompareOptions::default().with_rows(CompareRows::new(key));
+        let diff = datasets.compare_with(&before, &after, &options).await;
+        let found = diff.unwrap().rows.compared.unwrap();
+        assert_eq!(found.skipped, 2);
+        assert!(found.duplicates_complete);
+    }
+}
+
+/// To look for them there would be reading what is known to be alike.
+#[tokio::test]
+async fn it_is_said_where_keys_were_not_looked_at() {
+    let datasets = datasets().await;
+    let [before, after] = beside(
+        &datasets,
+        &[],
+        ["id,n\n3,1\n4,1\n", "id,n\n3,2\n4,1\n2,5\n"],
+    )
+    .await;
+    assert_eq!(datasets.show(&after).await.unwrap().repeated_keys, None);
+    let diff = datasets
+        .compare_with(&before, &after, &by("id"))
+        .await
+        .unwrap();
+    assert!(diff.to_markdown().contains("Not looked for among 2 rows"));
+    let found = diff.rows.compared.unwrap();
+    assert_eq!((found.added, found.changed, found.skipped), (1, 1, 2));
+    assert_eq!(found.duplicates.keys, 0);
+    assert!(!found.duplicates_complete);
 }
 
 /// Rows of 1 KiB that no encoder makes smaller.

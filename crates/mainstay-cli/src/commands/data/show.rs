@@ -46,6 +46,7 @@ struct Document<'a> {
     parents: &'a [NodeRef],
     sources: &'a [Edge],
     key: &'a [String],
+    repeated_keys: Option<u64>,
     synthetic: bool,
     transform: Option<&'a Transform>,
     table_files: Option<&'a TableFiles>,
@@ -90,6 +91,7 @@ impl<'a> Document<'a> {
             parents: &info.parents,
             sources: &info.sources,
             key: &info.key,
+            repeated_keys: info.repeated_keys,
             synthetic: info.synthetic,
             transform: info.transform.as_ref(),
             table_files: info.table_files.as_ref(),
@@ -113,6 +115,12 @@ impl<'a> Document<'a> {
             .with_all("made from", self.sources.iter().map(|edge| &edge.to))
             .with_some("by", self.transform.map(|transform| &transform.name))
             .with_all("key", self.key)
+            .with_some(
+                "keys",
+                self.repeated_keys
+                    .filter(|&keys| keys > 0)
+                    .map(|keys| format!("{keys} are of several rows")),
+            )
             .with_all(
                 "table",
                 self.table_files.iter().flat_map(|chosen| &chosen.table),

@@ -34,12 +34,23 @@ pub(crate) struct StoredDiff<'a> {
     pub(crate) repo: &'a Repo,
     pub(crate) runtime: &'a Handle,
     pub(crate) manifests: &'a Both<Manifest>,
+    pub(crate) keys: Keys,
     /// How many of the changed rows that come first are among the changes: others may be counted alone,
     /// where that spares reading them.
     pub(crate) shown: usize,
     pub(crate) telling: Telling,
     /// Reports whether the answer is still wanted.
     pub(crate) wanted: &'a (dyn Fn() -> bool + Sync),
+}
+
+/// Whether what tells rows apart does so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Keys {
+    /// On both sides.
+    Unique,
+    /// Not on every side.
+    Repeated,
+    Unknown,
 }
 
 /// What is known of the rows of two files without reading them, in the numbers of the files.
@@ -67,7 +78,8 @@ impl StoredDiff<'_> {
     /// Rows are not read where both sides have the same file, or the same pages of Parquet files of one
     /// path in all columns that are compared, as the chunks of the stored files tell. Where most pages
     /// are the same, the columns of the others are read before whole rows are. Where both sides have
-    /// patches of one file, these tell.
+    /// patches of one file, these tell. Where keys are known to be repeated, all rows are read, so that each
+    /// of them is found.
     ///
     /// # Errors
     /// As [`RowDiff::new`] and [`RowDiff::add`]; [`Corrupt`](ErrorKind::Corrupt) when a file is damaged;
@@ -83,7 +95,11 @@ impl StoredDiff<'_> {
         let shapes = Both::try_of(|side| self.shape(side, &files[side]))?;
         let (before, after) = (&shapes.before.schema, &shapes.after.schema);
         let mut diff = RowDiff::new(before, after, identity, options)?;
-        for (pair, known) in self.known(&files, &diff.compared())? {
+        let known = match self.keys {
+            Keys::Repeated => Vec::new(),
+            Keys::Unique | Keys::Unknown => self.known(&files, &diff.compared())?,
+        };
+        for (pair, known) in known {
             for side in Side::BOTH {
                 let rows = known.alike.iter().chain(&known.changed);
                 let known = list(rows.map(|run| run.on(side)).collect());

@@ -152,6 +152,13 @@ fn write_rows(rows: &ComparedRows, out: &mut dyn Write) -> io::Result<()> {
             "{CAUTION}{keys} keys are no keys{CAUTION:#}: rows {before} -> {after}"
         )?;
     }
+    if !rows.duplicates_complete && added + removed > 0 {
+        let skipped = rows.skipped;
+        writeln!(
+            out,
+            "keys of {skipped} rows that were not read were not looked at: --key of a snapshot has them counted"
+        )?;
+    }
     for name in &rows.incomparable {
         let name = Line(name);
         writeln!(
