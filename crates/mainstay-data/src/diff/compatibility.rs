@@ -2,12 +2,15 @@
 
 use serde::Serialize;
 
+use super::fits::fits;
+use super::schema;
 use crate::Column;
 
 /// Verdicts in the words of Confluent's schema registry, for tables.
 ///
 /// A reader asks for its columns by name. It can read data that have each of them, in a type whose
-/// values all fit into its own, and without nulls where it allows none. Further columns do not matter. A
+/// values all fit into its own, and without nulls where it allows none. Further columns do not matter. Lists
+/// and maps fit where what they hold does, structs where each field of the reader's does. A
 /// renamed column is one missing and one more. So to add a column is compatible forward alone, to drop one
 /// backward alone, and to widen a type backward alone.
 ///
@@ -95,11 +98,9 @@ fn unreadable(direction: Direction, reader: &[Column], data: &[Column]) -> Vec<I
         let Some(found) = data.iter().find(|column| column.name == wanted.name) else {
             return Some("it is missing".to_owned());
         };
-        if !fits(&found.logical_type, &wanted.logical_type) {
-            return Some(format!(
-                "{} does not fit into {}",
-                found.logical_type, wanted.logical_type
-            ));
+        let (found_type, wanted_type) = schema::types(found, wanted);
+        if !fits(&found_type, &wanted_type) {
+            return Some(format!("{found_type} does not fit into {wanted_type}"));
         }
         let nulls = found.nullable && !wanted.nullable;
         nulls.then(|| "it allows nulls, and the reader allows none".to_owned())
@@ -112,49 +113,4 @@ fn unreadable(direction: Direction, reader: &[Column], data: &[Column]) -> Vec<I
         })
     });
     reasons.collect()
-}
-
-/// Reports whether every value of one logical type is a value of another.
-fn fits(from: &str, into: &str) -> bool {
-    let bits = |of: &str, prefix: &str| -> Option<u32> { of.strip_prefix(prefix)?.parse().ok() };
-    let (int, uint, float) = (bits(from, "int"), bits(from, "uint"), bits(from, "float"));
-    match (bits(into, "int"), bits(into, "uint"), bits(into, "float")) {
-        _ if from == into => true,
-        (Some(wide), ..) => int.is_some_and(|n| n <= wide) || uint.is_some_and(|n| n < wide),
-        (_, Some(wide), _) => uint.is_some_and(|n| n <= wide),
-        (.., Some(wide)) => {
-            // Significant bits: 11, 24 and 53.
-            let exact = match wide {
-                16 => 8,
-                32 => 16,
-                _ => 32,
-            };
-            float.is_some_and(|n| n <= wide) || int.or(uint).is_some_and(|n| n <= exact)
-        }
-        _ => false,
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn wider_types_hold_narrower_ones() {
-        for (from, into, expected) in [
-            ("int32", "int64", true),
-            ("int64", "int32", false),
-            ("uint32", "int64", true),
-            ("uint64", "int64", false),
-            ("int8", "uint8", false),
-            ("int32", "float64", true),
-            ("int64", "float64", false),
-            ("float32", "float64", true),
-            ("int16", "float32", true),
-            ("utf8", "binary", false),
-            ("interval(day_time)", "interval(day_time)", true),
-        ] {
-            assert_eq!(fits(from, into), expected, "{from} into {into}");
-        }
-    }
 }

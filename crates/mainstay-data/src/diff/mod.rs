@@ -42,6 +42,7 @@ mod daff;
 mod distribution;
 mod evidence;
 mod files;
+mod fits;
 mod markdown;
 mod measure;
 mod options;

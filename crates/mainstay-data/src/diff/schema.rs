@@ -53,17 +53,23 @@ fn column_type(column: &Column) -> ColumnType {
     }
 }
 
-/// Returns the types of a column in two versions, so that text and JSON text of one logical type differ.
+/// Returns the types of a column in two versions.
 fn column_types(before: &Column, after: &Column) -> (ColumnType, ColumnType) {
-    let mut types = (column_type(before), column_type(after));
-    if let (Some(json_before), Some(json_after)) = (&before.json, &after.json)
-        && before.logical_type == after.logical_type
-        && json_before != json_after
-    {
-        types.0.logical_type = json_before.spelled();
-        types.1.logical_type = json_after.spelled();
+    let mut found = (column_type(before), column_type(after));
+    (found.0.logical_type, found.1.logical_type) = types(before, after);
+    found
+}
+
+/// Spells the types of a column in two versions, so that text and JSON text of one logical type differ.
+pub(super) fn types(before: &Column, after: &Column) -> (String, String) {
+    match (&before.json, &after.json) {
+        (Some(json_before), Some(json_after))
+            if before.logical_type == after.logical_type && json_before != json_after =>
+        {
+            (json_before.spelled(), json_after.spelled())
+        }
+        _ => (before.logical_type.clone(), after.logical_type.clone()),
     }
-    types
 }
 
 impl SchemaDiff {

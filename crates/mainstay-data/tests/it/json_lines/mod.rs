@@ -11,7 +11,7 @@ use arrow::datatypes::{DataType, Field, Int64Type};
 use arrow::ipc::writer::FileWriter;
 use futures::TryStreamExt as _;
 use mainstay_core::{ErrorKind, NodeRef};
-use mainstay_data::diff::{CompareOptions, CompareRows};
+use mainstay_data::diff::{CompareOptions, CompareRows, Compatibility};
 use mainstay_data::rows::Identity;
 use mainstay_data::{
     Datasets, FileLayout, JsonType, Manifest, PartSpec, ReadOptions, SnapshotPart,
@@ -639,4 +639,16 @@ async fn the_manifest_tells_a_text_from_a_json_text() {
         json["table"]["columns"][0]["json"] = of;
     });
     check_error(deep, ErrorKind::Corrupt, &["another type"]);
+}
+
+/// `"1"` is another value of either.
+#[tokio::test]
+async fn readers_of_texts_cannot_read_json_texts() {
+    let texts = snapshot(&[("f.jsonl", b"{\"a\":\"1\"}\n{\"a\":\"2\"}\n")]);
+    let json_texts = snapshot(&[("f.jsonl", b"{\"a\":\"1\"}\n{\"a\":2}\n")]);
+    let ((.., before), (.., after)) = (texts.await.unwrap(), json_texts.await.unwrap());
+    let found = Compatibility::between(before.columns(), after.columns());
+    assert!(!found.backward && !found.forward);
+    assert_eq!(found.reasons[0].reason, "utf8 does not fit into json");
+    assert!(Compatibility::between(after.columns(), after.columns()).full);
 }
