@@ -148,6 +148,28 @@ fn semantic(data_type: &DataType, out: &mut String) -> bool {
     true
 }
 
+/// Returns the semantic type that goes with a strict one, of a type that holds no others.
+pub(crate) fn semantic_type(strict: &str) -> &str {
+    let (word, zone) = strict.split_once('(').unwrap_or((strict, ""));
+    match word {
+        "timestamp" if zone.contains(',') => "timestamp(utc)",
+        "time" | "timestamp" | "duration" | "interval" => word,
+        "date32" | "date64" => "date",
+        _ => {
+            let of = |name| {
+                strict
+                    .strip_prefix(name)
+                    .is_some_and(|rest| rest.parse::<u8>().is_ok())
+            };
+            match () {
+                () if of("int") || of("uint") => "int",
+                () if of("float") => "float",
+                () => strict,
+            }
+        }
+    }
+}
+
 /// Spells types that both profiles treat alike.
 fn either(data_type: &DataType, out: &mut String) -> bool {
     match data_type {

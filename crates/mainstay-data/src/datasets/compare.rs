@@ -6,6 +6,7 @@ use mainstay_core::{Error, NodeRef, Result};
 
 use super::{Datasets, rows};
 use crate::diff::{CompareOptions, ComparedRows, DatasetDiff, FilesDiff, SchemaDiff};
+use crate::logical::semantic_type;
 use crate::rows::stored::Keys;
 use crate::rows::{Both, Identity, Side};
 use crate::{Manifest, file_tree};
@@ -88,7 +89,7 @@ pub(super) async fn keys(
 }
 
 /// Returns the key that was recorded with the later version, else with the earlier one, if both tables have
-/// its columns and of one type.
+/// its columns, of types whose values are compared.
 async fn recorded(
     datasets: &Datasets,
     nodes: Both<&NodeRef>,
@@ -104,7 +105,9 @@ async fn recorded(
     let is_shared = |name: &String| {
         let before = manifests.before.column(schema.earlier_name(name));
         let both = before.zip(manifests.after.column(name));
-        both.is_some_and(|(before, after)| before.logical_type == after.logical_type)
+        both.is_some_and(|(before, after)| {
+            semantic_type(&before.logical_type) == semantic_type(&after.logical_type)
+        })
     };
     Ok(if !key.is_empty() && key.iter().all(is_shared) {
         Identity::Key(key)

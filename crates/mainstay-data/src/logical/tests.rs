@@ -115,3 +115,41 @@ fn repeated_column_names_are_refused() {
     assert_eq!(error.kind(), ErrorKind::Invalid);
     assert!(error.to_string().contains("column: a"), "{error}");
 }
+
+#[test]
+fn a_strict_type_tells_the_semantic_one() {
+    let units = [
+        TimeUnit::Second,
+        TimeUnit::Millisecond,
+        TimeUnit::Microsecond,
+        TimeUnit::Nanosecond,
+    ];
+    let times = units.into_iter().flat_map(|unit| {
+        [
+            DataType::Timestamp(unit, None),
+            DataType::Timestamp(unit, Some("Europe/Berlin".into())),
+            DataType::Duration(unit),
+        ]
+    });
+    let others = [
+        DataType::Int8,
+        DataType::UInt64,
+        DataType::Float16,
+        DataType::Float64,
+        DataType::Date32,
+        DataType::Date64,
+        DataType::Time32(TimeUnit::Second),
+        DataType::Time64(TimeUnit::Nanosecond),
+        DataType::Interval(IntervalUnit::DayTime),
+        DataType::Utf8View,
+        DataType::Binary,
+        DataType::Boolean,
+        DataType::Null,
+        DataType::Decimal128(10, 2),
+    ];
+    for data_type in others.into_iter().chain(times) {
+        let semantic = Field::new("c", data_type.clone(), true);
+        let semantic = logical_type(&semantic, Profile::Semantic).unwrap();
+        assert_eq!(semantic_type(&spelled(data_type).unwrap()), semantic);
+    }
+}

@@ -100,7 +100,7 @@ impl Columns {
             Identity::WholeRow => std::mem::take(&mut values),
             Identity::Key(names) => {
                 for name in names {
-                    check_key_type(name, schemas, &strict, options)?;
+                    check_key_type(name, schemas, [&strict, &semantic], options)?;
                 }
                 take_key(names, &mut values)?
             }
@@ -152,30 +152,29 @@ fn on(pairs: &[Pair], side: Side) -> Vec<(usize, Profile)> {
         .collect()
 }
 
-/// Checks that both sides have a column of the key, of one logical type.
+/// Checks that both sides have a column of the key, of types that have values in common.
 fn check_key_type(
     name: &str,
     schemas: Both<&Schema>,
-    strict: &Both<Vec<String>>,
+    [strict, semantic]: [&Both<Vec<String>>; 2],
     options: &RowDiffOptions,
 ) -> Result<()> {
     let names = Both {
         before: options.earlier_name(name),
         after: name,
     };
-    let types = Both::try_of(|side| {
-        let index = schemas[side].index_of(names[side]).map_err(|_| {
+    let at = Both::try_of(|side| {
+        schemas[side].index_of(names[side]).map_err(|_| {
             Error::not_found("column", names[side].escape_debug()).context("side", side.name())
-        })?;
-        Ok::<_, Error>(strict[side][index].as_str())
+        })
     })?;
-    if types.before == types.after {
+    if semantic.before[at.before] == semantic.after[at.after] {
         return Ok(());
     }
     Err(Error::invalid("a key of two types tells no rows apart")
         .context("column", name.escape_debug())
-        .context("before", types.before)
-        .context("after", types.after))
+        .context("before", &strict.before[at.before])
+        .context("after", &strict.after[at.after]))
 }
 
 /// Moves the pairs of these names out of `pairs`.
@@ -189,10 +188,10 @@ fn take_key(names: &[String], pairs: &mut Vec<Pair>) -> Result<Vec<Pair>> {
         })?;
         let pair = pairs.remove(at);
         if pair.common.is_none() {
-            return Err(
-                Error::invalid("a nested column of the key has another encoding")
-                    .context("column", name.escape_debug()),
-            );
+            return Err(Error::invalid(
+                "a column of the key has two types, and none holds the values of both",
+            )
+            .context("column", name.escape_debug()));
         }
         key.push(pair);
     }
@@ -245,15 +244,27 @@ impl Table {
     }
 }
 
-/// Finds a type for the values of two encodings of one logical type.
+/// Finds a type for the values of two encodings of one semantic type.
 fn common(a: &DataType, b: &DataType) -> Option<DataType> {
     match (a, b) {
         (a, b) if a == b => Some(a.clone()),
         (a, b) if is_text(a) && is_text(b) => Some(DataType::LargeUtf8),
         (a, b) if is_binary(a) && is_binary(b) => Some(DataType::LargeBinary),
+        (a, b) if a.is_integer() && b.is_integer() => common_integer(a, b),
+        (a, b) if a.is_floating() && b.is_floating() => Some(DataType::Float64),
         (a, b) => decimal_scale(a)
             .filter(|scale| decimal_scale(b) == Some(*scale))
             .map(|scale| DataType::Decimal256(DECIMAL256_MAX_PRECISION, scale)),
+    }
+}
+
+fn common_integer(a: &DataType, b: &DataType) -> Option<DataType> {
+    let unsigned = [a, b].map(DataType::is_unsigned_integer);
+    let widest = [a, b].contains(&&DataType::UInt64);
+    match unsigned {
+        [true, true] => Some(DataType::UInt64),
+        _ if widest => None,
+        _ => Some(DataType::Int64),
     }
 }
 

@@ -183,8 +183,8 @@ impl RowDiff {
     /// # Errors
     /// * [`NotFound`](mainstay_core::ErrorKind::NotFound): a side has no column of the key.
     /// * [`Invalid`](mainstay_core::ErrorKind::Invalid): the key is empty, names a column twice, or has
-    ///   another logical type on either side, or is nested and differently encoded; two columns have one
-    ///   name.
+    ///   types on both sides that have no values in common, or none that holds those of both; two columns
+    ///   have one name.
     /// * [`Unsupported`](mainstay_core::ErrorKind::Unsupported): a column's type has no logical form.
     pub fn new(
         before: &Schema,

@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use arrow::array::{
-    Array as _, ArrayRef, AsArray as _, Int32Array, Int64Array, RecordBatch, StringArray,
+    Array as _, ArrayRef, AsArray as _, Decimal128Array, Int8Array, Int32Array, Int64Array,
+    RecordBatch, StringArray, UInt16Array, UInt64Array,
 };
 use arrow::compute::concat_batches;
-use arrow::datatypes::UInt64Type;
+use arrow::datatypes::{DataType, UInt64Type};
 use mainstay_core::ErrorKind;
 use mainstay_data::digest::Profile;
 use mainstay_data::rows::{Identity, RowCounts, RowDiff, RowDiffOptions, Side};
@@ -332,7 +333,7 @@ fn renamed_columns_are_compared_under_their_later_names() {
 fn keys_that_are_none_are_refused_by_name() {
     let before = people(vec![1], vec!["Ada"]);
     let after = table([
-        ("id", column(Int32Array::from(vec![1]))),
+        ("id", column(StringArray::from(vec!["1"]))),
         ("name", column(StringArray::from(vec!["Ada"]))),
     ]);
     let begin = |after: &RecordBatch, key: &[&str]| {
@@ -354,13 +355,62 @@ fn keys_that_are_none_are_refused_by_name() {
     check_error(
         begin(&after, &["id"]),
         ErrorKind::Invalid,
-        &["id", "int64", "int32"],
+        &["id", "int64", "utf8"],
     );
     let mut diff = begin(&after, &["name"]).unwrap();
     check_error(
         diff.add(Side::Before, &after),
         ErrorKind::Invalid,
         &["schema"],
+    );
+}
+
+#[test]
+fn a_key_of_wider_integers_or_floats_tells_rows_apart() {
+    let people = |ids: ArrayRef| {
+        table([
+            ("id", ids),
+            ("name", column(StringArray::from(vec!["Ada", "Bob"]))),
+        ])
+    };
+    let narrow = |ids: Vec<i32>| people(column(Int32Array::from(ids)));
+    let wide: [(ArrayRef, DataType); 4] = [
+        (column(Int64Array::from(vec![2, -3])), DataType::Int64),
+        (column(UInt16Array::from(vec![2, 9])), DataType::Int64),
+        (column(Int8Array::from(vec![2, -3])), DataType::Int64),
+        (column(Decimal128Array::from(vec![2, -3])), DataType::Null),
+    ];
+    for (ids, common) in wide {
+        let (before, after) = (narrow(vec![2, 5]), people(ids));
+        let key = Identity::key(["id"]);
+        if common.is_null() {
+            let options = RowDiffOptions::default();
+            let diff = RowDiff::new(&before.schema(), &after.schema(), &key, options);
+            check_error(diff, ErrorKind::Invalid, &["id", "int32", "decimal(10)"]);
+            continue;
+        }
+        let (shown, counts) = run(&[before], &[after], &key, RowDiffOptions::default());
+        assert_eq!((counts.added, counts.removed, counts.unchanged), (1, 1, 1));
+        let shown = shown.unwrap();
+        let keys = shown["key"].as_struct().column(0);
+        assert_eq!(*keys.data_type(), common);
+    }
+    // No integer holds the values of both.
+    let (before, after) = (
+        narrow(vec![2, 5]),
+        people(column(UInt64Array::from(vec![2, u64::MAX]))),
+    );
+    let key = Identity::key(["id"]);
+    let diff = RowDiff::new(
+        &before.schema(),
+        &after.schema(),
+        &key,
+        RowDiffOptions::default(),
+    );
+    check_error(
+        diff,
+        ErrorKind::Invalid,
+        &["id", "none holds the values of both"],
     );
 }
 
