@@ -13,15 +13,6 @@ pub(crate) fn absent(path: &Path) -> object_store::Error {
     }
 }
 
-/// Says that the bytes of a file are nowhere.
-pub(crate) fn patched(path: &Path) -> object_store::Error {
-    let why = "patches change the file, whose bytes are not stored as one: compact the version \
-               (Datasets::compact, mainstay data compact) or read its table (Datasets::read)";
-    object_store::Error::NotSupported {
-        source: format!("{path}: {why}").into(),
-    }
-}
-
 /// Says that a snapshot is only read.
 pub(crate) fn read_only(operation: &str) -> object_store::Error {
     object_store::Error::NotImplemented {

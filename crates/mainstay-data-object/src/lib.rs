@@ -48,6 +48,7 @@ use object_store::ObjectStore;
 
 mod error;
 mod listing;
+mod object;
 mod store;
 
 pub use store::SnapshotStore;

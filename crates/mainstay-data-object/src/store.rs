@@ -18,21 +18,25 @@ use object_store::{
 
 use crate::error;
 use crate::listing::Listing;
+use crate::object::Object;
 
 /// One version of a dataset as a store that is only read.
 ///
 /// The objects are the files of the version, by their paths; ranges read only the chunks they touch,
 /// and every byte is verified. An object's e-tag is the SHA-256 of its bytes in quotes, and its time is
-/// that of the version. A file that patches change has no bytes to read, and no size: getting it fails with
-/// [`NotSupported`](object_store::Error::NotSupported), and so does listing where it would be listed, so that
-/// no engine reads the file without its patches, or the others without it. Writing, deleting and copying fail with
+/// that of the version. Writing, deleting and copying fail with
 /// [`NotImplemented`](object_store::Error::NotImplemented).
+///
+/// A file that patches change is written as one when it is first listed or read, into a temporary file where it
+/// has more than 8 MiB, and is kept until the last clone of the store is dropped: that takes as long as storing
+/// its rows. A version that is [compacted](Datasets::compact) has no such files.
 ///
 /// Cheap to clone. Holds the list of files, about 200 bytes a file.
 #[derive(Debug, Clone)]
 pub struct SnapshotStore {
     datasets: Datasets,
     node: NodeRef,
+    time: DateTime<Utc>,
     listing: Arc<Listing>,
 }
 
@@ -58,7 +62,8 @@ impl SnapshotStore {
         let files: Vec<_> = files.try_collect().await?;
         Ok(Self {
             datasets: datasets.clone(),
-            listing: Arc::new(Listing::new(files, time)),
+            listing: Arc::new(Listing::new(files)),
+            time,
             node,
         })
     }
@@ -75,6 +80,32 @@ impl SnapshotStore {
     pub fn node(&self) -> &NodeRef {
         &self.node
     }
+
+    fn object(&self, path: &Path) -> Result<&Object> {
+        self.listing.get(path).ok_or_else(|| error::absent(path))
+    }
+
+    async fn meta(&self, path: Path) -> Result<ObjectMeta> {
+        let identity = self.object(&path)?.identity(&self.datasets).await;
+        let identity = identity.map_err(|source| error::of(source, &path))?;
+        Ok(ObjectMeta {
+            location: path,
+            last_modified: self.time,
+            size: identity.bytes,
+            e_tag: Some(format!("\"{}\"", identity.digest)),
+            version: None,
+        })
+    }
+
+    /// Describes the objects of these paths, in order.
+    fn metas(&self, paths: Vec<Path>) -> BoxStream<'static, Result<ObjectMeta>> {
+        let store = self.clone();
+        let metas = stream::iter(paths).then(move |path| {
+            let store = store.clone();
+            async move { store.meta(path).await }
+        });
+        metas.boxed()
+    }
 }
 
 impl fmt::Display for SnapshotStore {
@@ -86,9 +117,7 @@ impl fmt::Display for SnapshotStore {
 #[async_trait]
 impl ObjectStore for SnapshotStore {
     async fn get_opts(&self, location: &Path, options: GetOptions) -> Result<GetResult> {
-        let file = self.listing.get(location);
-        let file = file.ok_or_else(|| error::absent(location))?;
-        let meta = self.listing.meta(location, file)?;
+        let meta = self.meta(location.clone()).await?;
         options.check_preconditions(&meta)?;
         if options.version.is_some() {
             return Err(error::read_only("get of a version of an object"));
@@ -102,10 +131,10 @@ impl ObjectStore for SnapshotStore {
         let bytes = if options.head {
             stream::empty().boxed()
         } else {
-            let blob = self.datasets.file(file).await;
-            let blob = blob.map_err(|source| error::of(source, location))?;
+            let bytes = self.object(location)?.read(&self.datasets, range.clone());
+            let bytes = bytes.await.map_err(|source| error::of(source, location))?;
             let location = location.clone();
-            blob.stream_range(range.clone())
+            bytes
                 .map_err(move |source| error::of(source, &location))
                 .boxed()
         };
@@ -120,8 +149,7 @@ impl ObjectStore for SnapshotStore {
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Result<ObjectMeta>> {
         let root = Path::default();
-        let found = self.listing.below(prefix.unwrap_or(&root), None);
-        stream::iter(found).boxed()
+        self.metas(self.listing.below(prefix.unwrap_or(&root), None))
     }
 
     fn list_with_offset(
@@ -130,13 +158,17 @@ impl ObjectStore for SnapshotStore {
         offset: &Path,
     ) -> BoxStream<'static, Result<ObjectMeta>> {
         let root = Path::default();
-        let found = self.listing.below(prefix.unwrap_or(&root), Some(offset));
-        stream::iter(found).boxed()
+        self.metas(self.listing.below(prefix.unwrap_or(&root), Some(offset)))
     }
 
     async fn list_with_delimiter(&self, prefix: Option<&Path>) -> Result<ListResult> {
         let root = Path::default();
-        self.listing.directly_below(prefix.unwrap_or(&root))
+        let level = self.listing.directly_below(prefix.unwrap_or(&root));
+        Ok(ListResult {
+            objects: self.metas(level.files).try_collect().await?,
+            common_prefixes: level.directories.into_iter().collect(),
+            extensions: Extensions::default(),
+        })
     }
 
     async fn put_opts(&self, _: &Path, _: PutPayload, _: PutOptions) -> Result<PutResult> {

@@ -4,9 +4,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use futures::TryStreamExt as _;
 use futures::future::{BoxFuture, FutureExt as _, TryFutureExt as _};
-use futures::{StreamExt as _, TryStreamExt as _};
-use mainstay_core::Actor;
+use mainstay_core::{Actor, Digest};
 use mainstay_data::arrow::array::{ArrayRef, AsArray as _, Int64Array, RecordBatch, UInt64Array};
 use mainstay_data::arrow::datatypes::UInt64Type;
 use mainstay_data::parquet::arrow::arrow_reader::{ArrowReaderOptions, RowSelection};
@@ -16,7 +16,7 @@ use mainstay_data::parquet::errors::{ParquetError, Result};
 use mainstay_data::parquet::file::metadata::{
     PageIndexPolicy, ParquetMetaData, ParquetMetaDataReader,
 };
-use mainstay_data::{Datasets, Patches, ReadOptions, SnapshotSpec};
+use mainstay_data::{Datasets, Patches, SnapshotSpec};
 use mainstay_data_object::SnapshotStore;
 use mainstay_data_object::object_store::path::Path;
 use mainstay_data_object::object_store::{Error, ObjectMeta, ObjectStore, ObjectStoreExt as _};
@@ -152,7 +152,7 @@ async fn a_projection_of_some_rows_reads_their_pages_and_no_others() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_file_with_patches_is_refused_until_the_version_is_compacted() {
+async fn a_file_with_patches_is_read_as_one() {
     let storage = Arc::new(MeterStorage::new(MemoryStorage::new()));
     let shared = Arc::<MeterStorage<MemoryStorage>>::clone(&storage);
     let repo = Repo::create(shared, RepoOptions::default()).await.unwrap();
@@ -162,47 +162,51 @@ async fn a_file_with_patches_is_refused_until_the_version_is_compacted() {
     let edited = datasets.snapshot(edited).await.unwrap();
 
     let (datasets, snapshot) = opened(&storage).await;
-    let path = Path::from("t/wide.parquet");
-    let refused = [
-        snapshot.head(&path).await.map(drop),
-        snapshot.get(&path).await.map(drop),
-        snapshot.get_range(&path, 0..4).await.map(drop),
-        snapshot.list(None).next().await.unwrap().map(drop),
-        snapshot
-            .list_with_delimiter(Some(&"t".into()))
-            .await
-            .map(drop),
-    ];
-    for outcome in refused {
-        let error = outcome.unwrap_err();
-        assert!(matches!(error, Error::NotSupported { .. }), "{error:?}");
-        let text = error.to_string();
-        assert!(
-            text.contains("wide.parquet") && text.contains("compact"),
-            "{text}"
-        );
-    }
-    // A directory above can still be listed.
-    let above = snapshot.list_with_delimiter(None).await.unwrap();
-    assert_eq!(above.common_prefixes, ["t".into()]);
+    let (path, directory) = (Path::from("t/wide.parquet"), Path::from("t"));
+    let (head, listed, level) = tokio::join!(
+        snapshot.head(&path),
+        snapshot.list(None).try_collect::<Vec<_>>(),
+        snapshot.list_with_delimiter(Some(&directory)),
+    );
+    let object = head.unwrap();
+    assert_eq!(listed.unwrap(), std::slice::from_ref(&object));
+    assert_eq!(level.unwrap().objects, std::slice::from_ref(&object));
+
+    // The bytes are those of an export, and of a version without patches.
+    let directory = tempfile::tempdir().unwrap();
+    datasets
+        .export(&edited.node, directory.path())
+        .await
+        .unwrap();
+    let exported = std::fs::read(directory.path().join("t/wide.parquet")).unwrap();
+    let tag = format!("\"{}\"", Digest::of(&exported));
+    assert_eq!(
+        (object.size, object.e_tag.clone()),
+        (exported.len() as u64, Some(tag))
+    );
+    let before = storage.reading().bytes_read;
+    let bytes = snapshot.get(&path).await.unwrap().bytes().await.unwrap();
+    assert!(bytes == exported);
+    let middle = snapshot.get_range(&path, 5_000..1_500_000).await.unwrap();
+    assert!(middle == exported[5_000..1_500_000]);
+    assert_eq!(storage.reading().bytes_read, before, "it is merged once");
 
     let by = Actor::new("ada").unwrap();
-    let compacted = datasets
-        .compact(&edited.node, None, by, "for engines")
-        .await;
-    let node = compacted.unwrap().unwrap().node;
-    let whole = SnapshotStore::of(&datasets, node.clone()).await.unwrap();
+    let compacted = datasets.compact(&edited.node, None, by, "for engines");
+    let node = compacted.await.unwrap().unwrap().node;
+    let whole = SnapshotStore::of(&datasets, node).await.unwrap();
     assert_eq!(whole.url(), "mainstay://wide-3/");
-    let object = whole.head(&path).await.unwrap();
+    assert_eq!(whole.head(&path).await.unwrap().e_tag, object.e_tag);
+
     let reader = ObjectReader {
-        store: Arc::new(whole),
+        store: Arc::new(snapshot),
         object,
     };
     let builder = ParquetRecordBatchStreamBuilder::new(reader).await.unwrap();
     let found: Vec<RecordBatch> = builder.build().unwrap().try_collect().await.unwrap();
-    let read = datasets.read(&node, ReadOptions::default()).await.unwrap();
-    let read: Vec<RecordBatch> = read.try_collect().await.unwrap();
-    let rows = |batches: &[RecordBatch]| batches.iter().map(RecordBatch::num_rows).sum::<usize>();
-    assert_eq!(rows(&found), rows(&read));
+    assert_eq!(
+        found.iter().map(RecordBatch::num_rows).sum::<usize>() as u64,
+        ROWS
+    );
     assert_eq!(found[0].column(1).as_primitive::<UInt64Type>().value(7), 0);
 }

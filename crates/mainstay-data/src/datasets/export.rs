@@ -10,15 +10,10 @@ use mainstay_repo::Repo;
 use tempfile::NamedTempFile;
 use tokio::runtime::Handle;
 
-use crate::format::TextTypes;
-use crate::format::parquet::write;
-use crate::passing::{ROWS, told};
+use crate::merged;
 use crate::report::FileReport;
-use crate::stored::{self, blob};
+use crate::stored::blob;
 use crate::{ExportReport, FileEntry, Manifest, blocking, file_tree};
-
-/// How much of a merged file is copied at once.
-const PIECE_BYTES: u64 = 1024 * 1024;
 
 pub(super) async fn export(
     (repo, telling): (&Repo, &Telling),
@@ -59,20 +54,16 @@ async fn merge(
     target: PathBuf,
 ) -> Result<FileReport> {
     let (repo, runtime, telling) = (repo.clone(), Handle::current(), telling.clone());
-    telling.expect(ROWS, file.rows.unwrap_or(0));
     blocking::run_on_own_thread(move || {
-        let table = stored::open(&repo, &runtime, &file, &TextTypes::default(), None)?;
-        let merged = write::encode(told(table.batches, &telling))?.open()?;
+        let merged = merged::merge((&repo, &telling), &runtime, &file)?.open()?;
         let unwritten = |error| Error::from(error).context("path", target.display());
         let mut written =
             NamedTempFile::new_in(target.parent().unwrap_or(Path::new("."))).map_err(unwritten)?;
-        let (mut hasher, mut start) = (Hasher::new(), 0);
-        while start < merged.size() {
-            let length = PIECE_BYTES.min(merged.size() - start);
-            let piece = merged.read_at(start, usize::try_from(length).unwrap_or(0))?;
+        let mut hasher = Hasher::new();
+        for piece in merged::pieces(0..merged.size()) {
+            let piece = merged.read_range(piece)?;
             hasher.update(&piece);
             written.write_all(&piece).map_err(unwritten)?;
-            start += length;
         }
         written.as_file().sync_all().map_err(unwritten)?;
         written
@@ -81,7 +72,7 @@ async fn merge(
         Ok(FileReport {
             path: file.path,
             digest: hasher.finish(),
-            bytes: start,
+            bytes: merged.size(),
         })
     })
     .await

@@ -52,8 +52,8 @@ use crate::split::{LeakageReport, SplitRecord, SplitReport, SplitSpec};
 use crate::stored::blob;
 use crate::{
     BranchChange, BranchInfo, BranchTarget, DatasetInfo, ExportReport, FileChange, FileEntry,
-    Manifest, PartSpec, Predicate, SampleSpec, SnapshotPart, SnapshotReport, SnapshotSpec,
-    VersionInfo,
+    Manifest, MergedFile, PartSpec, Predicate, SampleSpec, SnapshotPart, SnapshotReport,
+    SnapshotSpec, VersionInfo,
 };
 
 /// The datasets of a repository. Cheap to clone.
@@ -371,15 +371,29 @@ impl Datasets {
     ///
     /// # Errors
     /// [`Unsupported`](mainstay_core::ErrorKind::Unsupported) when patches change the file, so that its
-    /// bytes are nowhere: [`read`](Self::read) the table instead.
+    /// bytes are nowhere: [merge](Self::merged_file) them, or [`read`](Self::read) the table.
     /// [`Corrupt`](mainstay_core::ErrorKind::Corrupt) when its bytes are gone or damaged.
     pub async fn file(&self, file: &FileEntry) -> Result<Blob> {
-        let canonical = file.canonical.as_ref();
-        if canonical.is_some_and(|canonical| !canonical.patches.is_empty()) {
+        if !file.patches().is_empty() {
             let message = "patches change the file, whose bytes are not stored as one";
             return Err(Error::new(ErrorKind::Unsupported, message).context("file", &file.path));
         }
         blob(&self.repo, &file.digest).await
+    }
+
+    /// Writes a file of a version that has patches as one, for as long as the answer lives. Takes as long as
+    /// storing its rows; a version that is [compacted](Self::compact) has no such files.
+    ///
+    /// # Errors
+    /// [`Invalid`](mainstay_core::ErrorKind::Invalid) when no patches change the file, whose bytes are
+    /// [stored](Self::file); [`Corrupt`](mainstay_core::ErrorKind::Corrupt) when bytes are gone or damaged; those of
+    /// writing to disk.
+    pub async fn merged_file(&self, file: &FileEntry) -> Result<MergedFile> {
+        if file.patches().is_empty() {
+            let message = "no patches change the file, whose bytes are stored as one";
+            return Err(Error::invalid(message).context("file", &file.path));
+        }
+        MergedFile::of((&self.repo, &self.telling()), file.clone()).await
     }
 
     /// Writes the files of a version below `directory`, which is created if need be.
