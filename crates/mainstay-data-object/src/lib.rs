@@ -27,12 +27,14 @@
 //! # Ok::<(), mainstay_core::Error>(()) }).unwrap();
 //! ```
 //!
-//! An engine is given the store under its [URL](SnapshotStore::url). `DataFusion` then reads its files as tables:
+//! An engine is given the store under its [URL](SnapshotStore::url). `DataFusion` 55 then reads its files as
+//! tables, with the feature `object_store_0_13`:
 //!
 //! ```text
 //! let store = SnapshotStore::open(&datasets, &"penguins@v1".parse()?).await?;
 //! let url = store.url();                                   // mainstay://penguins-1/
 //! let ctx = SessionContext::new();
+//! let store = mainstay_data_object::v0_13::SnapshotStore::from(store);
 //! ctx.register_object_store(&url.parse()?, Arc::new(store));
 //! ctx.register_parquet("penguins", format!("{url}2007/"), ParquetReadOptions::default()).await?;
 //! ctx.sql("SELECT max(mass) FROM penguins").await?.show().await?;
@@ -42,6 +44,11 @@
 //! for as long as it lives, whatever is committed meanwhile. To read batches of Arrow without an engine
 //! use `mainstay_data::Datasets::read`.
 
+//!
+//! | feature | what it adds |
+//! |---|---|
+//! | `object_store_0_13` | `v0_13`, the store for engines that are built on version 0.13 of `object_store` |
+
 pub use object_store;
 #[cfg(doc)]
 use object_store::ObjectStore;
@@ -50,5 +57,7 @@ mod error;
 mod listing;
 mod object;
 mod store;
+#[cfg(feature = "object_store_0_13")]
+pub mod v0_13;
 
 pub use store::SnapshotStore;

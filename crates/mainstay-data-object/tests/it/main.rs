@@ -3,6 +3,8 @@
 #![expect(clippy::unwrap_used, reason = "tests")]
 
 mod parquet;
+#[cfg(feature = "object_store_0_13")]
+mod v0_13;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
