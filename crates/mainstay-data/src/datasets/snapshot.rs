@@ -64,11 +64,6 @@ pub(super) enum Keys {
     Known(Option<u64>),
 }
 
-/// Stores what `spec` names.
-pub(super) async fn stage(repo: &Repo, telling: &Telling, spec: SnapshotSpec) -> Result<Staged> {
-    stage_with(repo, telling, spec, Vec::new(), None).await
-}
-
 /// Stores what `spec` names beside files of earlier versions; so many keys are those of several rows, where
 /// that is known.
 pub(super) async fn stage_with(

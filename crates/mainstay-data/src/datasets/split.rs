@@ -10,7 +10,7 @@ use mainstay_core::{Edge, EdgeKind, Error, ErrorKind, Name, NodeKind, NodeRef, R
 use mainstay_repo::{Expectation, Series, Step, Transaction, Value, View};
 
 use super::by::By;
-use super::snapshot::{Staged, stage};
+use super::snapshot::{Staged, stage_with};
 use super::{Datasets, ReadOptions};
 use crate::passing::ROWS;
 use crate::split::{
@@ -28,10 +28,13 @@ pub(super) async fn split(datasets: &Datasets, spec: SplitSpec) -> Result<SplitR
     // Each goes into one part, where it is written, then described.
     telling.expect(ROWS, datasets.count(&spec.source).await?.saturating_mul(2));
     let assigner = assigner(datasets, &spec, &telling).await?;
+    // Rows that a key tells apart, it tells apart in every part.
+    let keys = datasets.record(&spec.source).await?.repeated_keys;
+    let keys = keys.filter(|&keys| keys == 0);
     let mut staged = Vec::with_capacity(spec.parts.len());
     for place in 0..spec.parts.len() {
         let part = part_of(datasets, &spec, &assigner, place).await?;
-        staged.push(stage(repo, &telling, part).await?);
+        staged.push(stage_with(repo, &telling, part, Vec::new(), keys).await?);
     }
     let value = value(&spec, &staged)?;
     let series = Series::new(NodeKind::Split, spec.name.clone());

@@ -117,6 +117,7 @@ async fn a_split_is_a_record_and_versions_with_lineage_and_made_once() {
     assert_eq!(record.parts.iter().map(|part| part.rows).sum::<u64>(), 300);
     let info = datasets.show(&report.parts[2].snapshot.node).await.unwrap();
     assert_eq!((info.key, info.synthetic), (vec!["id".to_owned()], true));
+    assert_eq!(info.repeated_keys, Some(0));
     let edges: Vec<_> = info
         .sources
         .iter()
@@ -379,21 +380,42 @@ async fn a_sample_has_its_size_its_strata_and_its_seed() {
     }
 }
 
+/// A rule, and the column whose values stay together.
+fn random_rule(which: u8, seed: u32, parts: usize) -> (SplitRule, &'static str) {
+    match which {
+        0 => (SplitRule::hash(["key"], seed), "key"),
+        1 => (SplitRule::stratified(["key"], seed, ["stratum"]), "key"),
+        2 => (SplitRule::time("day"), "day"),
+        _ => {
+            let cuts = (1..parts).map(|part| (40 * part / parts).to_string());
+            (SplitRule::time_cut("day", cuts), "day")
+        }
+    }
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(8))]
+    #![proptest_config(ProptestConfig::with_cases(32))]
 
     #[test]
     fn no_row_is_lost_or_doubled_and_no_key_leaks(
-        keys in proptest::collection::vec(proptest::option::of(0_i32..40), 30..200),
+        rows in proptest::collection::vec((proptest::option::of(0_i32..40), 0_i32..40), 30..200),
+        which in 0_u8..4,
         seed: u32,
         weights in proptest::collection::vec(1_u32..5, 2..4),
     ) {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         runtime.block_on(async {
             let datasets = datasets().await;
-            let batch = table([("key", column(keys.iter().copied().collect::<Int32Array>()))]);
+            let keys = rows.iter().map(|(key, _)| *key);
+            let strata = keys.clone().map(|key| key.map(|key| key % 3));
+            let batch = table([
+                ("key", column(keys.collect::<Int32Array>())),
+                ("stratum", column(strata.collect::<Int32Array>())),
+                ("day", column(Int32Array::from_iter_values(rows.iter().map(|(_, day)| *day)))),
+            ]);
             let source = store(&datasets, batch).await;
-            let mut spec = SplitSpec::new(source, SplitRule::hash(["key"], seed), ada(), "");
+            let (rule, together) = random_rule(which, seed, weights.len());
+            let mut spec = SplitSpec::new(source, rule, ada(), "");
             for (index, weight) in weights.iter().enumerate() {
                 spec = spec.with_part(format!("p{index}").parse().unwrap(), *weight);
             }
@@ -402,22 +424,22 @@ proptest! {
                 // Few keys may all fall on one side.
                 Err(error) => return assert!(error.to_string().contains("part"), "{error}"),
             };
-            let mut found = Vec::new();
-            let mut nodes = Vec::new();
+            let (mut found, mut nodes) = (Vec::new(), Vec::new());
             for part in &report.parts {
                 let node = &part.snapshot.node;
-                let rows = datasets.read(node, ReadOptions::default()).await.unwrap();
-                let batches: Vec<RecordBatch> = rows.try_collect().await.unwrap();
+                let read = datasets.read(node, ReadOptions::default()).await.unwrap();
+                let batches: Vec<RecordBatch> = read.try_collect().await.unwrap();
                 for batch in batches {
-                    found.extend(batch.column(0).as_primitive::<Int32Type>().iter());
+                    let [keys, days] = ["key", "day"].map(|name| batch[name].as_primitive::<Int32Type>().clone());
+                    found.extend(keys.iter().zip(days.values().to_vec()));
                 }
                 nodes.push(node.clone());
             }
             found.sort_unstable();
-            let mut expected = keys;
+            let mut expected = rows;
             expected.sort_unstable();
             assert_eq!(found, expected);
-            let leaks = datasets.check_leakage(&nodes, &["key".to_owned()]).await.unwrap();
+            let leaks = datasets.check_leakage(&nodes, &[together.to_owned()]).await.unwrap();
             assert!(!leaks.leaks, "{leaks:?}");
         });
     }
