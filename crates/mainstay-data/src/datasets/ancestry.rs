@@ -55,14 +55,20 @@ pub(super) fn continues(view: &View, new: &NodeRef, old: &NodeRef) -> Result<boo
     Ok(ancestors(view, new)?.contains(old))
 }
 
-/// Returns the newest version that both continue; `None` when they have nothing in common.
-///
-/// Everything else that both continue is older, so none of it continues this one. Where lines were
-/// merged crosswise there may be others that this one does not continue either.
-pub(super) fn merge_base(view: &View, a: &NodeRef, b: &NodeRef) -> Result<Option<NodeRef>> {
+/// Returns the versions that both continue and that none of the others continues, newest first: one, unless
+/// lines were merged crosswise, and none where they have nothing in common.
+pub(super) fn merge_bases(view: &View, a: &NodeRef, b: &NodeRef) -> Result<Vec<NodeRef>> {
     let of_a: BTreeSet<NodeRef> = ancestors(view, a)?.into_iter().collect();
-    let of_b = ancestors(view, b)?;
-    Ok(of_b.into_iter().find(|node| of_a.contains(node)))
+    let common = ancestors(view, b)?.into_iter();
+    let (mut bases, mut continued) = (Vec::new(), BTreeSet::new());
+    for node in common.filter(|node| of_a.contains(node)) {
+        // What continues a version is newer, so it came before.
+        if !continued.contains(&node) {
+            continued.extend(ancestors(view, &node)?);
+            bases.push(node);
+        }
+    }
+    Ok(bases)
 }
 
 fn aged(view: &View, node: &NodeRef) -> Result<Option<Aged>> {

@@ -6,7 +6,7 @@ use mainstay_core::{Digest, Edge, EdgeKind, Error, ErrorKind, FilePath, NodeRef,
 use mainstay_repo::{Repo, View};
 use tempfile::TempDir;
 
-use super::ancestry::{continues, merge_base};
+use super::ancestry::{continues, merge_bases};
 use super::branches;
 use super::by::By;
 use super::merge_files;
@@ -73,14 +73,19 @@ fn relation(view: &View, spec: &MergeSpec) -> Result<(Option<NodeRef>, MergeOutc
     if continues(view, theirs, ours)? {
         return Ok((Some(ours.clone()), MergeOutcome::FastForward));
     }
-    match merge_base(view, ours, theirs)? {
-        Some(base) => Ok((Some(base), MergeOutcome::Merge)),
-        None => Err(
-            Error::invalid("no common ancestor: say what both began from")
-                .context("ours", ours)
-                .context("theirs", theirs),
-        ),
-    }
+    let bases = merge_bases(view, ours, theirs)?;
+    let why = match &bases[..] {
+        [base] => return Ok((Some(base.clone()), MergeOutcome::Merge)),
+        [] => "no common ancestor: say what both began from",
+        // Whichever is taken, what was decided when the others were merged would be undone in silence.
+        _ => "merged crosswise, so that both began from several versions: say from which",
+    };
+    let error = Error::invalid(why)
+        .context("ours", ours)
+        .context("theirs", theirs);
+    Err(bases
+        .iter()
+        .fold(error, |error, base| error.context("base", base)))
 }
 
 /// The columns that tell rows apart.

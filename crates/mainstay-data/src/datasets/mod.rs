@@ -450,15 +450,16 @@ impl Datasets {
         catalog::log_of(&self.repo, &self.view().await?, node).await
     }
 
-    /// Returns the newest version that both continue, where they are merged from; `None` when they have
-    /// no common ancestor.
+    /// Returns the versions that both continue and that none of the others continues, newest first: the one
+    /// where they are merged from, several where lines were merged crosswise, none when they have no common
+    /// ancestor.
     ///
     /// # Errors
     /// [`NotFound`](mainstay_core::ErrorKind::NotFound) when there is no such version.
     #[instrument(skip_all, fields(%a, %b), err)]
-    pub async fn merge_base(&self, a: &NodeRef, b: &NodeRef) -> Result<Option<NodeRef>> {
+    pub async fn merge_bases(&self, a: &NodeRef, b: &NodeRef) -> Result<Vec<NodeRef>> {
         let view = self.view().await?;
-        view.read(|view| ancestry::merge_base(view, a, b)).await
+        view.read(|view| ancestry::merge_bases(view, a, b)).await
     }
 
     /// Points a tag to a version. A tag never moves, and its name is never used again, whatever is
@@ -635,7 +636,7 @@ impl Datasets {
     ///
     /// # Errors
     /// [`Invalid`](mainstay_core::ErrorKind::Invalid) for versions of two datasets and for those without
-    /// a common ancestor; [`NotFound`](mainstay_core::ErrorKind::NotFound) for a version, branch or key
+    /// one common ancestor where they are merged from; [`NotFound`](mainstay_core::ErrorKind::NotFound) for a version, branch or key
     /// column; [`Conflict`](mainstay_core::ErrorKind::Conflict) when the branch does not point to `ours`.
     ///
     /// Memory: what [`RowDiff`](crate::rows::RowDiff) takes, the rows that both sides changed, and about 300

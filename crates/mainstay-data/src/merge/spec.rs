@@ -38,7 +38,7 @@ pub struct MergeSpec {
     pub theirs: NodeRef,
     /// The branch that moves to the result; it must point to `ours`.
     pub branch: Option<Name>,
-    /// What both sides began from, where they have no common ancestor or another one is meant.
+    /// What both sides began from, where they have no common ancestor, several, or another one is meant.
     pub base: Option<NodeRef>,
     /// The columns that tell rows apart; those that the versions record, when empty.
     pub key: Vec<String>,

@@ -311,8 +311,13 @@ proptest! {
                 let line: Vec<u64> = line.iter().map(|version| version.version).collect();
                 assert_eq!(&line, of_a);
                 for (&b, of_b) in &ancestors {
-                    let expected = of_a.iter().find(|n| of_b.contains(n)).map(|&n| node(n));
-                    let found = datasets.merge_base(&node(a), &node(b)).await.unwrap();
+                    let common: Vec<u64> = of_a.iter().copied().filter(|n| of_b.contains(n)).collect();
+                    let best = common.iter().filter(|&&n| {
+                        let mut others = common.iter().filter(|&&other| other != n);
+                        !others.any(|other| ancestors[other].contains(&n))
+                    });
+                    let expected: Vec<NodeRef> = best.map(|&n| node(n)).collect();
+                    let found = datasets.merge_bases(&node(a), &node(b)).await.unwrap();
                     assert_eq!(found, expected);
                 }
             }

@@ -472,3 +472,31 @@ async fn a_branch_moves_to_the_merge_unless_it_moved_meanwhile() {
     let apart = datasets.plan_merge(&MergeSpec::new(head, alone.node)).await;
     check_error(apart, ErrorKind::Invalid, &["ancestor"]);
 }
+
+/// Each side of a conflict was once decided for; to compare with either would undo one in silence.
+#[tokio::test]
+async fn lines_that_were_merged_crosswise_need_to_be_told_what_both_began_from() {
+    let datasets = datasets().await;
+    let cell = |a| keyed(&Rows::from([(1, (Some(a), "x".to_owned()))]));
+    let (ours, theirs) = versions(&datasets, [cell(0), cell(1), cell(2)]).await;
+    let mut crossed = Vec::new();
+    for (into, other) in [(&ours, &theirs), (&theirs, &ours)] {
+        let spec = MergeSpec::new(into.clone(), other.clone()).with_strategy("", Wins::Ours);
+        let plan = datasets.plan_merge(&spec).await.unwrap();
+        let merged = datasets.apply_merge(&plan, ada(), "crosswise").await;
+        crossed.push(merged.unwrap().node);
+    }
+    let spec = MergeSpec::new(crossed[0].clone(), crossed[1].clone());
+    let refused = datasets.plan_merge(&spec).await;
+    let named = [ours.to_string(), theirs.to_string()];
+    let named = named.each_ref().map(String::as_str);
+    check_error(
+        refused,
+        ErrorKind::Invalid,
+        &["crosswise", named[0], named[1]],
+    );
+
+    let told = spec.with_base("data:d@1".parse().unwrap());
+    let plan = datasets.plan_merge(&told).await.unwrap();
+    assert_eq!(plan.conflicts.len(), 1);
+}

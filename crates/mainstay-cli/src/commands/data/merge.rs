@@ -33,7 +33,7 @@ pub(crate) struct Merge {
     /// The branch that moves to the result; it must point to OURS
     #[arg(long)]
     branch: Option<Name>,
-    /// What both began from, where they have no common ancestor
+    /// What both began from, where they have no common ancestor, or several
     #[arg(long, value_name = "REF", value_parser = args::data)]
     base: Option<Locator>,
     /// The columns that tell rows apart; those that the versions record unless given
