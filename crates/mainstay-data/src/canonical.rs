@@ -7,10 +7,12 @@ use crate::format::parquet::write;
 use crate::format::{TableFormat, TableReader};
 use crate::input::{InputFile, Origin, in_path_order};
 use crate::passing::told;
+use crate::report::NullLike;
 use crate::scan::{TableFile, infer};
 use crate::{CsvOptions, FileLayout};
 
-/// Lays out files that were just found, as the user said; CSV is spelled as `csv` says. Blocks.
+/// Lays out files that were just found, as the user said; CSV is spelled as `csv` says. Returns which columns
+/// were text for the sake of a few fields, where files were read. Blocks.
 ///
 /// # Errors
 /// Where they are written anew, those of decoding and of [`write::encode`], naming the file;
@@ -20,24 +22,24 @@ pub(crate) fn lay_out(
     layout: FileLayout,
     csv: &CsvOptions,
     telling: &Telling,
-) -> Result<()> {
+) -> Result<Vec<NullLike>> {
     match layout {
-        FileLayout::Verbatim => Ok(()),
+        FileLayout::Verbatim => Ok(Vec::new()),
         FileLayout::Canonical => rewrite(files, csv, telling),
         FileLayout::Plain => {
             for file in files.iter_mut().filter(|file| !file.is_canonical()) {
                 file.layout = layout;
             }
-            Ok(())
+            Ok(Vec::new())
         }
     }
 }
 
 /// Writes every table file anew by the writer profile.
-fn rewrite(files: &mut [InputFile], csv: &CsvOptions, telling: &Telling) -> Result<()> {
+fn rewrite(files: &mut [InputFile], csv: &CsvOptions, telling: &Telling) -> Result<Vec<NullLike>> {
     let tables: Vec<TableFile<'_>> = files.iter().filter_map(TableFile::of).collect();
     // Found, written anew and described.
-    let types = infer(&tables, csv, (telling, 3))?;
+    let (types, null_like) = infer(&tables, csv, (telling, 3))?;
     for file in files.iter_mut().filter(|file| !file.is_canonical()) {
         let Some(format) = file.table_format() else {
             continue;
@@ -53,7 +55,8 @@ fn rewrite(files: &mut [InputFile], csv: &CsvOptions, telling: &Telling) -> Resu
         file.origin = Origin::Spooled(encoded);
         file.layout = FileLayout::Canonical;
     }
-    in_path_order(files)
+    in_path_order(files)?;
+    Ok(null_like)
 }
 
 /// Names a Parquet file after a table file.

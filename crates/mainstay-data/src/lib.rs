@@ -120,8 +120,8 @@ pub use pattern::PathPattern;
 pub use predicate::{Comparison, Literal, Predicate};
 pub use record::Transform;
 pub use report::{
-    BranchChange, BranchInfo, ColumnReport, DatasetInfo, ExportReport, FileReport, RepeatedKeys,
-    SnapshotReport, VersionInfo,
+    BranchChange, BranchInfo, ColumnReport, DatasetInfo, ExportReport, FileReport, NullLike,
+    RepeatedKeys, SnapshotReport, VersionInfo,
 };
 pub use sample::{SampleSize, SampleSpec};
 pub use spec::{BatchStream, BranchTarget, FileLayout, Patches, SnapshotInput, SnapshotSpec};

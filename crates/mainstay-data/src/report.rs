@@ -30,6 +30,10 @@ pub struct SnapshotReport {
     /// Keys that several rows have, so that the recorded key does not tell these apart; `None` where there
     /// are none, and where no key was given.
     pub repeated_keys: Option<RepeatedKeys>,
+    /// Columns of CSV files that are text only for fields like `NA`, which
+    /// [`CsvOptions::with_null`](crate::CsvOptions::with_null) takes for nulls. Told where the files were read: not of files
+    /// that an earlier version has.
+    pub null_like: Vec<NullLike>,
     /// The files, in path order.
     pub files: Vec<FileReport>,
     /// Which files were chosen for the table; `None` where those are that are tables by their extensions.
@@ -53,6 +57,19 @@ pub struct RepeatedKeys {
     pub rows: u64,
     /// The one whose first row comes first, as text by column; nulls are absent.
     pub first: BTreeMap<String, String>,
+}
+
+/// A column of CSV files that is text for the sake of a few fields.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[non_exhaustive]
+pub struct NullLike {
+    /// Its name.
+    pub column: String,
+    /// What others write where a value is missing, of that which the column has, sorted.
+    pub texts: Vec<String>,
+    /// The logical type that the column would have if these were nulls.
+    #[serde(rename = "type")]
+    pub logical_type: String,
 }
 
 /// A column in a [`SnapshotReport`].

@@ -13,6 +13,7 @@ use crate::format::{Inference, TableFormat, TableReader, TextTypes};
 use crate::input::{InputFile, Origin};
 use crate::logical::check_names;
 use crate::passing::{Passing, ROWS};
+use crate::report::NullLike;
 use crate::slots::slots;
 use crate::stats::{ColumnCollector, ColumnStats};
 use crate::stored::{self, StoredTable};
@@ -67,7 +68,15 @@ impl<'a> TableFile<'a> {
     }
 }
 
-/// Scans files, in order, as one table, CSV spelled as `csv` says; returns it with the rows of each file.
+/// What a scan of files finds.
+pub(crate) struct Scanned {
+    pub(crate) table: Table,
+    /// The rows of each file.
+    pub(crate) rows: Vec<u64>,
+    pub(crate) null_like: Vec<NullLike>,
+}
+
+/// Scans files, in order, as one table, CSV spelled as `csv` says; `None` without files.
 ///
 /// Blocks; memory is bounded by some batches and the number of columns. Large tables are scanned by
 /// several threads.
@@ -79,8 +88,8 @@ pub(crate) fn scan(
     files: &[TableFile<'_>],
     csv: &CsvOptions,
     telling: &Telling,
-) -> Result<Option<(Table, Vec<u64>)>> {
-    let types = infer(files, csv, (telling, 2))?;
+) -> Result<Option<Scanned>> {
+    let (types, null_like) = infer(files, csv, (telling, 2))?;
     let work = Work {
         threads: threads(files),
         columns: true,
@@ -95,7 +104,11 @@ pub(crate) fn scan(
         rows.push(each_batch(file, &types, work, &mut scan, feed)?);
     }
     let table = scan.map(|scan| scan.finish(&types)).transpose()?;
-    Ok(table.map(|table| (table, rows)))
+    Ok(table.map(|table| Scanned {
+        table,
+        rows,
+        null_like,
+    }))
 }
 
 /// On how many threads files are scanned.
@@ -120,7 +133,7 @@ pub(crate) fn check(
     csv: &CsvOptions,
     telling: &Telling,
 ) -> Result<(Vec<u64>, Option<RowsSum>)> {
-    let types = infer(files, csv, (telling, 2))?;
+    let (types, _) = infer(files, csv, (telling, 2))?;
     let has_text = files.iter().any(|file| file.format.is_text());
     let work = Work {
         threads: if has_text { 1 } else { threads(files) },
@@ -145,13 +158,14 @@ pub(crate) fn check(
     Ok((rows, sum.transpose()?))
 }
 
-/// Finds the types of the columns of all text files together. Tells of their rows, which are gone through so
+/// Finds the types of the columns of all text files together, and which are text for the sake of a few fields.
+/// Tells of their rows, which are gone through so
 /// many times in all.
 pub(crate) fn infer(
     files: &[TableFile<'_>],
     csv: &CsvOptions,
     (telling, times): (&Telling, u64),
-) -> Result<TextTypes> {
+) -> Result<(TextTypes, Vec<NullLike>)> {
     let (mut inference, mut rows) = (Inference::new(csv), Passing::new(telling));
     for file in files {
         inference
@@ -159,7 +173,8 @@ pub(crate) fn infer(
             .map_err(|error| error.context("file", file.path))?;
     }
     telling.expect(ROWS, rows.finish().saturating_mul(times));
-    Ok(inference.finish())
+    let null_like = inference.null_like();
+    Ok((inference.finish(), null_like))
 }
 
 /// What a scan does, besides decoding.

@@ -85,6 +85,8 @@ fn csv_is_read_as_it_is_spelled() {
     shell.write("sales.csv", "id;sum\n1;NA\n2;5\n");
     let ran = shell.run("data snapshot sales sales.csv");
     assert!(ran.err.contains("--csv-delimiter"), "{ran:?}");
+    let ran = shell.run("data snapshot sales sales.csv --csv-delimiter ;");
+    assert!(ran.err.contains(r#"--csv-null "NA""#), "{ran:?}");
     let report = shell.json("data snapshot sales sales.csv --csv-delimiter ; --csv-null NA");
     assert_eq!(report["columns"][1]["type"], "int64");
     shell.write("sales.csv", "id;sum\n1;NA\n2;5\n3;7\n");

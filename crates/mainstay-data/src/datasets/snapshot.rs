@@ -23,7 +23,7 @@ use crate::format::parquet::write::PROFILE;
 use crate::format::{TableFormat, layout, media_type};
 use crate::input::{InputFile, Origin, StoredFile, gather, in_path_order};
 use crate::record::VersionRecord;
-use crate::report::{ColumnReport, FileReport, RepeatedKeys};
+use crate::report::{ColumnReport, FileReport, NullLike, RepeatedKeys};
 use crate::scan::{TableFile, scan};
 use crate::spool::Spooled;
 use crate::stored::blob;
@@ -53,6 +53,7 @@ pub(super) struct Staged {
     table_files: Option<TableFiles>,
     stored: Stored,
     repeated_keys: Option<RepeatedKeys>,
+    null_like: Vec<NullLike>,
 }
 
 /// What is done about keys that several rows have.
@@ -126,6 +127,7 @@ pub(super) async fn stage_summed(
         }
     };
     prepared.files = files;
+    let null_like = std::mem::take(&mut prepared.null_like);
     let stored = store((repo, telling), prepared, patched, spec.metadata.clone()).await?;
     Ok(Staged {
         draft: draft((&spec, counted), recorded.clone(), head, &stored)?,
@@ -133,6 +135,7 @@ pub(super) async fn stage_summed(
         table_files: recorded,
         stored,
         repeated_keys,
+        null_like,
     })
 }
 
@@ -168,6 +171,7 @@ pub(super) struct Prepared {
     /// Where each file is best cut; `None` where its content says it as well.
     layouts: Vec<Option<Layout>>,
     table: Option<Table>,
+    null_like: Vec<NullLike>,
 }
 
 /// Finds the files and scans those that are not known, so that bad input is refused before anything is stored.
@@ -181,7 +185,8 @@ fn prepare(
     let mut files = gather(inputs, runtime, telling)?;
     chosen.apply(&mut files, layout)?;
     chosen.check_csv(files.iter().chain(&kept))?;
-    lay_out(&mut files, layout, chosen.csv(), telling).map_err(|error| helped(error, &files))?;
+    let mut null_like = lay_out(&mut files, layout, chosen.csv(), telling)
+        .map_err(|error| helped(error, &files))?;
     files.extend(kept);
     in_path_order(&mut files)?;
     if files.is_empty() {
@@ -192,10 +197,18 @@ fn prepare(
         known
     } else {
         let tables: Vec<TableFile<'_>> = files.iter().filter_map(TableFile::of).collect();
-        scan(&tables, chosen.csv(), telling).map_err(|error| helped(error, &files))?
+        let scanned =
+            scan(&tables, chosen.csv(), telling).map_err(|error| helped(error, &files))?;
+        scanned.map(|scanned| {
+            null_like.extend(scanned.null_like);
+            (scanned.table, scanned.rows)
+        })
     };
     let (table, rows) = found.unzip();
-    Prepared::new(files, table, rows.unwrap_or_default())
+    Ok(Prepared {
+        null_like,
+        ..Prepared::new(files, table, rows.unwrap_or_default())?
+    })
 }
 
 /// Says that rows are not told apart, though they should be.
@@ -237,6 +250,7 @@ impl Prepared {
             rows,
             layouts,
             table,
+            null_like: Vec::new(),
         })
     }
 }
@@ -503,6 +517,7 @@ impl Staged {
             table_digest: table.as_ref().map(|table| table.table_digest),
             rows_digest: table.as_ref().map(|table| table.rows_digest),
             repeated_keys: self.repeated_keys,
+            null_like: self.null_like,
             columns: table
                 .into_iter()
                 .flat_map(|table| table.columns)

@@ -6,6 +6,7 @@ use super::csv::{self, CsvSchema};
 use super::jsonl::{self, JsonSchema};
 use super::{CsvOptions, JsonType, TableFormat};
 use crate::passing::Passing;
+use crate::report::NullLike;
 use crate::source::Source;
 use crate::{Manifest, Table};
 
@@ -101,6 +102,11 @@ impl Inference {
             }
             TableFormat::Parquet | TableFormat::Ipc => Ok(()),
         }
+    }
+
+    /// Finds the columns of CSV files that are text only for fields that others write where a value is missing.
+    pub(crate) fn null_like(&self) -> Vec<NullLike> {
+        self.csv.null_like()
     }
 
     pub(crate) fn finish(self) -> TextTypes {

@@ -325,3 +325,25 @@ proptest! {
         }
     }
 }
+
+#[tokio::test]
+async fn columns_that_are_text_for_the_sake_of_some_fields_are_told() {
+    let lines = b"id,age,name\n1,31,NA\n2,NA,Bob\n3,n/a,Cy\n";
+    for layout in [FileLayout::Verbatim, FileLayout::Canonical] {
+        let datasets = datasets().await;
+        let files = directory(&[("people.csv", lines)]);
+        let people = || spec("people").with_path(files.path()).with_layout(layout);
+        let report = datasets.snapshot(people()).await.unwrap();
+        let [found] = &report.null_like[..] else {
+            panic!("{:?}", report.null_like);
+        };
+        assert_eq!((found.column.as_str(), found.logical_type.as_str()), ("age", "int64"));
+        assert_eq!(found.texts, ["NA", "n/a"]);
+
+        let nulls = CsvOptions::new().with_null("NA").with_null("n/a");
+        let told = people().with_table_files(TableFiles::new().with_csv(nulls));
+        let report = datasets.snapshot(told).await.unwrap();
+        assert_eq!(report.null_like, []);
+        assert_eq!(report.columns[1].logical_type, "int64");
+    }
+}

@@ -97,6 +97,9 @@ fn opaque(report: &SnapshotReport) -> Vec<String> {
     named
 }
 
+/// Of how many columns it is told that they could have another type.
+const MAX_NULL_LIKE: usize = 8;
+
 /// Tells what was made.
 pub(super) fn tell(report: &SnapshotReport, output: Output) -> Result<()> {
     output.result(report, |out| {
@@ -117,6 +120,18 @@ pub(super) fn tell(report: &SnapshotReport, output: Output) -> Result<()> {
         && column.name.contains([';', '\t', '|'])
     {
         output.note("there is one column: --csv-delimiter says what stands between fields");
+    }
+    for found in report.null_like.iter().take(MAX_NULL_LIKE) {
+        let options = found
+            .texts
+            .iter()
+            .map(|text| format!(" --csv-null {text:?}"));
+        output.note(&format!(
+            "the column {} is text, and would be {} with{}",
+            found.column.escape_debug(),
+            found.logical_type,
+            options.collect::<String>()
+        ));
     }
     if let Some(repeated) = &report.repeated_keys {
         let first = repeated.first.iter();

@@ -17,20 +17,36 @@ pub(super) enum CsvType {
 }
 
 impl CsvType {
+    /// Spells the logical type.
+    pub(super) fn spelled(self) -> &'static str {
+        match self {
+            Self::Bool => "bool",
+            Self::Int => "int64",
+            Self::Float => "float64",
+            Self::Date => "date32",
+            Self::LocalMicros => "timestamp(us)",
+            Self::LocalNanos => "timestamp(ns)",
+            Self::UtcMicros => r#"timestamp(us,"UTC")"#,
+            Self::UtcNanos => r#"timestamp(ns,"UTC")"#,
+            Self::Text => "utf8",
+        }
+    }
+
     /// Reads the logical type back from a manifest; `None` when no CSV column can have it.
     pub(super) fn parse(spelled: &str) -> Option<Self> {
-        Some(match spelled {
-            "bool" => Self::Bool,
-            "int64" => Self::Int,
-            "float64" => Self::Float,
-            "date32" => Self::Date,
-            "timestamp(us)" => Self::LocalMicros,
-            "timestamp(ns)" => Self::LocalNanos,
-            r#"timestamp(us,"UTC")"# => Self::UtcMicros,
-            r#"timestamp(ns,"UTC")"# => Self::UtcNanos,
-            "utf8" => Self::Text,
-            _ => return None,
-        })
+        let all = [
+            Self::Bool,
+            Self::Int,
+            Self::Float,
+            Self::Date,
+            Self::LocalMicros,
+            Self::LocalNanos,
+            Self::UtcMicros,
+            Self::UtcNanos,
+            Self::Text,
+        ];
+        all.into_iter()
+            .find(|csv_type| csv_type.spelled() == spelled)
     }
 }
 

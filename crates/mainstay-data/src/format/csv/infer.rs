@@ -1,18 +1,21 @@
 //! Finding the types of CSV columns: the narrowest that every field of every file allows.
 
+use std::collections::BTreeSet;
+
 use mainstay_core::{Error, Result};
 
 use super::field::{CsvType, Moment, parse_bool, parse_date, parse_float, parse_int};
 use super::records::Records;
 use super::{CsvOptions, CsvSchema};
 use crate::passing::Passing;
+use crate::report::NullLike;
 use crate::source::Source;
 
 /// Finds one schema for any number of CSV files.
 #[derive(Debug)]
 pub(crate) struct Inference {
     options: CsvOptions,
-    columns: Vec<(String, Candidates)>,
+    columns: Vec<(String, Fields)>,
 }
 
 impl Inference {
@@ -43,13 +46,21 @@ impl Inference {
         Ok(())
     }
 
+    /// Finds the columns that are text only for fields that others write where a value is missing.
+    pub(crate) fn null_like(&self) -> Vec<NullLike> {
+        let columns = self.columns.iter();
+        columns
+            .filter_map(|(name, fields)| fields.null_like(name))
+            .collect()
+    }
+
     pub(crate) fn finish(self) -> CsvSchema {
         CsvSchema {
             options: self.options,
             columns: self
                 .columns
                 .into_iter()
-                .map(|(name, candidates)| (name, candidates.narrowest()))
+                .map(|(name, fields)| (name, fields.all.narrowest()))
                 .collect(),
             spelled: false,
         }
@@ -60,7 +71,7 @@ impl Inference {
         if self.columns.is_empty() {
             self.columns = names
                 .iter()
-                .map(|name| (name.clone(), Candidates::default()))
+                .map(|name| (name.clone(), Fields::default()))
                 .collect();
             return Ok((0..names.len()).collect());
         }
@@ -79,8 +90,53 @@ impl Inference {
     }
 }
 
+/// What others write where a value is missing, as pandas, R and databases do.
+const NULL_LIKE: &[&str] = &[
+    "#N/A", "#NA", "-", "--", ".", "<NA>", "?", "N/A", "NA", "NULL", "NaN", "None", "Null", "\\N",
+    "n/a", "na", "nan", "none", "null",
+];
+
+/// The longest of them.
+const MAX_NULL_LIKE_BYTES: usize = 4;
+
+/// The fields of a column.
+#[derive(Debug, Default)]
+struct Fields {
+    all: Candidates,
+    /// Those that are not null-like, and which are: from the first of these on.
+    but: Option<(Candidates, BTreeSet<&'static str>)>,
+}
+
+impl Fields {
+    fn narrow(&mut self, text: &str) {
+        let known = || NULL_LIKE.iter().find(|known| **known == text);
+        if text.len() <= MAX_NULL_LIKE_BYTES
+            && let Some(known) = known()
+        {
+            let (_, found) = self
+                .but
+                .get_or_insert_with(|| (self.all.clone(), BTreeSet::new()));
+            found.insert(known);
+        } else if let Some((others, _)) = &mut self.but {
+            others.narrow(text);
+        }
+        self.all.narrow(text);
+    }
+
+    fn null_like(&self, name: &str) -> Option<NullLike> {
+        let (others, found) = self.but.as_ref()?;
+        let (all, others) = (self.all.narrowest(), others.narrowest());
+        let is_text = all == CsvType::Text && others != CsvType::Text;
+        is_text.then(|| NullLike {
+            column: name.to_owned(),
+            texts: found.iter().copied().map(str::to_owned).collect(),
+            logical_type: others.spelled().to_owned(),
+        })
+    }
+}
+
 /// The types that every field so far allows.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 #[expect(
     clippy::struct_excessive_bools,
     reason = "each says by itself whether a type is still possible"
@@ -161,6 +217,34 @@ impl Candidates {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn null_like(fields: &[&str]) -> Option<(String, String)> {
+        let mut column = Fields::default();
+        for field in fields {
+            column.narrow(field);
+        }
+        let found = column.null_like("c")?;
+        Some((found.texts.join(" "), found.logical_type))
+    }
+
+    #[test]
+    fn texts_that_hide_a_type_are_found() {
+        let longest = NULL_LIKE.iter().map(|text| text.len()).max();
+        assert_eq!(longest, Some(MAX_NULL_LIKE_BYTES));
+        let told = |texts: &str, of: &str| Some((texts.to_owned(), of.to_owned()));
+        assert_eq!(null_like(&["1", "NA", "2"]), told("NA", "int64"));
+        assert_eq!(
+            null_like(&["NA", "1.5", "n/a", "NA"]),
+            told("NA n/a", "float64")
+        );
+        assert_eq!(null_like(&["2024-02-29", "\\N"]), told("\\N", "date32"));
+        assert_eq!(null_like(&["true", "null"]), told("null", "bool"));
+        assert_eq!(null_like(&["1", "NA", "x"]), None);
+        assert_eq!(null_like(&["x", "NA", "1"]), None);
+        assert_eq!(null_like(&["NA", "null"]), None);
+        assert_eq!(null_like(&["1.5", "NaN"]), None);
+        assert_eq!(null_like(&["1", "2"]), None);
+    }
 
     fn check(fields: &[&str], expected: CsvType) {
         let mut candidates = Candidates::default();
