@@ -84,6 +84,7 @@ mod logical;
 mod manifest;
 pub mod merge;
 mod merged;
+mod one_type;
 mod parquet_blob;
 mod part;
 mod passing;

@@ -9,8 +9,10 @@ use crate::digest::{PROFILE, PROFILE_1};
 use crate::stats::ColumnStats;
 use crate::{CsvOptions, Files, JsonType};
 
-/// The newest format that this build reads, and what it writes where CSV files have options.
-const FORMAT: u64 = 7;
+/// The newest format that this build reads, and what it writes where files encode a column in several types.
+const FORMAT: u64 = 8;
+/// What it writes else where CSV files have options.
+const FORMAT_OPTIONS: u64 = 7;
 /// What it writes else where a table file is JSON lines.
 const FORMAT_JSON: u64 = 6;
 /// What it writes else where texts are counted in buckets.
@@ -28,8 +30,8 @@ const FORMAT_LISTED: u64 = 3;
 #[serde(deny_unknown_fields)]
 #[non_exhaustive]
 pub struct Manifest {
-    /// The format's version: 7 where CSV files have options, else 6 where a table file is JSON lines, else 5 where the values of a text column
-    /// are counted in buckets, else 4 where the files are in a tree, else 3, or less when an earlier build
+    /// The format's version: 8 where files encode a column in several types, else 7 where CSV files have options, else
+    /// 6 where a table file is JSON lines, else 5 where the values of a text column are counted in buckets, else 4 where the files are in a tree, else 3, or less when an earlier build
     /// wrote it.
     pub format: u64,
     /// The table that the table files make up in path order; `None` when there is none.
@@ -76,6 +78,9 @@ pub struct Column {
     pub json: Option<JsonType>,
     /// Whether a schema of the files allows nulls.
     pub nullable: bool,
+    /// Whether table files have different Arrow types of its logical type; it is then read as the widest.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub mixed: bool,
     /// Identifies its values and their order, whatever its name.
     pub digest: BulkDigest,
     /// What its values look like.
@@ -91,7 +96,8 @@ impl Manifest {
     ) -> Self {
         Self {
             format: match files {
-                _ if table.as_ref().is_some_and(Table::has_options) => FORMAT,
+                _ if table.as_ref().is_some_and(Table::is_mixed) => FORMAT,
+                _ if table.as_ref().is_some_and(Table::has_options) => FORMAT_OPTIONS,
                 _ if table.as_ref().is_some_and(Table::has_json) => FORMAT_JSON,
                 _ if table.as_ref().is_some_and(Table::has_buckets) => FORMAT_BUCKETS,
                 Files::Listed(_) => FORMAT_LISTED,
@@ -128,14 +134,17 @@ impl Manifest {
             return Err("digests of a profile that its format does not have");
         }
         let has = |what: fn(&Table) -> bool| self.table.as_ref().is_some_and(what);
-        if has(Table::has_options) != (self.format == FORMAT) {
+        if has(Table::is_mixed) != (self.format == FORMAT) {
+            return Err("columns of several types are of format 8, and format 8 has them");
+        }
+        if self.format < FORMAT && has(Table::has_options) != (self.format == FORMAT_OPTIONS) {
             return Err("options of CSV are of format 7, and format 7 has them");
         }
         let options = self.table.as_ref().and_then(|table| table.csv.as_ref());
         if options.is_some_and(|options| options.is_default() || options.check().is_err()) {
             return Err("options of CSV that say nothing, or what cannot be");
         }
-        if self.format < FORMAT && has(Table::has_json) != (self.format == FORMAT_JSON) {
+        if self.format < FORMAT_OPTIONS && has(Table::has_json) != (self.format == FORMAT_JSON) {
             return Err("columns of JSON lines are of format 6, and format 6 has them");
         }
         if self.format < FORMAT_JSON && has(Table::has_buckets) != (self.format == FORMAT_BUCKETS) {
@@ -197,6 +206,10 @@ impl Column {
 }
 
 impl Table {
+    fn is_mixed(&self) -> bool {
+        self.columns.iter().any(|column| column.mixed)
+    }
+
     fn has_options(&self) -> bool {
         self.csv.is_some()
     }

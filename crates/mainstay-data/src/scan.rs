@@ -11,7 +11,8 @@ use mainstay_core::{BulkDigest, Error, ErrorKind, FilePath, Result, Telling};
 use crate::digest::{ColumnHasher, Layout, PROFILE, Profile, RowsHasher, RowsSum, table_digest};
 use crate::format::{Inference, TableFormat, TableReader, TextTypes};
 use crate::input::{InputFile, Origin};
-use crate::logical::check_names;
+use crate::logical::{check_names, logical_types};
+use crate::one_type::has_widest;
 use crate::passing::{Passing, ROWS};
 use crate::report::NullLike;
 use crate::slots::slots;
@@ -83,7 +84,7 @@ pub(crate) struct Scanned {
 ///
 /// # Errors
 /// [`ErrorKind::Invalid`] naming the file when it cannot be decoded, when its columns differ from the
-/// first file's; [`ErrorKind::Unsupported`] naming file and column whose type has no logical form.
+/// first file's in names or logical types; [`ErrorKind::Unsupported`] naming file and column whose type has no logical form.
 pub(crate) fn scan(
     files: &[TableFile<'_>],
     csv: &CsvOptions,
@@ -253,6 +254,8 @@ struct Scan {
     layout: Layout,
     /// Whether any file allows nulls, by column.
     nullable: Vec<bool>,
+    /// Whether any file has another Arrow type, by column.
+    mixed: Vec<bool>,
     workers: Workers<Share, (RecordBatch, bool)>,
     /// Rows that are summed up already, and how many their files have.
     known: Vec<(Arc<RowsSum>, u64)>,
@@ -285,7 +288,7 @@ impl Share {
             rows * self.number / self.of,
             rows * (self.number + 1) / self.of,
         );
-        self.rows.add(&batch.slice(start, end - start))
+        self.rows.add_known(&batch.slice(start, end - start))
     }
 }
 
@@ -313,6 +316,7 @@ impl Scan {
         }
         Ok(Self {
             nullable: fields.iter().map(|field| field.is_nullable()).collect(),
+            mixed: vec![false; fields.len()],
             workers: Workers::start(shares, Share::update)?,
             schema: SchemaRef::clone(schema),
             layout,
@@ -332,7 +336,7 @@ impl Scan {
         place
     }
 
-    /// Checks that a further file has the same columns, in any order.
+    /// Checks that a further file has the same columns, in any order, of the same logical types.
     fn admit(&mut self, schema: &SchemaRef) -> Result<()> {
         let differs = |name: &str, how: &str| {
             Err(Error::invalid(format!(
@@ -340,17 +344,23 @@ impl Scan {
             ))
             .context("column", name.escape_debug()))
         };
-        for (field, nullable) in self.schema.fields().iter().zip(&mut self.nullable) {
-            let Ok(theirs) = schema.field_with_name(field.name()) else {
+        let types = logical_types(schema, Profile::Strict)?;
+        for (index, field) in self.schema.fields().iter().enumerate() {
+            let Ok(place) = schema.index_of(field.name()) else {
                 return differs(field.name(), "one is missing");
             };
-            if theirs.data_type() != field.data_type() {
+            let theirs = schema.field(place);
+            let is_other = theirs.data_type() != field.data_type();
+            let is_one =
+                types[place] == self.layout.types()[index] && has_widest(field.data_type());
+            if is_other && !is_one {
                 return differs(
                     field.name(),
                     &format!("{} instead of {}", theirs.data_type(), field.data_type()),
                 );
             }
-            *nullable |= theirs.is_nullable();
+            self.nullable[index] |= theirs.is_nullable();
+            self.mixed[index] |= is_other;
         }
         let mut fields = schema.fields().iter();
         match fields.find(|field| self.schema.field_with_name(field.name()).is_err()) {
@@ -384,7 +394,7 @@ impl Scan {
 
     fn finish(self, types: &TextTypes) -> Result<Table> {
         let (schema, layout) = (SchemaRef::clone(&self.schema), self.layout.clone());
-        let nullable = self.nullable.clone();
+        let (nullable, mixed) = (self.nullable.clone(), self.mixed.clone());
         let (shares, multiset) = self.finish_rows()?;
         // Every share saw every batch.
         let rows = shares.first().map_or(0, |share| share.count);
@@ -410,6 +420,7 @@ impl Scan {
                         name,
                         logical_type: layout.types()[index].clone(),
                         nullable: nullable[index],
+                        mixed: mixed[index],
                         digest,
                         stats,
                     }

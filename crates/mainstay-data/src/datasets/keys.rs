@@ -7,10 +7,11 @@ use arrow::datatypes::{Schema, SchemaRef, UInt64Type};
 use mainstay_core::{Error, Result, Telling};
 
 use crate::format::TextTypes;
+use crate::one_type;
 use crate::passing::{ROWS, told};
 use crate::report::RepeatedKeys;
 use crate::rows::{Identity, RowChanges, RowDiff, RowDiffOptions, Side};
-use crate::scan::{TableFile, in_order};
+use crate::scan::TableFile;
 use crate::text::texts;
 use crate::{Column, Table};
 
@@ -48,7 +49,7 @@ pub(super) fn repeated(
     let types = TextTypes::of(table);
     let all = || {
         telling.expect(ROWS, table.rows);
-        changes(files, &types, key, telling)
+        changes(files, (table, &types), key, telling)
     };
     let counts = all()?.into_counts()?;
     let repeated = counts.duplicates;
@@ -83,7 +84,7 @@ pub(super) fn repeated(
 /// Compares the keys of a table with those of a table without rows.
 fn changes(
     files: &[TableFile<'_>],
-    types: &TextTypes,
+    (table, types): (&Table, &TextTypes),
     key: &[String],
     telling: &Telling,
 ) -> Result<RowChanges> {
@@ -93,10 +94,10 @@ fn changes(
             let found = file.table(types, Some(key))?;
             let (schema, diff) = match &mut compared {
                 Some(compared) => compared,
-                None => compared.insert(begin(&found.schema, key)?),
+                None => compared.insert(begin(&found.schema, table, key)?),
             };
             for batch in told(found.batches, telling) {
-                let batch: RecordBatch = in_order(&batch?, schema)?;
+                let batch: RecordBatch = one_type::as_of_table(&batch?, schema)?;
                 diff.add(Side::After, &batch)?;
             }
             Ok(())
@@ -107,8 +108,9 @@ fn changes(
     Ok(diff.finish())
 }
 
-/// Begins to compare the columns of a key, of a table of `schema`.
-fn begin(schema: &Schema, key: &[String]) -> Result<(SchemaRef, RowDiff)> {
+/// Begins to compare the columns of a key, of a table of which a file has `schema`.
+fn begin(schema: &Schema, table: &Table, key: &[String]) -> Result<(SchemaRef, RowDiff)> {
+    let schema = one_type::of_table(schema, &table.columns);
     let fields = schema.fields().iter();
     let fields = fields.filter(|field| key.contains(field.name()));
     let schema = Arc::new(Schema::new(fields.cloned().collect::<Vec<_>>()));

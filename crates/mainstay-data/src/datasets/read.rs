@@ -3,7 +3,7 @@
 use std::future::ready;
 use std::sync::Arc;
 
-use arrow::array::{RecordBatch, RecordBatchOptions};
+use arrow::array::RecordBatch;
 use arrow::compute::filter_record_batch;
 use arrow::datatypes::{Schema, SchemaRef};
 use futures::stream::BoxStream;
@@ -15,9 +15,9 @@ use tokio::sync::mpsc;
 
 use super::ReadOptions;
 use crate::format::TextTypes;
+use crate::one_type;
 use crate::passing::ROWS;
-use crate::scan::in_order;
-use crate::{FileEntry, Manifest, Predicate, blocking, stored};
+use crate::{Column, FileEntry, Manifest, Predicate, blocking, stored};
 
 /// How many decoded batches wait for the reader.
 const WAITING_BATCHES: usize = 2;
@@ -55,12 +55,7 @@ pub(super) fn read(
         .collect();
     let decoder = Decoder {
         types: TextTypes::recall(manifest),
-        nullable: manifest
-            .columns()
-            .iter()
-            .filter(|column| column.nullable)
-            .map(|column| column.name.clone())
-            .collect(),
+        columns: manifest.columns().to_vec(),
         wanted,
         handed_out,
         filter: options.filter,
@@ -88,8 +83,8 @@ fn check_columns(names: &[&str], wanted: Option<&[String]>) -> Result<()> {
 /// Decodes the files of a table into batches of one schema.
 struct Decoder {
     types: TextTypes,
-    /// The names of the columns that some file allows nulls in.
-    nullable: Vec<String>,
+    /// Those of the table.
+    columns: Vec<Column>,
     /// The columns to read, those that are only filtered by at the end; all when `None`.
     wanted: Option<Vec<String>>,
     /// How many of them are handed out.
@@ -142,7 +137,7 @@ impl Decoder {
         let schema = self.schema_of(&table.schema).map_err(unfit)?;
         let mut left = file.rows.unwrap_or(0);
         for batch in table.batches {
-            let batch = with_schema(&batch?, &schema).map_err(unfit)?;
+            let batch = one_type::as_of_table(&batch?, &schema).map_err(unfit)?;
             let rows = left.min(batch.num_rows() as u64);
             left -= rows;
             let batch = self.filtered(batch)?;
@@ -188,14 +183,13 @@ impl Decoder {
             Some(wanted) => wanted.iter().map(String::as_str).collect(),
             None => file.fields().iter().map(|f| f.name().as_str()).collect(),
         };
+        let file = one_type::of_table(file, &self.columns);
         let fields = names
             .into_iter()
             .map(|name| {
-                let field = file.field_with_name(name).map_err(|error| {
+                file.field_with_name(name).cloned().map_err(|error| {
                     Error::invalid("a column is missing from the file").with_source(error)
-                })?;
-                let nullable = self.nullable.iter().any(|nullable| nullable == name);
-                Ok(field.clone().with_nullable(nullable))
+                })
             })
             .collect::<Result<Vec<_>>>()?;
         let schema = Arc::new(Schema::new_with_metadata(fields, file.metadata().clone()));
@@ -213,11 +207,4 @@ struct Decoded {
 enum Reader {
     Waiting,
     Gone,
-}
-
-fn with_schema(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
-    let rows = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
-    let columns = in_order(batch, schema)?.columns().to_vec();
-    RecordBatch::try_new_with_options(Arc::clone(schema), columns, &rows)
-        .map_err(|error| Error::invalid("a batch does not fit its table").with_source(error))
 }

@@ -83,6 +83,12 @@ impl RowsHasher {
     /// [`ErrorKind::Invalid`](mainstay_core::ErrorKind::Invalid) when names or types of the columns
     /// differ from the schema's.
     pub fn add(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.layout.check(batch)?;
+        self.add_known(batch)
+    }
+
+    /// Adds the rows of a batch that is known to have the columns of the schema, of the same logical types.
+    pub(crate) fn add_known(&mut self, batch: &RecordBatch) -> Result<()> {
         self.each(batch, Change::Add)?;
         self.count += batch.num_rows() as i128;
         Ok(())
@@ -93,6 +99,7 @@ impl RowsHasher {
     /// # Errors
     /// As [`add`](Self::add).
     pub fn remove(&mut self, batch: &RecordBatch) -> Result<()> {
+        self.layout.check(batch)?;
         self.each(batch, Change::Remove)?;
         self.count -= batch.num_rows() as i128;
         Ok(())
@@ -165,7 +172,6 @@ impl RowsHasher {
     }
 
     fn each(&mut self, batch: &RecordBatch, change: Change) -> Result<()> {
-        self.layout.check(batch)?;
         let columns = self.layout.open(batch)?;
         let mut block = vec![Vec::new(); BLOCK_ROWS];
         let (mut first, mut most) = (0, BLOCK_ROWS);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BooleanArray, Int64Array};
+use arrow::array::{ArrayRef, BooleanArray, Int64Array, StringArray};
 use arrow::compute::{CastOptions, cast_with_options};
 use arrow::datatypes::DataType;
 use arrow::error::ArrowError;
@@ -77,6 +77,29 @@ pub(super) fn value_type(column: &DataType) -> &DataType {
     }
 }
 
+/// Returns how many digits of a fraction a decimal has.
+fn decimal_scale(data_type: &DataType) -> Option<i32> {
+    match data_type {
+        DataType::Decimal32(_, scale)
+        | DataType::Decimal64(_, scale)
+        | DataType::Decimal128(_, scale)
+        | DataType::Decimal256(_, scale) => Some(i32::from(*scale)).filter(|scale| *scale >= 0),
+        _ => None,
+    }
+}
+
+/// Spells the one decimal of a scale that a double stands for; `None` when it stands for none, or for several.
+fn decimal(value: f64, scale: i32) -> Option<String> {
+    /// Up to here doubles tell whole numbers apart.
+    const EXACT: f64 = 9_007_199_254_740_992.0;
+    let text = value.to_string();
+    let digits = text
+        .split_once('.')
+        .map_or(0, |(_, fraction)| fraction.len());
+    let fits = i32::try_from(digits).is_ok_and(|digits| digits <= scale);
+    (fits && value.abs() * 10_f64.powi(scale) < EXACT).then_some(text)
+}
+
 impl Literal {
     /// Makes it comparable with values of a type that is not encoded.
     pub(super) fn like(&self, values: &DataType) -> Result<Typed> {
@@ -98,6 +121,13 @@ impl Literal {
                     ) =>
             {
                 Arc::new(Int64Array::from(vec![*value]))
+            }
+            (Self::Float(value), kind) if decimal_scale(kind).is_some() => {
+                let text = decimal(*value, decimal_scale(kind).unwrap_or(0));
+                let text = text.ok_or_else(|| {
+                    Error::invalid(format!("{self} has more digits than {kind} or a double"))
+                })?;
+                Arc::new(StringArray::from(vec![text]))
             }
             (
                 Self::Text(text),

@@ -22,7 +22,8 @@ pub use literal::Literal;
 /// | column | compares with |
 /// |---|---|
 /// | booleans | [`Literal::Bool`] |
-/// | integers, decimals | [`Literal::Int`] |
+/// | integers | [`Literal::Int`] |
+/// | decimals | [`Literal::Int`], [`Literal::Float`] of no more digits behind the point, and of 15 digits in all |
 /// | floats | [`Literal::Int`], [`Literal::Float`] |
 /// | text | [`Literal::Text`] |
 /// | dates, times | [`Literal::Text`] as in ISO 8601; what is finer than the unit of the column is cut off |

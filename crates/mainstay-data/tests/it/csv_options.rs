@@ -337,7 +337,10 @@ async fn columns_that_are_text_for_the_sake_of_some_fields_are_told() {
         let [found] = &report.null_like[..] else {
             panic!("{:?}", report.null_like);
         };
-        assert_eq!((found.column.as_str(), found.logical_type.as_str()), ("age", "int64"));
+        assert_eq!(
+            (found.column.as_str(), found.logical_type.as_str()),
+            ("age", "int64")
+        );
         assert_eq!(found.texts, ["NA", "n/a"]);
 
         let nulls = CsvOptions::new().with_null("NA").with_null("n/a");

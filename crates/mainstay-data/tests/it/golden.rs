@@ -172,11 +172,11 @@ fn a_newer_manifest_is_refused_as_such_and_a_damaged_one_as_corrupt() {
     use mainstay_core::ErrorKind;
     let text = fixture("data-snapshot/v2/penguins.manifest.json");
     let text = std::fs::read_to_string(text).unwrap();
-    let newer = text.replacen("\"format\":2", "\"format\":8,\"novelty\":true", 1);
+    let newer = text.replacen("\"format\":2", "\"format\":9,\"novelty\":true", 1);
     check_error(
         Manifest::from_slice(newer.as_bytes()),
         ErrorKind::Incompatible,
-        &["format 8"],
+        &["format 9"],
     );
     for bad in [
         "{}",

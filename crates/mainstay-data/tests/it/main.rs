@@ -22,6 +22,7 @@ mod json_lines;
 mod layouts;
 mod merged_types;
 mod merges;
+mod mixed_types;
 mod model;
 mod multiset;
 mod parquet_blobs;

@@ -2,8 +2,11 @@
 
 use std::sync::Arc;
 
-use arrow::array::{AsArray as _, Float64Array, Int64Array, RecordBatch, StringArray};
-use arrow::datatypes::Int64Type;
+use arrow::array::{
+    ArrayRef, AsArray as _, Decimal128Array, Decimal256Array, Float64Array, Int64Array,
+    RecordBatch, StringArray,
+};
+use arrow::datatypes::{Int64Type, i256};
 use futures::TryStreamExt as _;
 use mainstay_core::{ErrorKind, NodeRef};
 use mainstay_data::{Comparison, Datasets, Literal, Predicate, ReadOptions};
@@ -269,4 +272,45 @@ async fn a_condition_that_cannot_be_asked_is_refused_by_name() {
     let read = read(Predicate::equal("n", "one")).await.unwrap();
     let outcome: Result<Vec<RecordBatch>, _> = read.try_collect().await;
     check_error(outcome, ErrorKind::Invalid, &["n", "one", "Int64"]);
+}
+
+#[tokio::test]
+async fn decimals_compare_with_numbers_of_as_many_digits() {
+    let cents: Vec<i128> = (-500..500).collect();
+    for (precision, wide) in [(9, false), (30, false), (50, true)] {
+        let prices: ArrayRef = if wide {
+            let cents = cents.iter().map(|&cents| Some(i256::from_i128(cents)));
+            let cents: Decimal256Array = cents.collect();
+            column(cents.with_precision_and_scale(precision, 2).unwrap())
+        } else {
+            let cents = Decimal128Array::from(cents.clone());
+            column(cents.with_precision_and_scale(precision, 2).unwrap())
+        };
+        let datasets = datasets().await;
+        let stored = datasets
+            .snapshot(rows("d", table([("price", prices)])))
+            .await;
+        let node = stored.unwrap().node;
+        let count = |condition: &str| {
+            let filter: Predicate = condition.parse().unwrap();
+            let reading = datasets.read(&node, ReadOptions::default().with_filter(filter));
+            async {
+                let batches: Result<Vec<RecordBatch>, _> =
+                    reading.await.unwrap().try_collect().await;
+                batches.map(|batches| batches.iter().map(RecordBatch::num_rows).sum::<usize>())
+            }
+        };
+        for (condition, expected) in [
+            ("price >= 1.51", 349),
+            ("price = -0.1", 1),
+            ("price < 1", 600),
+            ("price between 0.29 and 0.3", 2),
+            ("price in (1.1, 2, 99999.99)", 2),
+        ] {
+            assert_eq!(count(condition).await.unwrap(), expected, "{condition}");
+        }
+        for condition in ["price > 1.515", "price > 12345678901234567.8"] {
+            check_error(count(condition).await, ErrorKind::Invalid, &["digits"]);
+        }
+    }
 }

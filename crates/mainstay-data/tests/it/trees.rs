@@ -336,9 +336,9 @@ async fn the_manifest_of_many_files_is_that_of_format_4() {
     json["files"] = serde_json::json!([]);
     let listed = Manifest::from_slice(&canon::to_vec(&json).unwrap());
     check_error(listed, ErrorKind::Corrupt, &["tree"]);
-    json["format"] = 8.into();
+    json["format"] = 9.into();
     let newer = Manifest::from_slice(&canon::to_vec(&json).unwrap());
-    check_error(newer, ErrorKind::Incompatible, &["7"]);
+    check_error(newer, ErrorKind::Incompatible, &["8"]);
     // One file less is a list.
     std::fs::remove_file(world.path().join("0/000000.txt")).unwrap();
     let report = datasets

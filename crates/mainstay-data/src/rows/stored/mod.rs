@@ -18,9 +18,9 @@ use super::side::{Both, Side};
 use super::{Adder, Compared, Counted, Identity, RowChanges, RowDiff, RowDiffOptions};
 use crate::Manifest;
 use crate::format::{TableFormat, TableReader, TextTypes};
+use crate::one_type;
 use crate::passing::ROWS;
 use crate::ranges::{list, without};
-use crate::scan::in_order;
 
 mod alike;
 mod file;
@@ -153,7 +153,8 @@ impl StoredDiff<'_> {
             Error::invalid("the snapshot has no table").context("side", side.name())
         })?;
         let reader = TableReader::open(first.source.clone(), first.format, &types, None);
-        let schema = SchemaRef::clone(reader.map_err(|e| first.damaged(e))?.schema());
+        let reader = reader.map_err(|e| first.damaged(e))?;
+        let schema = one_type::of_table(reader.schema(), self.manifests[side].columns());
         Ok(Shape { types, schema })
     }
 
@@ -261,7 +262,7 @@ impl StoredDiff<'_> {
             if failed.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            let batch = batch.and_then(|batch| in_order(&batch, &shape.schema));
+            let batch = batch.and_then(|batch| one_type::as_of_table(&batch, &shape.schema));
             let batch = batch.map_err(|error| file.damaged(error))?;
             if let Some((numbers, rows)) = places.wanted(&batch, file.rows.start)? {
                 adder.add(numbers, &rows)?;
