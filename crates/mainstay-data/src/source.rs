@@ -106,7 +106,8 @@ impl Source {
         self.reader_from(0)
     }
 
-    fn reader_from(&self, offset: u64) -> SourceReader {
+    /// Reads from `offset` to the end, in large pieces.
+    pub(crate) fn reader_from(&self, offset: u64) -> SourceReader {
         SourceReader {
             source: self.clone(),
             offset,

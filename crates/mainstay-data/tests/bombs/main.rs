@@ -1,11 +1,12 @@
-//! Bombs: small Parquet files that say they are large, or become so when they are decoded. However they are
-//! read, that takes little memory.
+//! Bombs: small Parquet files that say they are large, or become so when they are decoded; and Arrow files of one
+//! large batch. However they are read, that takes little memory.
 //!
 //! A binary of its own, since its allocator counts.
 
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 
 mod files;
+mod one_batch;
 
 use std::alloc::System;
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use cap::Cap;
 use futures::TryStreamExt as _;
 use mainstay_core::{Actor, ErrorKind, NodeRef, Result};
+use mainstay_data::arrow::ipc::CompressionType;
 use mainstay_data::diff::{CompareOptions, CompareRows};
 use mainstay_data::parquet::arrow::ParquetRecordBatchStreamBuilder;
 use mainstay_data::parquet::arrow::arrow_reader::ArrowReaderOptions;
@@ -42,6 +44,31 @@ async fn reading_any_file_takes_little_memory() {
     }
     let peak = MEMORY.max_allocated();
     assert!(peak > 4 << 20, "files alone take more than {peak} bytes");
+    for compression in [None, Some(CompressionType::ZSTD)] {
+        read_one_batch(compression).await;
+    }
+}
+
+/// Reads an Arrow file of one batch, of which there is room for a third: who takes more is aborted.
+async fn read_one_batch(compression: Option<CompressionType>) {
+    let directory = tempfile::tempdir().unwrap();
+    one_batch::write(&directory.path().join("f.arrow"), compression);
+    MEMORY
+        .set_limit(MEMORY.allocated() + one_batch::BYTES / 3)
+        .unwrap();
+    let repo = Repo::create(Arc::new(MemoryStorage::new()), RepoOptions::default());
+    let datasets = Datasets::new(repo.await.unwrap());
+    let ada = Actor::new("ada").unwrap();
+    let spec = SnapshotSpec::new("large".parse().unwrap(), ada, "test");
+    let report = datasets.snapshot(spec.with_path(directory.path())).await;
+    let node = report.unwrap().node;
+    let mut rows = datasets.read(&node, ReadOptions::default()).await.unwrap();
+    let mut count = 0;
+    while let Some(batch) = rows.try_next().await.unwrap() {
+        count += batch.num_rows();
+    }
+    MEMORY.set_limit(usize::MAX).unwrap();
+    assert_eq!(count, one_batch::ROWS);
 }
 
 /// Reads a file, and another that differs a little from it, in every way. Returns whether it is a table.
