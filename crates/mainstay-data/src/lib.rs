@@ -107,6 +107,7 @@ pub mod stats;
 mod stored;
 mod table_files;
 mod text;
+mod value_bytes;
 mod workers;
 mod zones;
 

@@ -1,6 +1,7 @@
 //! Whether a canonical file is stored as a patch of the latest version's.
 
 use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
@@ -25,6 +26,8 @@ use crate::{FileEntry, Manifest, blocking, file_tree};
 
 /// Files of which fewer bytes are new are stored whole without looking for a patch.
 const MIN_NEW_BYTES: u64 = 64 * 1024;
+/// The writer profiles whose files share pages, so that what is new tells whether a patch is worth looking for.
+const ALIKE: RangeInclusive<u64> = 2..=PROFILE;
 
 type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
 
@@ -61,7 +64,7 @@ pub(super) async fn find(
         };
         let written = |entry: &FileEntry| {
             let canonical = entry.canonical.as_ref();
-            canonical.is_some_and(|canonical| canonical.profile == PROFILE)
+            canonical.is_some_and(|canonical| ALIKE.contains(&canonical.profile))
         };
         found.push(match same_path.filter(written) {
             Some(base) => patched((repo, telling), base, file).await?,

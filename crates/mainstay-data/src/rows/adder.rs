@@ -9,6 +9,8 @@ use super::RowDiffOptions;
 use super::columns::Table;
 use super::parts::Parts;
 use super::side::{Both, Side};
+use crate::pieces::PIECE_BYTES;
+use crate::value_bytes::cut;
 
 /// Adds the rows of one side, while another thread may add those of the other.
 pub(crate) struct Adder<'a> {
@@ -27,8 +29,21 @@ impl Adder<'_> {
     ///
     /// Both sides together may take half of the memory allowed, or three quarters when one had all of that
     /// half before the other began: a side moves its own rows to disk alone, and a quarter is left to it.
-    pub(crate) fn add(&mut self, numbers: UInt64Array, batch: &RecordBatch) -> Result<()> {
+    ///
+    /// Rows of dictionaries and runs become plain, of which a batch that is small may make a lot: it is added in
+    /// parts.
+    pub(crate) fn add(&mut self, numbers: &UInt64Array, batch: &RecordBatch) -> Result<()> {
         *self.rows += batch.num_rows() as u64;
+        let mut start = 0;
+        for part in cut(batch, PIECE_BYTES) {
+            let numbers = numbers.slice(start, part.num_rows());
+            start += part.num_rows();
+            self.add_part(numbers, &part)?;
+        }
+        Ok(())
+    }
+
+    fn add_part(&mut self, numbers: UInt64Array, batch: &RecordBatch) -> Result<()> {
         let batch = self.table.keep(batch, numbers)?;
         self.parts.add(&batch)?;
         let own = self.options.memory_bytes / 4;

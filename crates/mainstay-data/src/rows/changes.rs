@@ -1,7 +1,5 @@
 //! The changes of a comparison, part by part.
 
-use std::ops::Range;
-
 use arrow::array::RecordBatch;
 use arrow::datatypes::SchemaRef;
 use mainstay_core::{Result, Telling};
@@ -15,6 +13,8 @@ use super::{RowCounts, RowDiffOptions, make_room};
 
 /// How many changes a batch holds.
 const BATCH_CHANGES: usize = 8_192;
+/// How many bytes their rows take, unless it is one change.
+const BATCH_BYTES: u64 = 16 * 1024 * 1024;
 /// How often a part that is too large is divided once more: 32⁵ parts suffice unless most rows have
 /// one key, of which a single row is kept anyway.
 const MAX_LEVEL: u64 = 4;
@@ -32,7 +32,8 @@ const PARTS: &str = "parts";
 /// | `before_row`, `after_row` | uint64 | the number of the (first) row in its table, from 0; null where there is none |
 /// | `before_count`, `after_count` | uint64 | how many rows have the key, or are equal |
 ///
-/// Dictionaries, runs and views come as plain arrays. The order is a function of the rows and the
+/// Dictionaries, runs and views come as plain arrays. A batch has at most 8,192 rows, and fewer where their values
+/// would take more than 16 MiB. The order is a function of the rows and the
 /// memory allowed; that of the tables is in `before_row` and `after_row`.
 #[derive(Debug)]
 pub struct RowChanges {
@@ -152,8 +153,11 @@ impl RowChanges {
     fn next_batch(&mut self) -> Result<Option<RecordBatch>> {
         loop {
             if let Some((joined, taken)) = &mut self.joined {
-                let range: Range<usize> = *taken..joined.changes.len().min(*taken + BATCH_CHANGES);
-                if !range.is_empty() {
+                let most = joined.changes.len().min(*taken + BATCH_CHANGES);
+                if *taken < most {
+                    let changes = &joined.changes[*taken..most];
+                    let fit = self.output.fitting(joined, changes, BATCH_BYTES);
+                    let range = *taken..*taken + fit;
                     *taken = range.end;
                     return self.output.batch(&self.columns, joined, range).map(Some);
                 }

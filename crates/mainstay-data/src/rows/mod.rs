@@ -76,6 +76,8 @@ use shared::Shared;
 pub(crate) use side::Both;
 
 use crate::digest::Profile;
+use crate::pieces::PIECE_BYTES;
+use crate::value_bytes::cut;
 
 /// What tells the rows of a table apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -218,6 +220,10 @@ impl RowDiff {
     /// [`Unsupported`](mainstay_core::ErrorKind::Unsupported) when its rows cannot be moved; those of
     /// writing to disk.
     pub fn add(&mut self, side: Side, batch: &RecordBatch) -> Result<()> {
+        cut(batch, PIECE_BYTES).try_for_each(|part| self.add_part(side, &part))
+    }
+
+    fn add_part(&mut self, side: Side, batch: &RecordBatch) -> Result<()> {
         let first = self.next[side];
         self.next[side] = first + batch.num_rows() as u64;
         *self.counts.total(side) += batch.num_rows() as u64;

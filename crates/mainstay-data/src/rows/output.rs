@@ -17,6 +17,7 @@ use super::failure::immovable;
 use super::join::{Change, Joined, Rows};
 use super::plain::to_type;
 use super::side::{Both, Side};
+use crate::value_bytes::{fixed_bytes, of_slots};
 
 /// What changes look like as record batches.
 #[derive(Debug)]
@@ -25,6 +26,35 @@ pub(super) struct Output {
     key: Fields,
     rest: Both<Fields>,
     others: Both<Vec<usize>>,
+    widths: Both<Widths>,
+}
+
+/// What the rows of a side take.
+#[derive(Debug)]
+struct Widths {
+    /// In columns of a fixed width.
+    fixed: u64,
+    /// The other columns.
+    varying: Vec<usize>,
+}
+
+impl Widths {
+    fn of(schema: &Schema) -> Self {
+        let (mut fixed, mut varying) = (0_u64, Vec::new());
+        for (index, field) in schema.fields().iter().enumerate() {
+            match fixed_bytes(field.data_type()) {
+                Some(bytes) => fixed = fixed.saturating_add(bytes),
+                None => varying.push(index),
+            }
+        }
+        Self { fixed, varying }
+    }
+
+    fn of_row(&self, batch: &RecordBatch, row: usize) -> u64 {
+        let varying = self.varying.iter();
+        let bytes = varying.map(|&index| of_slots(batch.column(index), row..row + 1));
+        bytes.fold(self.fixed, u64::saturating_add)
+    }
 }
 
 impl Output {
@@ -60,11 +90,29 @@ impl Output {
             key,
             rest,
             others,
+            widths: Both::of(|side| Widths::of(kept[side])),
         }
     }
 
     pub(super) fn schema(&self) -> &SchemaRef {
         &self.schema
+    }
+
+    /// Returns how many of the changes, from the first on, have rows that take no more than `most` bytes; one at
+    /// least, if there is one.
+    pub(super) fn fitting(&self, joined: &Joined, changes: &[Change], most: u64) -> usize {
+        let mut bytes = 0_u64;
+        let fit = changes.iter().take_while(|change| {
+            for side in Side::BOTH {
+                if let Some(rows) = first(change, side) {
+                    let batch = &joined.rows[side][rows.batch as usize];
+                    let row = self.widths[side].of_row(batch, rows.row as usize);
+                    bytes = bytes.saturating_add(row);
+                }
+            }
+            bytes <= most
+        });
+        fit.count().max(1).min(changes.len())
     }
 
     /// Gathers some of the changes of a part.

@@ -64,15 +64,19 @@ fn a_manifest_with_patches_decodes_to_itself() {
         serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap();
     let digest = json["files"][0]["digest"].clone();
     let patch = |bytes| serde_json::json!({ "digest": digest, "bytes": bytes });
-    json["files"][0]["canonical"] =
-        serde_json::json!({ "profile": 2, "patches": [patch(10), patch(20)] });
-    let bytes = canon::to_vec(&json).unwrap();
-    check("data-snapshot/v3/patched.manifest.json", &bytes);
-    let manifest = Manifest::from_slice(&bytes).unwrap();
-    assert_eq!(canon::to_vec(&manifest).unwrap(), bytes);
-    let file = &manifest.files.listed().unwrap()[0];
-    assert_eq!(file.patches().len(), 2);
-    assert_eq!(file.stored_bytes(), file.bytes + 30);
+    let patches = [patch(10), patch(20)];
+    for (profile, name) in [(2, "patched"), (3, "patched-profile-3")] {
+        json["files"][0]["canonical"] =
+            serde_json::json!({ "profile": profile, "patches": patches });
+        let bytes = canon::to_vec(&json).unwrap();
+        check(&format!("data-snapshot/v3/{name}.manifest.json"), &bytes);
+        let manifest = Manifest::from_slice(&bytes).unwrap();
+        assert_eq!(canon::to_vec(&manifest).unwrap(), bytes);
+        let file = &manifest.files.listed().unwrap()[0];
+        assert_eq!(file.canonical.as_ref().unwrap().profile, profile);
+        assert_eq!(file.patches().len(), 2);
+        assert_eq!(file.stored_bytes(), file.bytes + 30);
+    }
     json["format"] = 2.into();
     let older = Manifest::from_slice(&canon::to_vec(&json).unwrap());
     check_error(older, mainstay_core::ErrorKind::Corrupt, &["layout"]);

@@ -51,7 +51,7 @@ async fn a_canonical_file_is_the_same_whatever_wrote_the_table() {
         assert_eq!(report.files[0].path.as_str(), "t.parquet");
         let manifest = datasets.manifest(&report.node).await.unwrap();
         let entry = &manifest.files.listed().unwrap()[0];
-        assert_eq!(entry.canonical.as_ref().unwrap().profile, 2);
+        assert_eq!(entry.canonical.as_ref().unwrap().profile, 3);
         assert_eq!(entry.rows, Some(20_000));
         let back = datasets.read(&report.node, ReadOptions::default()).await;
         let back: Vec<_> = back.unwrap().try_collect().await.unwrap();

@@ -346,7 +346,11 @@ async fn part_files_are_those_of_format_2_and_others_are_refused() {
     let rows = table([("id", column(Int64Array::from(vec![1, 1, 2])))]);
     let rows = PartSpec::new().with_batches("rows.parquet".parse().unwrap(), vec![rows]);
     let summed = worker.store_part(rows).await.unwrap().to_bytes().unwrap();
-    crate::golden::check("data-part/v2/rows.json", &summed);
+    crate::golden::check("data-part/v2/rows-profile-3.json", &summed);
+    // Of a file of another writer profile.
+    let earlier = SnapshotPart::from_slice(&crate::golden::read("data-part/v2/rows.json"));
+    let (earlier, now) = (earlier.unwrap(), SnapshotPart::from_slice(&summed).unwrap());
+    assert_eq!((earlier.format, &earlier.rows), (2, &now.rows));
     let good = store(2).await.unwrap().to_bytes().unwrap();
     let text = String::from_utf8(good).unwrap();
     let newer = text.replacen("\"format\":2", "\"format\":3", 1);

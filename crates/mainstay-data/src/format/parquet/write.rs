@@ -18,15 +18,21 @@ use crate::format::{TableFormat, TableReader, TextTypes};
 use crate::pieces::Pieces;
 use crate::source::Source;
 use crate::spool::{Spool, Spooled};
+use crate::value_bytes;
 
 /// The number of the writer profile.
-pub(crate) const PROFILE: u64 = 2;
+pub(crate) const PROFILE: u64 = 3;
+/// How many rows a row group has.
+const GROUP_ROWS: usize = 1024 * 1024;
+/// How many bytes the values of a row group take where it ends before.
+const GROUP_BYTES: u64 = 256 * 1024 * 1024;
 
 /// Encodes batches of one schema as one Parquet file by the writer profile of
 /// `docs/formats/data-snapshot.md`. How the rows are cut into batches leaves no trace.
 ///
 /// The file is decoded again and its digests compared with those of the batches, so that what cannot
-/// be stored as it is, is refused. Blocks; memory is bounded by a row group, encoded.
+/// be stored as it is, is refused. Blocks; memory is bounded by a row group, encoded, whose values take 256 MiB,
+/// a piece of them, the batch, and one row.
 ///
 /// # Errors
 /// Those of the batches; [`ErrorKind::Invalid`] when there are none and when they differ in schema;
@@ -80,7 +86,26 @@ struct Encoder {
     schema: SchemaRef,
     pieces: Pieces,
     writer: ArrowWriter<Spool>,
+    group: Group,
     given: TableHasher,
+}
+
+/// What the row group that is written has.
+#[derive(Default)]
+struct Group {
+    rows: usize,
+    bytes: u64,
+}
+
+impl Group {
+    fn add(&mut self, piece: &RecordBatch) {
+        self.rows += piece.num_rows();
+        self.bytes += value_bytes::of_rows(piece, 0..piece.num_rows());
+    }
+
+    fn is_full(&self) -> bool {
+        self.rows >= GROUP_ROWS || self.bytes >= GROUP_BYTES
+    }
 }
 
 impl Encoder {
@@ -98,6 +123,7 @@ impl Encoder {
             pieces: Pieces::new(SchemaRef::clone(&schema)),
             schema,
             writer,
+            group: Group::default(),
         })
     }
 
@@ -110,14 +136,24 @@ impl Encoder {
         self.given.update(batch)?;
         self.pieces.push(batch.clone());
         while let Some(piece) = self.pieces.next_whole()? {
-            guarded(|| self.writer.write(&piece))?;
+            self.write_piece(&piece)?;
+        }
+        Ok(())
+    }
+
+    fn write_piece(&mut self, piece: &RecordBatch) -> Result<()> {
+        guarded(|| self.writer.write(piece))?;
+        self.group.add(piece);
+        if self.group.is_full() {
+            guarded(|| self.writer.flush())?;
+            self.group = Group::default();
         }
         Ok(())
     }
 
     fn finish(mut self) -> Result<Spooled> {
         if let Some(piece) = self.pieces.rest()? {
-            guarded(|| self.writer.write(&piece))?;
+            self.write_piece(&piece)?;
         }
         let spooled = guarded(|| self.writer.into_inner())?.finish()?;
         let given = self.given.finish()?;
@@ -175,7 +211,7 @@ fn profile(schema: &Schema) -> Result<WriterPropertiesBuilder> {
         .set_statistics_enabled(EnabledStatistics::Page)
         .set_data_page_size_limit(1024 * 1024)
         .set_data_page_row_count_limit(usize::MAX)
-        .set_max_row_group_row_count(Some(1024 * 1024)))
+        .set_max_row_group_row_count(None))
 }
 
 /// Reports whether the encoder finds pages by content in such values: not in runs, and in list views it

@@ -265,7 +265,7 @@ impl StoredDiff<'_> {
             let batch = batch.and_then(|batch| one_type::as_of_table(&batch, &shape.schema));
             let batch = batch.map_err(|error| file.damaged(error))?;
             if let Some((numbers, rows)) = places.wanted(&batch, file.rows.start)? {
-                adder.add(numbers, &rows)?;
+                adder.add(&numbers, &rows)?;
                 self.telling.add(ROWS, rows.num_rows() as u64);
             }
         }
