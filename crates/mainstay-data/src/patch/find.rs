@@ -10,16 +10,20 @@ use super::align::{Step, align};
 use super::{Edits, MAX_ROWS, Patch, Run};
 use crate::digest::Profile;
 use crate::slots::{Slots, slots, write_cell};
+use crate::value_bytes;
 
 /// A patch of more than one row in so many is not looked for.
 const MIN_SHARE: usize = 4;
+/// The most bytes that the values of changed rows take on either side, and those of inserted rows.
+const MAX_PICKED_BYTES: u64 = 256 * 1024 * 1024;
 
 type Batches = Box<dyn Iterator<Item = Result<RecordBatch>> + Send>;
 
 /// Finds what turns the rows of `base` into those of `new`, both of `schema`; each is read twice.
 /// `None` when they differ so much that a patch is no use, or are too long to be compared.
 ///
-/// Memory: 32 bytes for every row of both, and the changed rows. That two rows of one 64-bit hash are
+/// Memory: 32 bytes for every row of both, and the changed rows: at most 256 MiB on either side, and as much of
+/// inserted rows, beside what they become as bytes of the patch. That two rows of one 64-bit hash are
 /// the same is taken for granted: the caller checks what the patch makes.
 pub(crate) fn find(
     base: &dyn Fn() -> Result<Batches>,
@@ -36,11 +40,18 @@ pub(crate) fn find(
     if places.before.len() + places.inserted.len() > most {
         return Ok(None);
     }
-    let before = pick(base()?, &places.before, schema)?;
-    let after = pick(new()?, &places.after, schema)?;
+    let Some(after) = pick(new()?, &places.after, schema)? else {
+        return Ok(None);
+    };
+    let Some(before) = pick(base()?, &places.before, schema)? else {
+        return Ok(None);
+    };
     let inserted = match places.inserted.len() {
         0 => None,
-        _ => Some(pick(new()?, &places.inserted, schema)?),
+        _ => match pick(new()?, &places.inserted, schema)? {
+            None => return Ok(None),
+            inserted => inserted,
+        },
     };
     Ok(Some(Patch {
         runs: runs(&steps),
@@ -128,9 +139,10 @@ fn runs(steps: &[Step]) -> Vec<Run> {
     runs
 }
 
-/// Reads the rows at these places, ascending.
-fn pick(batches: Batches, places: &[u64], schema: &SchemaRef) -> Result<RecordBatch> {
+/// Reads the rows at these places, ascending; `None` when their values take too much memory.
+fn pick(batches: Batches, places: &[u64], schema: &SchemaRef) -> Result<Option<RecordBatch>> {
     let (mut parts, mut start, mut next) = (Vec::new(), 0_u64, 0_usize);
+    let mut bytes = 0_u64;
     for batch in batches {
         if next == places.len() {
             break;
@@ -140,10 +152,15 @@ fn pick(batches: Batches, places: &[u64], schema: &SchemaRef) -> Result<RecordBa
         let last = next + places[next..].partition_point(|&place| place < end);
         let wanted = places[next..last].iter().map(|place| place - start);
         let wanted = UInt64Array::from_iter_values(wanted);
-        parts.push(take_record_batch(&batch, &wanted).map_err(unpicked)?);
+        let part = take_record_batch(&batch, &wanted).map_err(unpicked)?;
+        bytes = bytes.saturating_add(value_bytes::of_rows(&part, 0..part.num_rows()));
+        if bytes > MAX_PICKED_BYTES {
+            return Ok(None);
+        }
+        parts.push(part);
         (start, next) = (end, last);
     }
-    concat_batches(schema, &parts).map_err(unpicked)
+    concat_batches(schema, &parts).map(Some).map_err(unpicked)
 }
 
 /// Compares rows one for one; `places` are theirs in the new table.
