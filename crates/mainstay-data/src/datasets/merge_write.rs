@@ -153,12 +153,12 @@ fn keyed(
             {
                 waiting.push(more?);
             }
-            show(rewriter.rewrite(&batch, &waiting.take(batch.num_rows())?)?)?;
+            rewriter.rewrite(&batch, &waiting.take(batch.num_rows())?, &mut show)?;
         }
     } else {
         for batch in ours.batches {
             let batch = batch?;
-            show(rewriter.rewrite(&batch, &batch)?)?;
+            rewriter.rewrite(&batch, &batch, &mut show)?;
         }
     }
     for batch in theirs.batches {

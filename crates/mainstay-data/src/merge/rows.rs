@@ -1,18 +1,21 @@
 //! Writing our rows anew with the changes of theirs.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::Range;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, UInt64Array};
-use arrow::compute::{concat_batches, filter_record_batch, interleave, take};
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, RecordBatch, new_null_array};
+use arrow::compute::{filter_record_batch, interleave};
 use arrow::datatypes::{SchemaRef, UInt64Type};
 use arrow::error::ArrowError;
 use mainstay_core::{Error, ErrorKind, Result};
 
 use super::Edits;
-use super::edits::key_of;
+use super::edits::{Edit, key_of};
 use crate::cells::index_of;
+use crate::pieces::PIECE_BYTES;
 use crate::rows::recast;
+use crate::value_bytes::{of_rows, of_slots};
 
 /// Applies edits to the batches of our file, and picks what is added from theirs.
 #[derive(Debug)]
@@ -70,18 +73,29 @@ impl Cells {
             first = rows.end;
             picked.push(pick(&batch, rows.map(|row| wanted.contains(&row)))?);
         }
-        let picked = concat_batches(schema, &picked).map_err(immovable)?;
-        let wanted: Vec<u64> = wanted.into_iter().collect();
-        let at = places.iter().map(|rows| {
-            let at = rows
-                .iter()
-                .map(|row| Some(wanted.binary_search(&row?).ok()? as u64));
-            at.collect::<UInt64Array>()
-        });
-        let at: Vec<UInt64Array> = at.collect();
-        let columns = picked.columns().iter().map(|column| {
-            let batches = at.iter().map(|at| take(column, at, None).map(Some));
-            batches.collect::<Result<Vec<_>, ArrowError>>()
+        let (mut at, mut left) = (BTreeMap::new(), wanted.iter().copied());
+        for (index, batch) in picked.iter().enumerate() {
+            let rows = (0..batch.num_rows()).zip(left.by_ref());
+            at.extend(rows.map(|(row, number)| (number, (index, row))));
+        }
+        if left.next().is_some() {
+            let message = "a change of a row that is not there";
+            return Err(Error::new(ErrorKind::Internal, message));
+        }
+        let columns = schema.fields().iter().enumerate().map(|(column, field)| {
+            let absent = new_null_array(field.data_type(), 1);
+            let mut sources: Vec<&dyn Array> = Vec::with_capacity(picked.len() + 1);
+            for batch in &picked {
+                sources.push(batch.column(column).as_ref());
+            }
+            sources.push(absent.as_ref());
+            let cells = places.iter().map(|rows| {
+                let places = rows.iter().map(|row| row.and_then(|row| at.get(&row)));
+                let places = places.map(|place| place.copied().unwrap_or((picked.len(), 0)));
+                let places: Vec<(usize, usize)> = places.collect();
+                interleave(&sources, &places).map(Some)
+            });
+            cells.collect::<Result<Vec<_>, ArrowError>>()
         });
         columns
             .collect::<Result<_, _>>()
@@ -112,13 +126,14 @@ impl Rewriter {
         })
     }
 
-    /// Returns the rows of a batch of ours as they will be: `spelled` as they are to be written, `batch` as
-    /// they were compared.
+    /// Shows the rows of a batch of ours as they will be: `spelled` as they are to be written, `batch` as
+    /// they were compared. Where they take in many bytes of theirs they come in more than one batch.
     pub(crate) fn rewrite(
         &self,
         batch: &RecordBatch,
         spelled: &RecordBatch,
-    ) -> Result<RecordBatch> {
+        mut show: impl FnMut(RecordBatch) -> Result<()>,
+    ) -> Result<()> {
         if batch.num_rows() != spelled.num_rows() {
             let message = "a batch that is not the one that was compared";
             return Err(Error::new(ErrorKind::Internal, message));
@@ -131,6 +146,47 @@ impl Rewriter {
         for row in 0..batch.num_rows() {
             edits.push(self.edits.by_key.get(&key_of(&keys, row)?));
         }
+        for rows in self.cut(spelled, &edits) {
+            let spelled = spelled.slice(rows.start, rows.len());
+            show(self.edited(&spelled, &edits[rows])?)?;
+        }
+        Ok(())
+    }
+
+    /// Cuts rows where they and the cells that they take in have many bytes.
+    fn cut(&self, spelled: &RecordBatch, edits: &[Option<&Edit>]) -> Vec<Range<usize>> {
+        let is_large = of_rows(spelled, 0..spelled.num_rows()) > PIECE_BYTES;
+        let (mut cut, mut start, mut bytes) = (Vec::new(), 0, 0_u64);
+        for (row, edit) in edits.iter().enumerate() {
+            let taken = edit.map_or(0, |edit| self.bytes_of(edit));
+            let own = if is_large {
+                of_rows(spelled, row..row + 1)
+            } else {
+                0
+            };
+            let both = taken.saturating_add(own);
+            bytes = bytes.saturating_add(both);
+            if bytes > PIECE_BYTES && row > start {
+                cut.push(start..row);
+                (start, bytes) = (row, both);
+            }
+        }
+        cut.push(start..edits.len());
+        cut
+    }
+
+    fn bytes_of(&self, edit: &Edit) -> u64 {
+        let columns = self.schema.fields().iter().zip(&self.after.0);
+        let bytes = columns.filter_map(|(field, after)| {
+            let place = edit.cells.get(field.name())?;
+            let cells = after.get(place.batch)?.as_ref()?;
+            Some(of_slots(cells.as_ref(), place.row..place.row + 1))
+        });
+        bytes.fold(0, u64::saturating_add)
+    }
+
+    /// Returns rows with their edits.
+    fn edited(&self, spelled: &RecordBatch, edits: &[Option<&Edit>]) -> Result<RecordBatch> {
         let columns = self
             .schema
             .fields()
