@@ -116,6 +116,12 @@ impl Source {
         }
     }
 
+    /// Reports whether reading the place has failed.
+    pub(crate) fn has_failed(&self) -> bool {
+        let failure = self.inner.failure.lock();
+        failure.unwrap_or_else(PoisonError::into_inner).is_some()
+    }
+
     /// Takes the first failure of the place, if reading it has failed.
     pub(crate) fn take_failure(&self) -> Option<Error> {
         self.inner

@@ -1,9 +1,11 @@
 //! The rows of row groups, one after the other.
 
 use std::collections::VecDeque;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use arrow::error::ArrowError;
 use mainstay_core::{Error, Result};
 use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
@@ -22,6 +24,11 @@ use crate::source::Source;
 
 /// About how large a decoded batch is at most.
 const BATCH_BYTES: u64 = 32 * 1024 * 1024;
+/// A column chunk that claims as much may hold more than 32-bit offsets can tell, since pages may hold more than it
+/// claims.
+const OVERFLOW_BYTES: u64 = 512 * 1024 * 1024;
+/// How many times fewer rows are decoded at once where more could not be.
+const FEWER: usize = 8;
 /// What a value of a list takes beside its bytes.
 const LEVEL_BYTES: u64 = 8;
 
@@ -33,7 +40,20 @@ pub(super) struct Groups {
     metadata: ArrowReaderMetadata,
     mask: ProjectionMask,
     waiting: VecDeque<(usize, Option<RowSelection>)>,
-    current: Option<ParquetRecordBatchReader>,
+    current: Option<Current>,
+    /// [`OVERFLOW_BYTES`], but in tests.
+    overflow_bytes: u64,
+}
+
+/// A row group that is decoded.
+struct Current {
+    group: usize,
+    selection: Option<RowSelection>,
+    reader: ParquetRecordBatchReader,
+    /// How many rows are decoded at once.
+    at_once: usize,
+    /// How many of those selected have been decoded.
+    decoded: usize,
 }
 
 impl Groups {
@@ -60,26 +80,96 @@ impl Groups {
             mask,
             waiting,
             current: None,
+            overflow_bytes: OVERFLOW_BYTES,
         }
     }
 
+    /// Opens the selected rows of a group, so many at once, or as many as it is thought to hold for.
     fn open(
         &self,
         group: usize,
         selection: Option<RowSelection>,
-    ) -> ParquetResult<ParquetRecordBatchReader> {
+        at_once: Option<usize>,
+    ) -> ParquetResult<Current> {
         let claims = Claims::of_groups(self.metadata.metadata(), group..group + 1)?;
         let mut pages = CheckedPages::new(self.source.clone(), claims);
-        let rows = self.batch_rows(group, &mut pages)?;
+        let at_once = match at_once {
+            Some(rows) => rows,
+            None => self.batch_rows(group, &mut pages)?,
+        };
         let metadata = self.metadata.clone();
         let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(pages, metadata);
         let builder = builder
             .with_row_groups(vec![group])
-            .with_batch_size(rows)
+            .with_batch_size(at_once)
             .with_projection(self.mask.clone());
-        match selection {
+        let reader = match selection.clone() {
             Some(selection) => builder.with_row_selection(selection).build(),
             None => builder.build(),
+        };
+        Ok(Current {
+            group,
+            selection,
+            reader: reader?,
+            at_once,
+            decoded: 0,
+        })
+    }
+
+    /// Opens what is left of a group where too many rows were decoded at once; `None` where that is not why they
+    /// could not be.
+    fn open_rest(&self, failed: Current) -> Option<ParquetResult<Current>> {
+        let is_too_much = failed.at_once > 1 && self.may_overflow(failed.group);
+        if !is_too_much || self.source.has_failed() {
+            return None;
+        }
+        let rows = self.metadata.metadata().row_group(failed.group).num_rows();
+        let rows = match &failed.selection {
+            Some(selection) => selection.row_count(),
+            None => usize::try_from(rows).ok()?,
+        };
+        let left = std::iter::once(failed.decoded..rows);
+        let left = RowSelection::from_consecutive_ranges(left, rows);
+        let selection = match failed.selection {
+            Some(selection) => selection.and_then(&left),
+            None => left,
+        };
+        let at_once = (failed.at_once / FEWER).max(1);
+        Some(self.open(failed.group, Some(selection), Some(at_once)))
+    }
+
+    /// Reports whether a column chunk may hold more than the offsets of one batch can tell.
+    fn may_overflow(&self, group: usize) -> bool {
+        let group = self.metadata.metadata().row_group(group);
+        let mut chunks = group.columns().iter();
+        chunks.any(|chunk| uncompressed_bytes(chunk) >= self.overflow_bytes)
+    }
+
+    /// Decodes the next batch, if there is one.
+    fn advance(&mut self) -> Result<Option<RecordBatch>> {
+        loop {
+            let Some(mut current) = self.current.take() else {
+                let Some((group, selection)) = self.waiting.pop_front() else {
+                    return Ok(None);
+                };
+                let opened = self.open(group, selection, None);
+                self.current = Some(opened.map_err(undecodable)?);
+                continue;
+            };
+            // Where offsets overflow, some decoders panic.
+            let decoded = catch_unwind(AssertUnwindSafe(|| current.reader.next().transpose()));
+            match decoded {
+                Ok(Ok(None)) => {}
+                Ok(Ok(Some(batch))) => {
+                    current.decoded += batch.num_rows();
+                    self.current = Some(current);
+                    return Ok(Some(batch));
+                }
+                failed => match self.open_rest(current) {
+                    Some(opened) => self.current = Some(opened.map_err(undecodable)?),
+                    None => return Err(undecoded(failed)),
+                },
+            }
         }
     }
 
@@ -159,21 +249,20 @@ fn longest_of_dictionary(
     Ok(longest.into())
 }
 
+fn undecoded<T>(failed: std::thread::Result<std::result::Result<T, ArrowError>>) -> Error {
+    match failed {
+        Ok(Err(cause)) => Error::invalid("cannot decode the Parquet file").with_source(cause),
+        _ => Error::invalid("malformed: the decoder gave up"),
+    }
+}
+
 impl Iterator for Groups {
     type Item = Result<RecordBatch>;
 
     fn next(&mut self) -> Option<Self::Item> {
-        loop {
-            if let Some(batch) = self.current.as_mut().and_then(Iterator::next) {
-                return Some(batch.map_err(|error| {
-                    Error::invalid("cannot decode the Parquet file").with_source(error)
-                }));
-            }
-            let (group, selection) = self.waiting.pop_front()?;
-            match self.open(group, selection) {
-                Ok(reader) => self.current = Some(reader),
-                Err(error) => return Some(Err(undecodable(error))),
-            }
-        }
+        self.advance().transpose()
     }
 }
+
+#[cfg(test)]
+mod tests;
