@@ -40,6 +40,8 @@ pub struct RowChanges {
     columns: Columns,
     output: Output,
     options: RowDiffOptions,
+    /// [`BATCH_BYTES`], but in tests.
+    batch_bytes: u64,
     counts: RowCounts,
     /// Parts and how often they were divided, the last one first.
     waiting: Vec<(u64, Both<Part>)>,
@@ -59,6 +61,7 @@ impl RowChanges {
             output: Output::new(&columns),
             columns,
             options,
+            batch_bytes: BATCH_BYTES,
             counts,
             waiting: Vec::new(),
             joined: None,
@@ -156,7 +159,7 @@ impl RowChanges {
                 let most = joined.changes.len().min(*taken + BATCH_CHANGES);
                 if *taken < most {
                     let changes = &joined.changes[*taken..most];
-                    let fit = self.output.fitting(joined, changes, BATCH_BYTES);
+                    let fit = self.output.fitting(joined, changes, self.batch_bytes);
                     let range = *taken..*taken + fit;
                     *taken = range.end;
                     return self.output.batch(&self.columns, joined, range).map(Some);
@@ -181,5 +184,58 @@ impl Iterator for RowChanges {
             (self.joined, self.waiting) = (None, Vec::new());
         }
         batch.transpose()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::array::{ArrayRef, AsArray as _, Int64Array, StringArray};
+    use arrow::datatypes::UInt64Type;
+
+    use super::*;
+    use crate::rows::{Identity, RowDiff};
+
+    fn table(rows: i64, text: impl Fn(i64) -> String) -> RecordBatch {
+        let ids: ArrayRef = Arc::new(Int64Array::from_iter_values(0..rows));
+        let texts: ArrayRef = Arc::new(StringArray::from_iter_values((0..rows).map(text)));
+        RecordBatch::try_from_iter([("id", ids), ("text", texts)]).unwrap()
+    }
+
+    fn changes() -> RowChanges {
+        let before = table(2_000, |_| "x".repeat(30));
+        let long = |row: i64| if row % 100 == 0 { 900 } else { 30 };
+        let after = table(2_000, |row| "y".repeat(long(row)));
+        let (key, options) = (Identity::key(["id"]), RowDiffOptions::default());
+        let mut diff = RowDiff::new(&before.schema(), &after.schema(), &key, options).unwrap();
+        diff.add(Side::Before, &before).unwrap();
+        diff.add(Side::After, &after).unwrap();
+        diff.finish()
+    }
+
+    #[test]
+    fn a_batch_of_changes_has_rows_of_so_many_bytes() {
+        let rows = |batch: &RecordBatch| {
+            let rows = batch["after_row"].as_primitive::<UInt64Type>();
+            rows.values().to_vec()
+        };
+        let whole: Vec<u64> = changes().flat_map(|batch| rows(&batch.unwrap())).collect();
+        assert_eq!(whole.len(), 2_000);
+        let mut small = changes();
+        small.batch_bytes = 1_000;
+        let (mut found, mut alone) = (Vec::new(), 0);
+        for batch in small {
+            let numbers = rows(&batch.unwrap());
+            // A number, a text and the number of the row on either side; 900 bytes more where the text is long.
+            let long = |row: &u64| if row.is_multiple_of(100) { 870 } else { 0 };
+            let bytes = |row: &u64| 2 * (8 + 34 + 8) + long(row);
+            let bytes: usize = numbers.iter().map(bytes).sum();
+            assert!(bytes <= 1_000 || numbers.len() == 1, "{bytes}");
+            alone += usize::from(numbers.len() == 1);
+            found.extend(numbers);
+        }
+        assert_eq!(found, whole);
+        assert!((1..1_000).contains(&alone));
     }
 }

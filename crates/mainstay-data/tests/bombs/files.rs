@@ -120,18 +120,39 @@ fn much_of_the_same(last: u8) -> Vec<u8> {
     write(Arc::new(column), properties.build())
 }
 
+/// 72 rows of 1 MiB.
+pub(crate) fn wide_rows() -> Vec<u8> {
+    let rows = |rows: std::ops::Range<u32>| {
+        let texts = rows.map(|row| row.to_string() + &"x".repeat(1 << 20));
+        Arc::new(StringArray::from_iter_values(texts)) as ArrayRef
+    };
+    let properties = WriterProperties::builder()
+        .set_dictionary_enabled(false)
+        .set_compression(zstd())
+        .build();
+    let batches = (0..72).step_by(8).map(|row| rows(row..row + 8));
+    write_all(batches, properties)
+}
+
 fn zstd() -> Compression {
     Compression::ZSTD(ZstdLevel::default())
 }
 
 fn write(column: ArrayRef, properties: WriterProperties) -> Vec<u8> {
-    let batch = RecordBatch::try_from_iter([("text", column)]).unwrap();
+    write_all([column].into_iter(), properties)
+}
+
+fn write_all(columns: impl Iterator<Item = ArrayRef>, properties: WriterProperties) -> Vec<u8> {
     let options = ArrowWriterOptions::new()
         .with_properties(properties)
         .with_skip_arrow_metadata(true);
+    let mut batches = columns.map(|column| RecordBatch::try_from_iter([("text", column)]).unwrap());
+    let first = batches.next().unwrap();
     let mut writer =
-        ArrowWriter::try_new_with_options(Vec::new(), batch.schema(), options).unwrap();
-    writer.write(&batch).unwrap();
+        ArrowWriter::try_new_with_options(Vec::new(), first.schema(), options).unwrap();
+    for batch in [first].into_iter().chain(batches) {
+        writer.write(&batch).unwrap();
+    }
     writer.into_inner().unwrap()
 }
 

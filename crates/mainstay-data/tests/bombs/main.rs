@@ -31,18 +31,22 @@ static MEMORY: Cap<System> = Cap::new(System, usize::MAX);
 
 /// More than is taken by reading any of them, the repository in memory included.
 const LIMIT: usize = 320 << 20;
+/// The same of rows that are written anew, which take more than this together.
+const OF_WIDE_ROWS: usize = 112 << 20;
 /// What rows that are compared may take of it.
 const COMPARED: usize = 32 << 20;
 
 /// All of them in one test: others would take memory meanwhile.
 #[tokio::test(flavor = "multi_thread")]
 async fn reading_any_file_takes_little_memory() {
+    written_anew(&files::wide_rows()).await;
+    let peak = MEMORY.max_allocated();
+    assert!(peak <= OF_WIDE_ROWS, "wide rows took {peak} bytes");
     for (name, is_read, file, other) in files::all() {
         assert_eq!(read(&file, &other).await, is_read, "{name}");
         let peak = MEMORY.max_allocated();
         assert!(peak <= LIMIT, "{name} took {peak} bytes");
     }
-    let peak = MEMORY.max_allocated();
     assert!(peak > 4 << 20, "files alone take more than {peak} bytes");
     for compression in [None, Some(CompressionType::ZSTD)] {
         read_one_batch(compression).await;
@@ -103,6 +107,19 @@ async fn read(file: &[u8], other: &[u8]) -> bool {
     let diff = datasets.compare_with(&first.node, &second.node, &options);
     drop(diff.await.unwrap());
     true
+}
+
+/// Writes a table anew, and reads what was written.
+async fn written_anew(file: &[u8]) {
+    let repo = Repo::create(Arc::new(MemoryStorage::new()), RepoOptions::default());
+    let datasets = Datasets::new(repo.await.unwrap());
+    let anew = snapshot(&datasets, "wide", file, FileLayout::Canonical).await;
+    let anew = anew.unwrap();
+    let rows = datasets.read(&anew.node, ReadOptions::default()).await;
+    let rows = rows
+        .unwrap()
+        .try_fold(0, async |rows, batch| Ok(rows + batch.num_rows()));
+    assert_eq!(rows.await.unwrap(), 72);
 }
 
 async fn snapshot(

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{
-    Array, ArrayRef, AsArray as _, Decimal128Array, DictionaryArray, FixedSizeBinaryArray,
-    Int64Array, ListArray, RecordBatch, StructArray,
+    Array, ArrayRef, AsArray as _, BinaryArray, Decimal128Array, DictionaryArray,
+    FixedSizeBinaryArray, Int64Array, ListArray, RecordBatch, StringArray, StructArray,
 };
 use arrow::buffer::OffsetBuffer;
 use arrow::datatypes::{DataType, Decimal128Type, Field, Int8Type, Schema};
@@ -251,6 +251,45 @@ async fn rows_of_dictionaries_merge_in_arrow_files() {
         // Two of the columns alone would have as many.
         assert!(bytes < 2 * 8 * 20_000, "{bytes} bytes are not compressed");
     }
+}
+
+/// What theirs changed is more than a batch of rows is to hold.
+#[tokio::test]
+async fn cells_of_many_bytes_are_merged_in_more_than_one_batch() {
+    const ROWS: u8 = 24;
+    let image = |fill: u8| vec![fill; 1 << 20];
+    let version = |note: &str, fill: fn(u8) -> Option<u8>| {
+        let images = (0..ROWS).map(|row| fill(row).map(image));
+        let notes = (0..ROWS).map(|row| format!("{note} {row}"));
+        let batch = table([
+            ("id", ids(&(0..i64::from(ROWS)).collect::<Vec<_>>())),
+            ("note", column(StringArray::from_iter_values(notes))),
+            ("image", column(images.collect::<BinaryArray>())),
+        ]);
+        let files = written(&batch);
+        (spec("d").with_path(files.path()).with_key(["id"]), files)
+    };
+    let files = [
+        version("old", |_| None),
+        version("new", |_| None),
+        version("old", |row| (row != 7).then_some(row)),
+    ];
+    let datasets = datasets().await;
+    let plan = planned(&datasets, files.each_ref().map(|(spec, _)| spec.clone())).await;
+    let merged = datasets.apply_merge(&plan, ada(), "").await.unwrap();
+    let read = datasets.read(&merged.node, ReadOptions::default()).await;
+    let batches: Vec<RecordBatch> = read.unwrap().try_collect().await.unwrap();
+    assert!(batches.len() > 1);
+    let mut row = 0;
+    for batch in batches {
+        let (notes, images) = (batch["note"].as_string::<i32>(), batch["image"].as_binary());
+        for (note, found) in notes.iter().zip(images as &BinaryArray) {
+            assert_eq!(note, Some(format!("new {row}").as_str()));
+            assert_eq!(found, (row != 7).then(|| image(row)).as_deref());
+            row += 1;
+        }
+    }
+    assert_eq!(row, ROWS);
 }
 
 #[tokio::test]

@@ -5,14 +5,15 @@ use std::sync::Arc;
 use arrow::array::{ArrayRef, BinaryArray, Float64Array, Int64Array, RecordBatch, StringArray};
 use arrow::compute::concat_batches;
 use futures::TryStreamExt as _;
-use mainstay_core::{Digest, ErrorKind, NodeRef, canon};
+use mainstay_core::{Digest, ErrorKind, NodeKind, NodeRef, canon};
 use mainstay_data::digest::Profile;
 use mainstay_data::merge::MergeSpec;
 use mainstay_data::rows::{Identity, RowDiffOptions};
 use mainstay_data::{Datasets, Patches, ReadOptions, SnapshotReport, SnapshotSpec};
+use mainstay_repo::{Expectation, Repo, Series, Step, Transaction, Value};
 
 use crate::model::Random;
-use crate::support::{ada, check_error, datasets, digests, digests_of, rows, spec};
+use crate::support::{ada, check_error, datasets, digests, digests_of, repo, rows, spec};
 
 /// Rows numbered from `first`: a number, a measure that compresses badly, words.
 fn table(first: i64, count: usize, random: &mut Random) -> RecordBatch {
@@ -121,6 +122,61 @@ async fn a_scattered_edit_is_stored_as_its_cells() {
     let copy = spec("copy").with_path(target.path().join("rows.parquet"));
     let copy = datasets.snapshot(copy).await.unwrap();
     assert_eq!(copy.table_digest, report.table_digest);
+}
+
+/// Stores the latest version once more, as one whose file an earlier build wrote.
+async fn by_profile(repo: &Repo, dataset: &str, profile: u64) {
+    let datasets = Datasets::new(repo.clone());
+    let latest = datasets.resolve(&dataset.parse().unwrap()).await.unwrap();
+    let manifest = datasets.manifest(&latest).await.unwrap();
+    let mut json = serde_json::to_value(&manifest).unwrap();
+    json["files"][0]["canonical"]["profile"] = profile.into();
+    let bytes = canon::to_vec(&json).unwrap();
+    let mut ingest = repo.ingest();
+    ingest.bytes(bytes.clone().into()).await.unwrap();
+    ingest.finish().await.unwrap();
+    let value = repo.read(|view| {
+        Ok(view
+            .get(&latest.ref_path())?
+            .map(|state| state.value.clone()))
+    });
+    let value = serde_json::to_string(&value.await.unwrap().unwrap()).unwrap();
+    let earlier = canon::digest(&manifest).unwrap().to_string();
+    let value = value.replace(&earlier, &Digest::of(&bytes).to_string());
+    let value: Value = serde_json::from_str(&value).unwrap();
+    let series = Series::new(NodeKind::Data, dataset.parse().unwrap());
+    let next = series.numbered(datasets.show(&latest).await.unwrap().version + 1);
+    let commit = repo.transact(|_| {
+        let mut transaction = Transaction::new(ada(), "as an earlier build did");
+        transaction.set(next.ref_path(), value.clone(), Expectation::Absent);
+        Ok(Step::Commit(transaction, ()))
+    });
+    commit.await.unwrap();
+}
+
+#[tokio::test]
+async fn patches_are_found_of_files_whose_pages_are_cut_as_now() {
+    for (profile, patches) in [(1, 0), (2, 1), (3, 1), (4, 0)] {
+        let repo = repo().await;
+        let datasets = Datasets::new(repo.clone());
+        let mut random = Random(2);
+        let first = table(0, 40_000, &mut random);
+        datasets
+            .snapshot(patched("d", first.clone()))
+            .await
+            .unwrap();
+        by_profile(&repo, "d", profile).await;
+        let second = with_measures(&first, |values| {
+            for index in (0..values.len()).step_by(1_000) {
+                values[index] += 1.0;
+            }
+        });
+        let report = datasets.snapshot(patched("d", second.clone())).await;
+        let report = report.unwrap();
+        assert_eq!(depth(&datasets, &report.node).await, patches, "{profile}");
+        let back = read(&datasets, &report.node, ReadOptions::default()).await;
+        assert_eq!(back, second);
+    }
 }
 
 /// The numbers of consecutive rows take next to nothing beside their values.
