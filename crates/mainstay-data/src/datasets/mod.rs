@@ -193,8 +193,10 @@ impl Datasets {
     /// more, to [count](SnapshotReport::repeated_keys) those that several rows have: in 128 MiB, and in temporary
     /// files what needs more. Memory is bounded by a batch of each
     /// format (for Arrow IPC, the largest batch of the file) and about 100 KiB a column, whatever the
-    /// size of the files. What is encoded, rows and canonical files, waits in a temporary file when it has
-    /// more than 8 MiB, and its encoder holds a row group of 1,048,576 rows, encoded.
+    /// size of the files. A batch has at most 8,192 rows, and some 32 MiB or a row; where rows of Parquet are wide
+    /// in places, as many as the index of its pages, or without one the mean row of their row group, lets expect. What is encoded, rows and canonical
+    /// files, waits in a temporary file when it has more than 8 MiB, and its encoder holds a row group, encoded:
+    /// of 1,048,576 rows, or of values of 256 MiB.
     #[instrument(skip_all, fields(dataset = %spec.dataset), err)]
     pub async fn snapshot(&self, spec: SnapshotSpec) -> Result<SnapshotReport> {
         snapshot::snapshot(self.writable()?, &self.telling(), spec).await
@@ -318,7 +320,8 @@ impl Datasets {
 
     /// Reads the table of a version, file by file in path order, decoding ahead by two batches.
     ///
-    /// All batches have one schema: the first file's. Dropping the stream stops the decoder.
+    /// All batches have one schema: the first file's. Dropping the stream stops the decoder. A batch is as large as
+    /// [`snapshot`](Self::snapshot) says.
     ///
     /// With a filter, the row groups and pages of a Parquet file without patches are not read whose
     /// statistics say that no row is wanted.

@@ -18,6 +18,7 @@ use parquet::file::metadata::ColumnChunkMetaData;
 use parquet::file::serialized_reader::SerializedPageReader;
 
 use super::checked::{CheckedPages, Claims, uncompressed_bytes};
+use super::density::rows_at_once;
 use super::undecodable;
 use crate::format::BATCH_ROWS;
 use crate::source::Source;
@@ -205,8 +206,17 @@ impl Groups {
                 .saturating_add(repeated / rows)
                 .saturating_add(longest.saturating_mul(values.div_ceil(rows)));
         }
-        Ok(usize::try_from(BATCH_BYTES / row_bytes)
-            .map_or(BATCH_ROWS, |rows| rows.clamp(1, BATCH_ROWS)))
+        let mean = usize::try_from(BATCH_BYTES / row_bytes);
+        let mut at_once = mean.map_or(BATCH_ROWS, |rows| rows.clamp(1, BATCH_ROWS));
+        for (leaf, chunk) in group.columns().iter().enumerate() {
+            if let Some(pages) = index.offset_index(leaf)
+                && self.mask.leaf_included(leaf)
+                && uncompressed_bytes(chunk) > BATCH_BYTES
+            {
+                at_once = rows_at_once(chunk, pages, (at_once, BATCH_BYTES));
+            }
+        }
+        Ok(at_once)
     }
 }
 

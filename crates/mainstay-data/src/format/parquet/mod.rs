@@ -16,6 +16,7 @@ use crate::predicate::Predicate;
 use crate::source::Source;
 
 mod checked;
+mod density;
 pub(crate) mod footer;
 mod groups;
 pub(crate) mod index;
@@ -32,6 +33,10 @@ pub(super) use pages::{layout, unshared_bytes};
 pub(crate) use select::{LeafPages, ParquetRows};
 pub(crate) use window::Window;
 
+/// A row group that says it becomes larger, as none of the writer profile does, is looked into before its rows are
+/// decoded.
+const LARGE_GROUP_BYTES: i64 = 320 * 1024 * 1024;
+
 /// Opens a Parquet file; reads only the columns in `wanted`, in file order, when given.
 ///
 /// Pages of which the statistics say that `filter` is true of no row are left out.
@@ -40,11 +45,13 @@ pub(super) fn open(
     wanted: Option<&[String]>,
     filter: Option<&Predicate>,
 ) -> Result<OpenTable> {
-    let policy = match filter {
-        Some(_) => PageIndexPolicy::Optional,
-        None => PageIndexPolicy::Skip,
+    let metadata = match filter {
+        Some(_) => load(
+            source,
+            (PageIndexPolicy::Optional, PageIndexPolicy::Optional),
+        )?,
+        None => load_of_large(source)?,
     };
-    let metadata = load(source, (policy, policy))?;
     let file = metadata.metadata();
     let schema = Arc::clone(metadata.schema());
     let mask = match wanted {
@@ -83,7 +90,28 @@ fn load(
     source: &Source,
     (columns, offsets): (PageIndexPolicy, PageIndexPolicy),
 ) -> Result<ArrowReaderMetadata> {
+    load_index(source, footer(source)?, (columns, offsets))
+}
+
+/// Reads the footer of a Parquet file, and where its pages are if it has row groups so large that their rows may
+/// be much wider in some places than in others.
+fn load_of_large(source: &Source) -> Result<ArrowReaderMetadata> {
     let metadata = footer(source)?;
+    let mut groups = metadata.row_groups().iter();
+    let is_large = groups.any(|group| group.total_byte_size() > LARGE_GROUP_BYTES);
+    let offsets = if is_large {
+        PageIndexPolicy::Optional
+    } else {
+        PageIndexPolicy::Skip
+    };
+    load_index(source, metadata, (PageIndexPolicy::Skip, offsets))
+}
+
+fn load_index(
+    source: &Source,
+    metadata: ParquetMetaData,
+    (columns, offsets): (PageIndexPolicy, PageIndexPolicy),
+) -> Result<ArrowReaderMetadata> {
     let is_wanted = columns != PageIndexPolicy::Skip || offsets != PageIndexPolicy::Skip;
     let range = is_wanted
         .then(|| index::range(&metadata, source.size()))
