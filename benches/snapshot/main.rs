@@ -6,6 +6,7 @@
 //! cargo bench -p mainstay-bench --bench snapshot -- 200000           so many rows
 //! cargo bench -p mainstay-bench --bench snapshot -- time             one of both
 //! cargo bench -p mainstay-bench --bench snapshot -- storage 1000000
+//! cargo bench -p mainstay-bench --bench snapshot -- wide             12,000 rows of 256 KiB each
 //! ```
 //!
 //! What is timed is a process of its own; the programs take turns, so that the ratios hold also where the
@@ -23,6 +24,7 @@
 mod measure;
 mod shares;
 mod tables;
+mod wide;
 
 use std::fs;
 use std::path::Path;
@@ -45,18 +47,20 @@ fn main() {
     let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
     match arguments[..] {
         ["snapshot", repo, file] => snapshot(repo.as_ref(), file.as_ref()),
-        ["time", ref rest @ ..] => time(rows_of(rest)),
-        ["storage", ref rest @ ..] => shares::measure(rows_of(rest)),
+        ["wide-step", step, repo, file] => wide::step(step, repo.as_ref(), file.as_ref()),
+        ["time", ref rest @ ..] => time(rows_of(rest, ROWS)),
+        ["storage", ref rest @ ..] => shares::measure(rows_of(rest, ROWS)),
+        ["wide", ref rest @ ..] => wide::measure(rows_of(rest, wide::ROWS)),
         ref rest => {
-            time(rows_of(rest));
-            shares::measure(rows_of(rest));
+            time(rows_of(rest, ROWS));
+            shares::measure(rows_of(rest, ROWS));
         }
     }
 }
 
-fn rows_of(arguments: &[&str]) -> u64 {
+fn rows_of(arguments: &[&str], default: u64) -> u64 {
     match arguments {
-        [] => ROWS,
+        [] => default,
         [rows] => rows.parse().unwrap(),
         _ => panic!("{arguments:?}"),
     }

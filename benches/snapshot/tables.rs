@@ -170,7 +170,7 @@ fn few(bits: u64) -> i32 {
 }
 
 /// The finalizer of `SplitMix64`, of one number for each seed and row.
-fn mixed(seed: u64, id: u64) -> u64 {
+pub(crate) fn mixed(seed: u64, id: u64) -> u64 {
     let mut bits = (SEED ^ seed.wrapping_mul(0xd6e8_feb8_6659_fd93))
         .wrapping_add(id.wrapping_add(1).wrapping_mul(0x9e37_79b9_7f4a_7c15));
     bits = (bits ^ (bits >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
