@@ -87,6 +87,8 @@ struct Encoder {
     pieces: Pieces,
     writer: ArrowWriter<Spool>,
     group: Group,
+    /// [`GROUP_BYTES`], but in tests.
+    group_bytes: u64,
     given: TableHasher,
 }
 
@@ -101,10 +103,6 @@ impl Group {
     fn add(&mut self, piece: &RecordBatch) {
         self.rows += piece.num_rows();
         self.bytes += value_bytes::of_rows(piece, 0..piece.num_rows());
-    }
-
-    fn is_full(&self) -> bool {
-        self.rows >= GROUP_ROWS || self.bytes >= GROUP_BYTES
     }
 }
 
@@ -124,6 +122,7 @@ impl Encoder {
             schema,
             writer,
             group: Group::default(),
+            group_bytes: GROUP_BYTES,
         })
     }
 
@@ -144,7 +143,7 @@ impl Encoder {
     fn write_piece(&mut self, piece: &RecordBatch) -> Result<()> {
         guarded(|| self.writer.write(piece))?;
         self.group.add(piece);
-        if self.group.is_full() {
+        if self.group.rows >= GROUP_ROWS || self.group.bytes >= self.group_bytes {
             guarded(|| self.writer.flush())?;
             self.group = Group::default();
         }
@@ -240,3 +239,6 @@ fn unsupported(why: &str) -> Error {
     let message = format!("cannot store these rows as Parquet: {why}");
     Error::new(ErrorKind::Unsupported, message)
 }
+
+#[cfg(test)]
+mod tests;
