@@ -1,5 +1,5 @@
-//! A table of images, each 256 KiB in its row: stored in both layouts, read, stored again with changes as a patch,
-//! and compared. The file is written by another profile, all of its rows in one row group.
+//! A table of images, each 256 KiB in its row: stored in both layouts, read, stored again with changes, of which a
+//! patch is looked for, and compared. The file is written by another profile, all of its rows in one row group.
 
 use std::fs::File;
 use std::path::Path;
@@ -39,7 +39,7 @@ pub(crate) fn measure(rows: u64) {
         ("snapshot, verbatim", "verbatim", &first),
         ("snapshot, canonical", "canonical", &first),
         ("read", "read", &first),
-        ("changed, as a patch", "canonical", &second),
+        ("changed, a patch looked for", "canonical", &second),
         ("compared by key", "canonical@1", &second),
         ("the same, no page shared", "verbatim@1", &second),
     ] {
