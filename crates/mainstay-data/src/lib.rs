@@ -73,6 +73,7 @@ mod blocking;
 mod calendar;
 mod canonical;
 mod cells;
+mod cuts;
 mod datasets;
 pub mod diff;
 pub mod digest;

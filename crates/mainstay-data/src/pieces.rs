@@ -7,7 +7,7 @@ use arrow::compute::concat_batches;
 use arrow::datatypes::SchemaRef;
 use mainstay_core::{Error, ErrorKind, Result};
 
-use crate::value_bytes::fitting;
+use crate::cuts::fitting;
 
 /// The most rows of a piece. The encoder may cut pages where what it is handed ends.
 const PIECE_ROWS: usize = 8_192;

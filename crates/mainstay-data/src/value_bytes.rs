@@ -16,46 +16,6 @@ use arrow::datatypes::{ArrowNativeType, DataType};
 
 /// What a text or a list takes besides its bytes or elements.
 const LENGTH_BYTES: u64 = 4;
-/// How many rows are looked at first.
-const FIRST_ROWS: usize = 64;
-
-/// Returns how many of the rows of a range have values that fit into `room`, from the first on, and the bytes of
-/// those.
-///
-/// Complexity: no row is looked at more than four times, and few behind the last one that fits; columns of a
-/// fixed width, and text without nulls, take no time for a row.
-pub(crate) fn fitting(batch: &RecordBatch, rows: Range<usize>, room: u64) -> (usize, u64) {
-    let (mut fit, mut bytes) = (0, 0_u64);
-    let (mut step, mut grows) = (FIRST_ROWS, true);
-    while fit < rows.len() {
-        let next = step.min(rows.len() - fit);
-        let start = rows.start + fit;
-        let with_next = bytes.saturating_add(of_rows(batch, start..start + next));
-        if with_next <= room {
-            (fit, bytes) = (fit + next, with_next);
-            step = if grows { step * 2 } else { step / 2 }.max(1);
-        } else if next == 1 {
-            break;
-        } else {
-            (step, grows) = (next / 2, false);
-        }
-    }
-    (fit, bytes)
-}
-
-/// Cuts a batch so that the values of each part take at most `most` bytes, or are of one row. There is one part at
-/// least.
-pub(crate) fn cut(batch: &RecordBatch, most: u64) -> impl Iterator<Item = RecordBatch> {
-    let mut next = Some(0);
-    std::iter::from_fn(move || {
-        let start = next?;
-        let left = batch.num_rows() - start;
-        let (rows, _) = fitting(batch, start..batch.num_rows(), most);
-        let rows = rows.max(1).min(left);
-        next = (rows < left).then_some(start + rows);
-        Some(batch.slice(start, rows))
-    })
-}
 
 /// Returns the bytes of the values of some rows.
 pub(crate) fn of_rows(batch: &RecordBatch, rows: Range<usize>) -> u64 {
@@ -302,4 +262,23 @@ fn of_runs(runs: &dyn Array, slots: Range<usize>) -> u64 {
         },
         _ => 0,
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use arrow::datatypes::Field;
+
+    use super::*;
+
+    #[test]
+    fn a_type_of_a_fixed_width_takes_it_whatever_the_value() {
+        assert_eq!(fixed_bytes(&DataType::Utf8), None);
+        assert_eq!(fixed_bytes(&DataType::Boolean), Some(1));
+        let item = Arc::new(Field::new_list_field(DataType::Int16, true));
+        let three = DataType::FixedSizeList(Arc::clone(&item), 3);
+        assert_eq!(fixed_bytes(&three), Some(6));
+        assert_eq!(fixed_bytes(&DataType::List(item)), None);
+    }
 }

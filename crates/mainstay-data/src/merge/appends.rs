@@ -6,7 +6,9 @@ use mainstay_core::Result;
 
 use super::Unmerged;
 use super::rows::like;
+use crate::cuts::cut_each;
 use crate::digest::{Profile, TableHasher};
+use crate::pieces::PIECE_BYTES;
 
 /// A table that begins with the rows of another.
 #[derive(Debug, Clone, Copy)]
@@ -26,7 +28,8 @@ pub(crate) fn appends(
 ) -> Result<std::result::Result<Appends, Unmerged>> {
     let mut expected = TableHasher::new(schema, Profile::Strict)?;
     let mut count = 0;
-    for batch in base {
+    // Another encoding may make a lot of a batch that is small.
+    for batch in cut_each(base, PIECE_BYTES) {
         let Ok(batch) = like(&batch?, schema) else {
             return Ok(Err(Unmerged::Values));
         };
@@ -36,7 +39,7 @@ pub(crate) fn appends(
     let base = count as u64;
     let mut begins = TableHasher::new(schema, Profile::Strict)?;
     let mut behind = 0;
-    for batch in table {
+    for batch in cut_each(table, PIECE_BYTES) {
         let Ok(batch) = like(&batch?, schema) else {
             return Ok(Err(Unmerged::Values));
         };

@@ -6,6 +6,8 @@ use arrow::array::RecordBatch;
 use arrow::datatypes::{DataType, Schema, SchemaRef};
 use mainstay_core::{Error, ErrorKind, Result};
 
+use crate::cuts::cut_each;
+use crate::pieces::PIECE_BYTES;
 use crate::rows::{plain_type, to_plain};
 use crate::stored::StoredTable;
 
@@ -26,11 +28,13 @@ pub(crate) fn schema_without(schema: &SchemaRef) -> SchemaRef {
 }
 
 /// Replaces the columns that have dictionaries, at any depth, by columns of their values: those of two sides
-/// are not the same, and one of both may have more values than its keys can number.
+/// are not the same, and one of both may have more values than its keys can number. Batches are cut where that makes
+/// a lot of them.
 pub(crate) fn without_dictionaries(table: StoredTable) -> StoredTable {
     let schema = schema_without(&table.schema);
     let plain = SchemaRef::clone(&schema);
-    let batches = table.batches.map(move |batch| of_values(&batch?, &plain));
+    let batches = cut_each(table.batches, PIECE_BYTES);
+    let batches = batches.map(move |batch| of_values(&batch?, &plain));
     StoredTable {
         schema,
         batches: Box::new(batches),

@@ -9,8 +9,8 @@ use super::RowDiffOptions;
 use super::columns::Table;
 use super::parts::Parts;
 use super::side::{Both, Side};
+use crate::cuts::cut;
 use crate::pieces::PIECE_BYTES;
-use crate::value_bytes::cut;
 
 /// Adds the rows of one side, while another thread may add those of the other.
 pub(crate) struct Adder<'a> {

@@ -75,9 +75,9 @@ pub(crate) use sample::Sample;
 use shared::Shared;
 pub(crate) use side::Both;
 
+use crate::cuts::cut;
 use crate::digest::Profile;
 use crate::pieces::PIECE_BYTES;
-use crate::value_bytes::cut;
 
 /// What tells the rows of a table apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
