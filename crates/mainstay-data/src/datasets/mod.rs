@@ -191,12 +191,12 @@ impl Datasets {
     /// 1 MiB at least together, have the bytes that they have in the latest version, the head of the branch, or
     /// a version that an edge names: they are hashed then and not decoded. With a key its columns are read once
     /// more, to [count](SnapshotReport::repeated_keys) those that several rows have: in 128 MiB, and in temporary
-    /// files what needs more. Memory is bounded by a batch of each
-    /// format (for Arrow IPC, the largest batch of the file) and about 100 KiB a column, whatever the
-    /// size of the files. A batch has at most 8,192 rows, and some 32 MiB or a row; where rows of Parquet are wide
-    /// in places, as many as the index of its pages, or without one the mean row of their row group, lets expect. What is encoded, rows and canonical
-    /// files, waits in a temporary file when it has more than 8 MiB, and its encoder holds a row group, encoded:
-    /// of 1,048,576 rows, or of values of 256 MiB.
+    /// files what needs more. Memory is bounded by a batch, the dictionaries of an Arrow IPC file and about
+    /// 100 KiB a column, whatever the size of the files. A batch has at most 8,192 rows, and some 32 MiB or a row;
+    /// where rows of Parquet are wide in places, as many as the index of its pages, or without one the mean row of
+    /// their row group, lets expect. What is encoded, rows and canonical files, and what an Arrow IPC file holds
+    /// compressed in batches of more than 32 MiB, waits in a temporary file when it has more than 8 MiB; the encoder
+    /// holds a row group, encoded: of 1,048,576 rows, or of values of 256 MiB.
     #[instrument(skip_all, fields(dataset = %spec.dataset), err)]
     pub async fn snapshot(&self, spec: SnapshotSpec) -> Result<SnapshotReport> {
         snapshot::snapshot(self.writable()?, &self.telling(), spec).await
@@ -320,7 +320,8 @@ impl Datasets {
 
     /// Reads the table of a version, file by file in path order, decoding ahead by two batches.
     ///
-    /// All batches have one schema: the first file's. Dropping the stream stops the decoder. A batch is as large as
+    /// All batches have one schema: the first file's, where the others have the same types, else the widest of each
+    /// logical type. Dropping the stream stops the decoder. A batch is as large as
     /// [`snapshot`](Self::snapshot) says.
     ///
     /// With a filter, the row groups and pages of a Parquet file without patches are not read whose
