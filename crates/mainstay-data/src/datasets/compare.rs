@@ -88,8 +88,20 @@ pub(super) async fn keys(
     Ok(found)
 }
 
+/// Reports whether a type holds the values of both, so that they may be of one key.
+fn meet(before: &str, after: &str) -> bool {
+    let types = [before, after];
+    let is_signed = |name: &&str| name.starts_with("int");
+    before == after
+        || match types.map(semantic_type) {
+            ["int", "int"] => !(types.contains(&"uint64") && types.iter().any(is_signed)),
+            ["float", "float"] => true,
+            _ => false,
+        }
+}
+
 /// Returns the key that was recorded with the later version, else with the earlier one, if both tables have
-/// its columns, of types whose values are compared.
+/// its columns, of types whose values may be those of one key.
 async fn recorded(
     datasets: &Datasets,
     nodes: Both<&NodeRef>,
@@ -105,9 +117,7 @@ async fn recorded(
     let is_shared = |name: &String| {
         let before = manifests.before.column(schema.earlier_name(name));
         let both = before.zip(manifests.after.column(name));
-        both.is_some_and(|(before, after)| {
-            semantic_type(&before.logical_type) == semantic_type(&after.logical_type)
-        })
+        both.is_some_and(|(before, after)| meet(&before.logical_type, &after.logical_type))
     };
     Ok(if !key.is_empty() && key.iter().all(is_shared) {
         Identity::Key(key)

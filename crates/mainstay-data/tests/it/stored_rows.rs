@@ -479,3 +479,26 @@ async fn stored_tables_differ_as_their_rows_do() {
         );
     }
 }
+
+#[tokio::test]
+async fn the_recorded_key_is_taken_where_a_type_holds_the_values_of_both() {
+    let signed = |ids: Vec<i32>| column(arrow::array::Int32Array::from(ids));
+    let wide: [(ArrayRef, bool); 3] = [
+        (column(Int64Array::from(vec![1, 3])), true),
+        (column(UInt64Array::from(vec![1, 3])), false),
+        (column(StringArray::from(vec!["1", "3"])), false),
+    ];
+    for (ids, is_taken) in wide {
+        let datasets = datasets().await;
+        let mut nodes = Vec::new();
+        for ids in [signed(vec![1, 2]), ids] {
+            let batch = table([("id", ids), ("n", signed(vec![5, 6]))]);
+            let report = datasets.snapshot(rows("d", batch).with_key(["id"])).await;
+            nodes.push(report.unwrap().node);
+        }
+        let options = CompareOptions::default().with_rows(CompareRows::default());
+        let diff = datasets.compare_with(&nodes[0], &nodes[1], &options).await;
+        let found = diff.unwrap().rows.compared.unwrap();
+        assert_eq!(found.key.is_some(), is_taken);
+    }
+}
