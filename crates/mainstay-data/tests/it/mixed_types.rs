@@ -12,6 +12,7 @@ use arrow::datatypes::{DataType, Field, Int8Type};
 use arrow::ipc::writer::FileWriter;
 use futures::TryStreamExt as _;
 use mainstay_core::{ErrorKind, NodeRef, canon};
+use mainstay_data::diff::{CompareOptions, CompareRows};
 use mainstay_data::rows::{Identity, RowDiffOptions};
 use mainstay_data::{Datasets, Manifest, ReadOptions};
 use parquet::arrow::ArrowWriter;
@@ -252,6 +253,29 @@ async fn columns_of_several_types_are_read_as_the_widest() {
             .values(),
         &[1, 2, 3]
     );
+
+    let changed = |ids: &[i32], names: &[Option<&str>]| {
+        table([
+            ("id", column(Int32Array::from(ids.to_vec()))),
+            ("name", column(StringArray::from(names.to_vec()))),
+            ("price", found["price"].slice(0, ids.len())),
+            ("pair", found["pair"].slice(0, ids.len())),
+        ])
+    };
+    let one = changed(&[1, 9], &[Some("Ada"), None]);
+    let one = datasets.snapshot(rows("d", one)).await.unwrap().node;
+    let key = CompareRows::new(Identity::key(["name"]));
+    let options = CompareOptions::default().with_rows(key);
+    let diff = datasets.compare_with(&report.node, &one, &options).await;
+    let compared = diff.unwrap().rows.compared.unwrap();
+    let counts = (
+        compared.unchanged,
+        compared.changed,
+        compared.removed,
+        compared.added,
+    );
+    assert_eq!(counts, (1, 1, 1, 0));
+    assert_eq!(compared.cells.get("id"), Some(&1));
 
     let some = ReadOptions::default()
         .with_columns(["price", "name"])

@@ -29,9 +29,15 @@ pub(super) struct Large {
     pub(super) variadic: Vec<usize>,
     /// The rows that come next.
     rows: Range<u64>,
-    /// How many rows the last cut had.
+    /// How many rows a cut has at most, where more were too many.
     at_once: u64,
+    /// How many cuts are left until twice as many are tried.
+    patience: u32,
 }
+
+/// How many cuts follow one that had too many rows until as many are tried again: what was read for it is read
+/// twice.
+const PATIENCE: u32 = 16;
 
 /// A column, or what it holds.
 #[derive(Debug, Clone, Copy)]
@@ -70,6 +76,7 @@ impl Large {
             variadic: variadic.collect::<Result<_>>()?,
             rows: 0..rows,
             at_once: u64::MAX,
+            patience: 0,
         }))
     }
 
@@ -87,11 +94,11 @@ impl Large {
             return Ok(None);
         }
         let left = self.rows.end - self.rows.start;
-        let mut count = self
-            .at_once
-            .saturating_mul(2)
-            .min(limits.rows as u64)
-            .min(left);
+        if self.patience == 0 {
+            (self.at_once, self.patience) = (self.at_once.saturating_mul(2), PATIENCE);
+        }
+        self.patience -= 1;
+        let mut count = self.at_once.min(limits.rows as u64).min(left);
         loop {
             let rows = self.rows.start..self.rows.start + count;
             // A row that is larger than what is allowed is read nevertheless.
@@ -99,10 +106,12 @@ impl Large {
             match Cut::of(self, schema, chosen, &rows, most) {
                 Ok(pieces) => {
                     self.rows.start = rows.end;
-                    self.at_once = count;
                     return self.message(count, &pieces).map(Some);
                 }
-                Err(Stop::TooLarge) => count = (count / 2).max(1),
+                Err(Stop::TooLarge) => {
+                    count = (count / 2).max(1);
+                    (self.at_once, self.patience) = (count, PATIENCE);
+                }
                 Err(Stop::Failed(error)) => return Err(error),
             }
         }

@@ -2,8 +2,10 @@
 
 use std::io::Cursor;
 use std::panic::catch_unwind;
+use std::slice;
+use std::sync::Arc;
 
-use arrow::array::RecordBatch;
+use arrow::array::{ArrayRef, RecordBatch, StringArray, StringViewArray};
 use arrow::compute::concat_batches;
 use arrow::ipc::reader::FileReader;
 use arrow::ipc::writer::{FileWriter, IpcWriteOptions};
@@ -152,6 +154,30 @@ fn every_type_is_cut() {
         checked += usize::from(check(&Table { rows: 50, columns }, seed, &mut random));
     }
     assert!(checked * 10 > every_type().len() * 9, "{checked}");
+}
+
+/// What is read twice is what was read for cuts of too many rows.
+#[test]
+fn hardly_more_is_read_than_there_is() {
+    let random = &mut Random(1);
+    let texts = (0..4_000).map(|row| format!("{row}").repeat(1 + random.below(100)));
+    let texts: ArrayRef = Arc::new(StringArray::from_iter_values(texts));
+    let views: ArrayRef = Arc::new(StringViewArray::from_iter_values(
+        (0..4_000).map(|row| format!("text number {row}")),
+    ));
+    let batch = RecordBatch::try_from_iter([("texts", texts), ("views", views)]).unwrap();
+    let bytes = written(slice::from_ref(&batch), IpcWriteOptions::default());
+    let source = Source::memory(bytes.clone());
+    let limits = Limits {
+        whole_bytes: 0,
+        cut_bytes: 16 * 1024,
+        rows: 1_024,
+    };
+    let batches = open_with(&source, None, limits).unwrap().batches;
+    let cuts: Vec<RecordBatch> = batches.collect::<mainstay_core::Result<_>>().unwrap();
+    assert!((10..100).contains(&cuts.len()), "{} cuts", cuts.len());
+    let (read, all) = (source.bytes_read(), bytes.len() as u64);
+    assert!(read * 4 < all * 5, "{read} of {all} bytes");
 }
 
 #[test]
