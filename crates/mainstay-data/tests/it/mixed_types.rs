@@ -1,6 +1,7 @@
 //! Files of one table whose Arrow types differ and mean the same.
 
 use std::ops::Range;
+use std::slice;
 use std::sync::Arc;
 
 use arrow::array::{
@@ -14,13 +15,14 @@ use futures::TryStreamExt as _;
 use mainstay_core::{ErrorKind, NodeRef, canon};
 use mainstay_data::diff::{CompareOptions, CompareRows};
 use mainstay_data::rows::{Identity, RowDiffOptions};
-use mainstay_data::{Datasets, Manifest, ReadOptions};
+use mainstay_data::split::{SplitRule, SplitSpec};
+use mainstay_data::{Datasets, Manifest, PartSpec, ReadOptions};
 use parquet::arrow::ArrowWriter;
 
 use crate::golden::check;
 use crate::model::build::batch;
 use crate::model::{Column, Random, Table, Type, every_type, random_table, random_value, seeds};
-use crate::support::{check_error, column, datasets, digests, directory, rows, spec, table};
+use crate::support::{ada, check_error, column, datasets, digests, directory, rows, spec, table};
 
 fn ipc(batch: &RecordBatch) -> Vec<u8> {
     let mut bytes = Vec::new();
@@ -332,4 +334,62 @@ async fn a_manifest_with_columns_of_several_types_is_of_format_8() {
     older["format"] = 7.into();
     let older = Manifest::from_slice(&canon::to_vec(&older).unwrap());
     check_error(older, ErrorKind::Corrupt, &["format 8"]);
+}
+
+#[tokio::test]
+async fn parts_in_several_types_join_split_and_leak_like_one_table() {
+    let datasets = datasets().await;
+    let ids = |ids: Range<i32>| column(Int32Array::from_iter_values(ids));
+    let names = |ids: Range<i32>| ids.map(|id| format!("name {}", id % 7));
+    let parts = [
+        (
+            "a.parquet",
+            column(StringArray::from_iter_values(names(0..50))),
+            0..50,
+        ),
+        (
+            "b.parquet",
+            column(LargeStringArray::from_iter_values(names(50..90))),
+            50..90,
+        ),
+    ];
+    let mut stored = Vec::new();
+    for (path, names, rows) in parts {
+        let batch = table([("id", ids(rows)), ("name", names)]);
+        let part = PartSpec::new().with_batches(path.parse().unwrap(), vec![batch]);
+        stored.push(datasets.store_part(part).await.unwrap());
+    }
+    let joined = datasets.join(spec("d"), &stored).await.unwrap();
+    let whole = table([
+        ("id", ids(0..90)),
+        ("name", column(StringArray::from_iter_values(names(0..90)))),
+    ]);
+    let expected = digests(slice::from_ref(&whole));
+    assert_eq!(joined.table_digest, Some(expected.table));
+    assert_eq!(joined.rows_digest, Some(expected.unordered));
+
+    // The same names fall into the same part, whatever they are encoded in.
+    let rule = SplitRule::hash(["name"], 7);
+    let split = SplitSpec::new(joined.node, rule.clone(), ada(), "")
+        .with_part("train".parse().unwrap(), 1)
+        .with_part("test".parse().unwrap(), 1);
+    let split = datasets.split(split).await.unwrap();
+    let nodes: Vec<NodeRef> = split
+        .parts
+        .iter()
+        .map(|part| part.snapshot.node.clone())
+        .collect();
+    let leaks = datasets
+        .check_leakage(&nodes, &["name".to_owned()])
+        .await
+        .unwrap();
+    assert!(!leaks.leaks, "{leaks:?}");
+    let whole = datasets.snapshot(rows("whole", whole)).await.unwrap().node;
+    let other = SplitSpec::new(whole, rule, ada(), "")
+        .with_part("train".parse().unwrap(), 1)
+        .with_part("test".parse().unwrap(), 1);
+    let other = datasets.split(other).await.unwrap();
+    for (a, b) in split.parts.iter().zip(&other.parts) {
+        assert_eq!(a.snapshot.table_digest, b.snapshot.table_digest);
+    }
 }
