@@ -40,7 +40,7 @@
 //! ctx.sql("SELECT max(mass) FROM penguins").await?.show().await?;
 //! ```
 //!
-//! The one type is [`SnapshotStore`]. What it does not do: it writes nothing, and it shows one version
+//! The one type is [`SnapshotStore`], which `v0_13` has once more for engines of an earlier version. What it does not do: it writes nothing, and it shows one version
 //! for as long as it lives, whatever is committed meanwhile. To read batches of Arrow without an engine
 //! use `mainstay_data::Datasets::read`.
 

@@ -18,7 +18,9 @@ use arrow::error::ArrowError;
 use mainstay_core::{Error, ErrorKind, Result};
 
 use crate::Column;
+use crate::cuts::cut;
 use crate::logical::name_order;
+use crate::pieces::PIECE_BYTES;
 use crate::rows::recast;
 use crate::scan::in_order;
 
@@ -105,12 +107,28 @@ pub(crate) fn of_table(file: &Schema, columns: &[Column]) -> SchemaRef {
     Arc::new(Schema::new_with_metadata(fields, file.metadata().clone()))
 }
 
-/// Gives a batch of a file the columns of its table, in their order and types.
+/// Gives a batch of a file the columns of its table, in their order and types. Where that unfolds dictionaries or
+/// runs it comes in parts, one after the other, of which the values take 16 MiB or are of one row.
 ///
 /// # Errors
 /// [`ErrorKind::Invalid`] when it has others; [`ErrorKind::Unsupported`] when Arrow cannot convert one.
-pub(crate) fn as_of_table(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
+pub(crate) fn as_of_table(
+    batch: &RecordBatch,
+    schema: &SchemaRef,
+) -> Result<impl Iterator<Item = Result<RecordBatch>> + use<>> {
     let batch = in_order(batch, schema)?;
+    let columns = batch.columns().iter().zip(schema.fields());
+    let mut same = columns.map(|(column, field)| column.data_type() == field.data_type());
+    let parts: Vec<RecordBatch> = if same.all(|same| same) {
+        vec![batch]
+    } else {
+        cut(&batch, PIECE_BYTES).collect()
+    };
+    let schema = Arc::clone(schema);
+    Ok(parts.into_iter().map(move |part| converted(&part, &schema)))
+}
+
+fn converted(batch: &RecordBatch, schema: &SchemaRef) -> Result<RecordBatch> {
     let columns = batch.columns().iter().zip(schema.fields());
     let columns = columns
         .map(|(column, field)| {
@@ -161,10 +179,7 @@ fn list<O: OffsetSizeTrait>(
 }
 
 fn map(array: &MapArray, entries: &FieldRef) -> Result<ArrayRef, ArrowError> {
-    let (first, length) = spanned(array.value_offsets());
-    let offsets = array.value_offsets().iter();
-    let base = array.value_offsets().first().copied().unwrap_or_default();
-    let offsets = OffsetBuffer::new(offsets.map(|offset| offset - base).collect());
+    let (offsets, first, length) = from_zero(array.value_offsets());
     let DataType::Struct(fields) = entries.data_type() else {
         return Err(ArrowError::CastError("a map without entries".to_owned()));
     };
@@ -188,16 +203,14 @@ fn structure(array: &StructArray, fields: &Fields) -> Result<ArrayRef, ArrowErro
     Ok(Arc::new(structure))
 }
 
-/// Returns where the children of a slice begin, and how many there are.
-fn spanned<O: OffsetSizeTrait>(offsets: &[O]) -> (usize, usize) {
+/// Makes offsets begin at 0, so that a slice of a long child is not converted whole; returns also where the child
+/// begins, and how much of it there is.
+fn from_zero<O: OffsetSizeTrait, Into: OffsetSizeTrait>(
+    offsets: &[O],
+) -> (OffsetBuffer<Into>, usize, usize) {
     let at = |offset: Option<&O>| offset.map_or(0, |offset| offset.as_usize());
     let first = at(offsets.first());
-    (first, at(offsets.last()) - first)
-}
-
-/// Makes offsets begin at 0, so that a slice of a long child is not converted whole.
-fn from_zero<O: OffsetSizeTrait>(offsets: &[O]) -> (OffsetBuffer<i64>, usize, usize) {
-    let (first, length) = spanned(offsets);
+    let length = at(offsets.last()) - first;
     let lengths = offsets
         .windows(2)
         .map(|pair| pair[1].as_usize() - pair[0].as_usize());

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, AsArray as _, RecordBatch};
+use arrow::array::{Array, AsArray as _};
 use arrow::datatypes::{Schema, SchemaRef, UInt64Type};
 use mainstay_core::{Error, Result, Telling};
 
@@ -97,8 +97,9 @@ fn changes(
                 None => compared.insert(begin(&found.schema, table, key)?),
             };
             for batch in told(found.batches, telling) {
-                let batch: RecordBatch = one_type::as_of_table(&batch?, schema)?;
-                diff.add(Side::After, &batch)?;
+                for part in one_type::as_of_table(&batch?, schema)? {
+                    diff.add(Side::After, &part?)?;
+                }
             }
             Ok(())
         };

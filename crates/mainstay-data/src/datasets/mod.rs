@@ -640,8 +640,8 @@ impl Datasets {
     ///
     /// # Errors
     /// [`Invalid`](mainstay_core::ErrorKind::Invalid) for versions of two datasets and for those without
-    /// one common ancestor where they are merged from; [`NotFound`](mainstay_core::ErrorKind::NotFound) for a version, branch or key
-    /// column; [`Conflict`](mainstay_core::ErrorKind::Conflict) when the branch does not point to `ours`.
+    /// one common ancestor where they are merged from; [`NotFound`](mainstay_core::ErrorKind::NotFound) for a
+    /// version, branch or key column; [`Conflict`](mainstay_core::ErrorKind::Conflict) when the branch does not point to `ours`.
     ///
     /// Memory: what [`RowDiff`](crate::rows::RowDiff) takes, the rows that both sides changed, and about 300
     /// bytes for each file of the three versions; of versions of many files only for those that differ,

@@ -137,13 +137,15 @@ impl Decoder {
         let schema = self.schema_of(&table.schema).map_err(unfit)?;
         let mut left = file.rows.unwrap_or(0);
         for batch in table.batches {
-            let batch = one_type::as_of_table(&batch?, &schema).map_err(unfit)?;
-            let rows = left.min(batch.num_rows() as u64);
-            left -= rows;
-            let batch = self.filtered(batch)?;
-            let batch = (batch.num_rows() > 0).then_some(batch);
-            if sender.blocking_send(Ok(Decoded { rows, batch })).is_err() {
-                return Ok(Reader::Gone);
+            for batch in one_type::as_of_table(&batch?, &schema).map_err(unfit)? {
+                let batch = batch.map_err(unfit)?;
+                let rows = left.min(batch.num_rows() as u64);
+                left -= rows;
+                let batch = self.filtered(batch)?;
+                let batch = (batch.num_rows() > 0).then_some(batch);
+                if sender.blocking_send(Ok(Decoded { rows, batch })).is_err() {
+                    return Ok(Reader::Gone);
+                }
             }
         }
         // Those that the filter spared.

@@ -393,3 +393,30 @@ async fn parts_in_several_types_join_split_and_leak_like_one_table() {
         assert_eq!(a.snapshot.table_digest, b.snapshot.table_digest);
     }
 }
+
+/// Else a column of long values that a dictionary holds once would be as many times as it has rows in memory.
+#[tokio::test]
+async fn long_values_of_a_dictionary_come_a_few_at_a_time() {
+    const LENGTH: usize = 1024 * 1024;
+    let long = "x".repeat(LENGTH);
+    let words = vec![long.as_str(); 40];
+    let folded = DictionaryArray::<Int8Type>::from_iter(words);
+    let files = [
+        ("a.arrow", ipc(&table([("word", column(folded))]))),
+        (
+            "b.arrow",
+            ipc(&table([("word", column(StringArray::from(vec!["short"])))])),
+        ),
+    ];
+    let files = files
+        .each_ref()
+        .map(|(name, bytes)| (*name, bytes.as_slice()));
+    let files = directory(&files);
+    let datasets = datasets().await;
+    let spec = spec("d").with_path(files.path());
+    let node = datasets.snapshot(spec).await.unwrap().node;
+    let read = datasets.read(&node, ReadOptions::default()).await.unwrap();
+    let batches: Vec<RecordBatch> = read.try_collect().await.unwrap();
+    let rows: Vec<usize> = batches.iter().map(RecordBatch::num_rows).collect();
+    assert_eq!(rows, [15, 15, 10, 1]);
+}

@@ -95,14 +95,7 @@ impl Place {
     }
 }
 
-/// What a message says of a batch.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Claims {
-    /// How many bytes its buffers hold, decompressed.
-    pub(super) bytes: u64,
-}
-
-/// Reads the message and body of a block and checks every length in them.
+/// Reads the message and body of a block, whose lengths were checked.
 pub(super) fn read_block(source: &Source, place: &Place) -> Result<Buffer> {
     let whole = place.message.start..place.body.end;
     Ok(Buffer::from(source.read_range(whole)?))
@@ -117,15 +110,15 @@ pub(super) fn read_message(bytes: &[u8]) -> Result<Message<'_>> {
     root_as_message(&bytes[start..]).map_err(|error| malformed("a message is malformed", &error))
 }
 
-/// Checks a message of a batch or a dictionary; any other is the decoder's to refuse.
-pub(super) fn check_message(source: &Source, place: &Place, message: &[u8]) -> Result<Claims> {
+/// Checks a message of a batch or a dictionary, and returns how many bytes its buffers hold, decompressed; any
+/// other is the decoder's to refuse.
+pub(super) fn check_message(source: &Source, place: &Place, message: &[u8]) -> Result<u64> {
     let message = read_message(message)?;
     let batch = message
         .header_as_record_batch()
         .or_else(|| message.header_as_dictionary_batch()?.data());
-    let mut claims = Claims { bytes: 0 };
     let Some(batch) = batch else {
-        return Ok(claims);
+        return Ok(0);
     };
     let body = place.body.end - place.body.start;
     let slots = body.saturating_mul(MAX_RATIO).max(FREE_SLOTS);
@@ -137,14 +130,15 @@ pub(super) fn check_message(source: &Source, place: &Place, message: &[u8]) -> R
             )));
         }
     }
+    let mut bytes = 0_u64;
     for range in buffers(&batch, place)? {
         let holds = match batch.compression() {
             Some(_) => held(source, &range)?.holds,
             None => range.end - range.start,
         };
-        claims.bytes = claims.bytes.saturating_add(holds);
+        bytes = bytes.saturating_add(holds);
     }
-    Ok(claims)
+    Ok(bytes)
 }
 
 /// Returns where the buffers of a batch lie in the file.

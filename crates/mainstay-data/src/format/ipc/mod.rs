@@ -153,8 +153,8 @@ impl Batches {
     fn open(&self, block: &Block) -> Result<Now> {
         let place = Place::of(block, &self.source)?;
         let message = self.source.read_range(place.message.clone())?;
-        let claims = check_message(&self.source, &place, &message)?;
-        if claims.bytes.max(place.body.end - place.body.start) > self.limits.whole_bytes
+        let bytes = check_message(&self.source, &place, &message)?;
+        if bytes.max(place.body.end - place.body.start) > self.limits.whole_bytes
             && let Some(large) = Large::of(&self.source, &place, &message)?
         {
             return Ok(Now::Large(Box::new(large)));

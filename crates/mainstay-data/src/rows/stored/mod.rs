@@ -262,11 +262,13 @@ impl StoredDiff<'_> {
             if failed.load(Ordering::Relaxed) {
                 return Ok(());
             }
-            let batch = batch.and_then(|batch| one_type::as_of_table(&batch, &shape.schema));
-            let batch = batch.map_err(|error| file.damaged(error))?;
-            if let Some((numbers, rows)) = places.wanted(&batch, file.rows.start)? {
-                adder.add(&numbers, &rows)?;
-                self.telling.add(ROWS, rows.num_rows() as u64);
+            let parts = batch.and_then(|batch| one_type::as_of_table(&batch, &shape.schema));
+            for part in parts.map_err(|error| file.damaged(error))? {
+                let part = part.map_err(|error| file.damaged(error))?;
+                if let Some((numbers, rows)) = places.wanted(&part, file.rows.start)? {
+                    adder.add(&numbers, &rows)?;
+                    self.telling.add(ROWS, rows.num_rows() as u64);
+                }
             }
         }
         if places.complete() {
